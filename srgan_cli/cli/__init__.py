@@ -1,0 +1,73 @@
+"""The command line: parse, call the engine, render, exit. No torch at module level."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from srgan_cli import __version__
+from srgan_cli.cli import evaluate, prepare, train, upscale
+from srgan_cli.cli.exit_codes import ExitCode, exit_code
+from srgan_cli.cli.render import show_error, show_failure
+from srgan_cli.errors import SrganError
+
+app = typer.Typer(
+    name="srgan",
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command("prepare")(prepare.prepare)
+app.command("train")(train.train)
+app.command("upscale")(upscale.upscale)
+app.command("eval")(evaluate.evaluate)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"srgan {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def srgan(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Enlarge photographs with networks that you can train yourself.
+
+    [bold]upscale[/] works at once, with the bundled weights. To train your own,
+    run [bold]prepare[/], [bold]train[/], then [bold]upscale[/] or [bold]eval[/]:
+    each takes what the one before made.
+
+    [bold]Examples[/]
+
+      srgan upscale holiday/*.jpg -o out/
+      srgan prepare ./photos && srgan train && srgan eval
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; expected failures take two lines."""
+    try:
+        code = app(args=arguments, prog_name="srgan", standalone_mode=False)
+    except SrganError as error:
+        show_failure(error)
+        return exit_code(error)
+    except typer.TyperException as error:
+        show_error(error.format_message(), "see: srgan --help, or --help after a command")
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    return int(code or ExitCode.OK)
+
+
+def main() -> None:
+    """Run ``srgan`` and end the process."""
+    sys.exit(run())

@@ -1,0 +1,48 @@
+"""The numbers that ``srgan`` ends with."""
+
+from enum import IntEnum
+from typing import Self
+
+from srgan_cli.errors import (
+    DivergedError,
+    InputError,
+    ResourceError,
+    SrganError,
+    UsageError,
+    WeightsError,
+)
+
+
+class ExitCode(IntEnum):
+    """Exit codes, each with the meaning that the documentation prints."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        """Attach the meaning to the number."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "all done"
+    BUG = 1, "a bug of srgan; please report the traceback"
+    USAGE = 2, "wrong usage: an option is unknown, contradicts another or is out of range"
+    INPUT = 3, "unusable input: a folder, picture or data set is missing or cannot be read"
+    WEIGHTS = 4, "unusable weights: missing, damaged, or of another scale"
+    RESOURCE = 5, "a device, memory, disk or network is lacking"
+    DIVERGED = 6, "training diverged: a loss is no longer finite"
+    PARTIAL = 7, "some pictures failed, the rest are written"
+    INTERRUPTED = 130, "interrupted; training saved where it stands"
+
+
+def exit_code(error: SrganError) -> ExitCode:
+    """Return the code that a failure ends with."""
+    codes = {
+        UsageError: ExitCode.USAGE,
+        InputError: ExitCode.INPUT,
+        WeightsError: ExitCode.WEIGHTS,
+        ResourceError: ExitCode.RESOURCE,
+        DivergedError: ExitCode.DIVERGED,
+    }
+    return codes[type(error)]

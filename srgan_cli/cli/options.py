@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srgan_cli.config import Precision
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-n",
+        metavar="NAME|FILE",
+        help="Run, bundled model or weights file. [dim]Default: the newest run, "
+        "else the bundled model.[/]",
+        show_default=False,
+    ),
+]
+ScaleOption = Annotated[
+    int | None,
+    typer.Option(
+        "--scale",
+        "-s",
+        metavar="2|3|4|8",
+        help="Factor per side; the weights must have it. [dim]Default: theirs.[/]",
+        show_default=False,
+    ),
+]
+TileOption = Annotated[
+    int,
+    typer.Option(
+        "--tile", "-t", metavar="PIXELS", help="Side of the square enlarged at once, in LR pixels."
+    ),
+]
+PrecisionOption = Annotated[
+    Precision, typer.Option("--precision", help="Arithmetic of the network.")
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps or xpu.")
+]
+PicturePaths = Annotated[
+    list[Path],
+    typer.Argument(metavar="PICTURE", help="Pictures, or folders of pictures."),
+]

@@ -1,0 +1,323 @@
+"""One frozen dataclass per command, validated when it is made. No torch here."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from srgan_cli.errors import UsageError
+
+SCALES = (2, 3, 4, 8)
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Upsampler = Literal["pixelshuffle", "nearest"]
+
+
+def _require_scale(scale: int) -> None:
+    _require(scale in SCALES, "scale", scale, "2, 3, 4 or 8")
+
+
+def _require(condition: bool, name: str, value: object, wanted: str) -> None:
+    if not condition:
+        raise _out_of_range(name, value, wanted)
+
+
+def _out_of_range(name: str, value: object, wanted: str) -> UsageError:
+    return UsageError(f"--{name.replace('_', '-')} is {value!r}", hint=f"it must be {wanted}")
+
+
+def require_plain_name(name: str, option: str) -> None:
+    """Refuse a name that could point outside its folder.
+
+    Raises:
+        UsageError: The name is empty, starts with a dot, or holds a path separator.
+    """
+    if not name or name.startswith(".") or any(c in name for c in "/\\\0\n"):
+        raise UsageError(
+            f"{option} {name!r} is not a plain name", hint="use letters, digits, '-' and '_'"
+        )
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What rebuilds a generator; stored in the header of every weights file."""
+
+    scale: int
+    """Factor per side. 1 is allowed for ESRGAN-style restoration weights."""
+    channels: int
+    """Feature maps between blocks."""
+    growth: int
+    """Feature maps that each convolution of a dense block adds."""
+    num_blocks: int
+    """Blocks in the trunk."""
+    dense_blocks: int
+    """Dense residual blocks per trunk block: 1 for a plain one, 3 for an RRDB."""
+    num_convs: int
+    """Convolutions per dense residual block."""
+    residual_scale: float
+    """Factor on each block's residual before it is added to the skip connection."""
+    upsampler: Upsampler
+    """``pixelshuffle``: one convolution at LR size, added to the bilinear enlargement.
+    ``nearest``: ESRGAN's nearest-neighbour doublings, each with a convolution."""
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for field in ("scale", "channels", "growth", "num_blocks", "dense_blocks", "num_convs"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or not 1 <= value <= 1024:
+                raise _out_of_range(field, value, "a whole number from 1 to 1024")
+        if self.scale not in (1, *SCALES):
+            raise _out_of_range("scale", self.scale, "2, 3, 4 or 8")
+        if self.upsampler not in ("pixelshuffle", "nearest"):
+            raise _out_of_range("upsampler", self.upsampler, "pixelshuffle or nearest")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild the config from its JSON form; unknown or missing keys are a TypeError."""
+        return cls(**values)
+
+
+PRESETS: Mapping[str, GeneratorConfig] = {
+    "compact": GeneratorConfig(
+        scale=2,
+        channels=32,
+        growth=32,
+        num_blocks=3,
+        dense_blocks=1,
+        num_convs=3,
+        residual_scale=1.0,
+        upsampler="pixelshuffle",
+    ),
+    "standard": GeneratorConfig(
+        scale=2,
+        channels=64,
+        growth=32,
+        num_blocks=6,
+        dense_blocks=1,
+        num_convs=5,
+        residual_scale=0.2,
+        upsampler="pixelshuffle",
+    ),
+    "esrgan": GeneratorConfig(
+        scale=2,
+        channels=64,
+        growth=32,
+        num_blocks=23,
+        dense_blocks=3,
+        num_convs=5,
+        residual_scale=0.2,
+        upsampler="nearest",
+    ),
+}
+"""Generator sizes by name, at ×2; :func:`preset` gives them at any scale."""
+
+
+def preset(name: str, scale: int) -> GeneratorConfig:
+    """Return the named generator size for a scale.
+
+    Raises:
+        UsageError: No preset has that name.
+    """
+    if name not in PRESETS:
+        raise UsageError(
+            f"no preset is called {name!r}", hint=f"choose one of: {', '.join(PRESETS)}"
+        )
+    return replace(PRESETS[name], scale=scale)
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """Options of ``srgan prepare``."""
+
+    source: Path
+    """Folder of photographs, searched with all its subfolders."""
+    scale: int = 2
+    """Factor per side: 2 gives HR pictures four times the pixels of LR ones."""
+    name: str | None = None
+    """Name of the data set; the source folder's name and the scale when not given."""
+    max_side: int = 2048
+    """Longest side of an HR picture; larger photographs are reduced to it. 0 keeps all."""
+    min_side: int = 128
+    """Photographs with a side shorter than this, in pixels, are left out."""
+    validation: int = 16
+    """Photographs set aside to measure a run (at most a tenth of all)."""
+    seed: int = 0
+    """Chooses which photographs are set aside."""
+    overwrite: bool = False
+    """Replace a data set of the same name made from other photographs or settings."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        _require_scale(self.scale)
+        _require(self.max_side == 0 or self.max_side >= 64, "max_side", self.max_side, "0 or >= 64")
+        _require(self.min_side >= 16, "min_side", self.min_side, "at least 16")
+        _require(self.validation >= 1, "validation", self.validation, "at least 1")
+        if self.name is not None:
+            require_plain_name(self.name, "--name")
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms of both losses.
+
+    Defaults follow ESRGAN (Wang et al. 2018, section 4.1) for the generator and
+    WGAN-GP (Gulrajani et al. 2017, algorithm 1) for the discriminator.
+    """
+
+    pixel: float = 1e-2
+    """L1 distance of pixels in [0, 1] during the adversarial phase (1 in pretraining)."""
+    perceptual: float = 1.0
+    """L1 distance of VGG features, normalised to unit mean magnitude per layer."""
+    adversarial: float = 5e-3
+    """Minus the critic's mean score of generated pictures."""
+    gradient_penalty: float = 10.0
+    """Mean squared distance of the critic's gradient norm from 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse negative weights."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            _require(value >= 0, f"{field.name}_weight", value, "0 or more")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Options of ``srgan train``."""
+
+    data: str | None = None
+    """Name or folder of a prepared data set; the newest when not given."""
+    name: str | None = None
+    """Name of the run; the preset, scale and time when not given."""
+    preset: str = "compact"
+    """Generator size: ``compact``, ``standard`` or ``esrgan``."""
+    epochs: int = 131
+    """Passes over the photographs, one random patch of each per pass."""
+    steps: int | None = None
+    """Length of the run in steps instead of epochs."""
+    pretrain: float = 0.5
+    """Share of the run, from its start, that trains on the pixel loss alone."""
+    batch: int = 16
+    """Patches per step."""
+    patch: int = 48
+    """Side of a training patch, in LR pixels."""
+    learning_rate: float = 1e-3
+    """Adam's peak learning rate in pretraining; cosine to zero."""
+    adversarial_learning_rate: float = 1e-4
+    """Adam's peak learning rate of both networks in the adversarial phase; cosine to zero."""
+    warmup: int = 50
+    """Steps over which each phase's learning rate rises to its peak."""
+    weights: LossWeights = LossWeights()
+    """Weights of the loss terms."""
+    perceptual: str = "vgg16"
+    """``vgg16`` (bundled), ``vgg19`` (downloaded once), ``none`` or a safetensors file."""
+    critic_width: int = 64
+    """Kernels of the discriminator's first convolution; the last has eight times as many."""
+    critic_steps: int = 1
+    """Discriminator updates per generator update."""
+    ema: float = 0.999
+    """Decay of the running mean of the generator's weights, which is what gets saved."""
+    init: Path | None = None
+    """Generator weights to start from."""
+    precision: Precision = "auto"
+    """Arithmetic of the forward passes; ``auto`` chooses by device."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
+    seed: int = 0
+    """Fixes initialisation, the order of the data and every random crop."""
+    validate_every: int = 500
+    """Steps between validations; weights and the checkpoint are saved at each."""
+    resume: str | None = None
+    """Name or folder of a run to go on with; its own settings are used."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("epochs", "batch", "critic_width", "critic_steps", "validate_every"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
+        _require(0 <= self.pretrain <= 1, "pretrain", self.pretrain, "from 0 to 1")
+        _require(self.patch >= 16, "patch", self.patch, "at least 16")
+        _require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
+        _require(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")
+        for name in ("learning_rate", "adversarial_learning_rate"):
+            _require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
+        preset(self.preset, 2)
+        if self.name is not None:
+            require_plain_name(self.name, "--name")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form, which :meth:`from_dict` reads back."""
+        values = asdict(self)
+        values["init"] = None if self.init is None else str(self.init)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild a config from its JSON form; unknown keys are a TypeError."""
+        rebuilt = dict(values)
+        rebuilt["weights"] = LossWeights(**rebuilt["weights"])
+        rebuilt["init"] = None if rebuilt["init"] is None else Path(rebuilt["init"])
+        return cls(**rebuilt)
+
+
+@dataclass(frozen=True)
+class UpscaleConfig:
+    """Options of ``srgan upscale``."""
+
+    inputs: tuple[Path, ...]
+    """Pictures, and folders whose pictures are taken."""
+    output: Path
+    """Folder for the results; made when it does not exist."""
+    model: str | None = None
+    """Run, bundled model or weights file; the newest run, else the bundled model."""
+    scale: int | None = None
+    """Factor per side that the weights must have; the weights' own when not given."""
+    suffix: str = ""
+    """Added to each file name before its extension."""
+    tile: int = 256
+    """Side of the square given to the generator at once, in LR pixels."""
+    precision: Precision = "fp32"
+    """Arithmetic of the generator."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
+    max_pixels: int = 256_000_000
+    """Pictures with more input pixels than this are refused before they are decoded."""
+    overwrite: bool = False
+    """Replace results that exist already."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not self.inputs:
+            raise UsageError("no pictures were named", hint="try: srgan upscale *.jpg -o out/")
+        if self.scale is not None:
+            _require_scale(self.scale)
+        _require(self.tile >= 16, "tile", self.tile, "at least 16")
+        _require(self.max_pixels >= 1, "max_pixels", self.max_pixels, "at least 1")
+        if "/" in self.suffix or "\\" in self.suffix:
+            raise _out_of_range("suffix", self.suffix, "text without slashes")
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """Options of ``srgan eval``."""
+
+    sets: tuple[Path, ...] = ()
+    """Folders of HR pictures; the newest data set's validation pictures when empty."""
+    model: str | None = None
+    """Run, bundled model or weights file; the newest run, else the bundled model."""
+    scale: int | None = None
+    """Factor per side that the weights must have; the weights' own when not given."""
+    border: int | None = None
+    """HR pixels cut off every side before scoring; the scale when not given."""
+    tile: int = 256
+    """Side of the square given to the generator at once, in LR pixels."""
+    precision: Precision = "fp32"
+    """Arithmetic of the generator."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.scale is not None:
+            _require_scale(self.scale)
+        _require(self.border is None or self.border >= 0, "border", self.border, "0 or more")
+        _require(self.tile >= 16, "tile", self.tile, "at least 16")

@@ -1,0 +1,1 @@
+"""Folders of photographs, pair preparation and the training set."""

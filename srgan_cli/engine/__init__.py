@@ -1,0 +1,37 @@
+"""The engine module: models, losses, AMP trainer, upscaler, evaluator.
+
+One importable name for all four commands; each verb takes a config and an
+observer and returns a frozen report.
+"""
+
+from srgan_cli.data.prepare import PrepareReport, prepare
+from srgan_cli.engine.evaluator import EvalReport, PictureScore, Score, SetScore, evaluate
+from srgan_cli.engine.models import Discriminator, Generator
+from srgan_cli.engine.run import TrainReport, train
+from srgan_cli.engine.upscaler import Failed, Upscaled, Upscaler, UpscaleReport, upscale
+from srgan_cli.engine.validation import Scores
+from srgan_cli.engine.weights import Model, ModelSource, find_model, load_model
+
+__all__ = [
+    "Discriminator",
+    "EvalReport",
+    "Failed",
+    "Generator",
+    "Model",
+    "ModelSource",
+    "PictureScore",
+    "PrepareReport",
+    "Score",
+    "Scores",
+    "SetScore",
+    "TrainReport",
+    "UpscaleReport",
+    "Upscaled",
+    "Upscaler",
+    "evaluate",
+    "find_model",
+    "load_model",
+    "prepare",
+    "train",
+    "upscale",
+]

@@ -1,0 +1,91 @@
+"""Devices and mixed precision."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+from torch.amp import GradScaler
+
+from srgan_cli.config import Precision
+from srgan_cli.errors import ResourceError, UsageError
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn ``--device`` into a device; ``auto`` takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises:
+        UsageError: No such kind of device.
+        ResourceError: The device is not present.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if name == "cpu" and torch.backends.mps.is_available():
+            name = "mps"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        if name.partition(":")[0] not in {"cpu", "cuda", "mps", "xpu"}:
+            raise UsageError(
+                f"--device {name!r} is unknown", hint="use auto, cpu, cuda, cuda:1, mps or xpu"
+            ) from error
+        raise ResourceError(
+            f"--device {name}: not present on this machine",
+            hint="pass --device cpu, or install a PyTorch build for that device",
+        ) from error
+    return device
+
+
+@dataclass(frozen=True, slots=True)
+class Amp:
+    """Mixed precision for one training run: where it runs, in what arithmetic."""
+
+    device: torch.device
+    """Device of both networks."""
+    dtype: torch.dtype
+    """Arithmetic of the forward passes; float32 switches autocast off."""
+    scaler: GradScaler
+    """Scales losses so that fp16 gradients do not vanish; does nothing for other types."""
+
+    @classmethod
+    def create(cls, device: torch.device, precision: Precision) -> "Amp":
+        """Choose the arithmetic for a device.
+
+        ``auto`` is bf16 where the hardware computes in it (its range needs no loss
+        scaling), else fp16 on CUDA, else fp32.
+        """
+        dtype = _automatic_dtype(device) if precision == "auto" else _DTYPES[precision]
+        return cls(device, dtype, GradScaler(device.type, enabled=dtype == torch.float16))
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return the context for forward passes."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def place(self, module: ModuleT) -> ModuleT:
+        """Move a network to the device, its convolutions in the layout that runs fastest."""
+        return module.to(self.device).to(memory_format=torch.channels_last)
+
+    @property
+    def precision(self) -> str:
+        """``fp32``, ``fp16`` or ``bf16``."""
+        return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
+
+
+def _automatic_dtype(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
+    if device.type == "cpu" and _cpu_computes_bf16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_computes_bf16() -> bool:
+    """Say whether this CPU multiplies bf16 in hardware; emulation is slower than fp32."""
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)

@@ -1,0 +1,193 @@
+"""The generator and the discriminator."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, cat, nn
+
+from srgan_cli.config import GeneratorConfig
+
+_SLOPE = 0.2
+
+
+def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, stride, 1)
+
+
+def _leaky(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, _SLOPE)
+
+
+class DenseResidualBlock(nn.Module):
+    """Convolutions that each see all features before them, added to the input.
+
+    The residual dense block of ESRGAN (Wang et al. 2018, section 3.1), without
+    batch normalisation. Parameter names are the published ones: ``conv1`` ….
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.num_convs = config.num_convs
+        self.residual_scale = config.residual_scale
+        for i in range(config.num_convs):
+            last = i == config.num_convs - 1
+            seen = config.channels + i * config.growth
+            self.add_module(f"conv{i + 1}", _conv(seen, config.channels if last else config.growth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B, C, H, W features to the same shape."""
+        *convs, last = self.children()
+        features = x
+        for conv in convs:
+            features = cat((features, _leaky(conv(features))), dim=1)
+        residual: Tensor = last(features)
+        return x + self.residual_scale * residual
+
+
+class RRDB(nn.Module):
+    """Residual-in-residual dense block (ESRGAN, figure 4): ``rdb1`` … in one more skip."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.residual_scale = config.residual_scale
+        for i in range(config.dense_blocks):
+            self.add_module(f"rdb{i + 1}", DenseResidualBlock(config))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map B, C, H, W features to the same shape."""
+        features = x
+        for block in self.children():
+            features = block(features)
+        return x + self.residual_scale * features
+
+
+class Generator(nn.Module):
+    """Restores an HR picture from an LR one.
+
+    A first convolution, a trunk of dense residual blocks inside one long skip
+    connection, and upsampling. With ``upsampler="nearest"`` names and shapes of
+    all parameters equal the published ESRGAN / Real-ESRGAN ``RRDBNet``, whose ×1
+    and ×2 variants first fold pixels into channels (pixel unshuffle).
+
+    Args:
+        config: Sizes; see :class:`srgan_cli.config.GeneratorConfig`.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.channels
+        block = DenseResidualBlock if config.dense_blocks == 1 else RRDB
+        self.unshuffle = 1
+        if config.upsampler == "nearest":
+            self.unshuffle = {1: 4, 2: 2}.get(config.scale, 1)
+        self.conv_first = _conv(3 * self.unshuffle**2, channels)
+        self.body = nn.Sequential(*(block(config) for _ in range(config.num_blocks)))
+        self.conv_body = _conv(channels, channels)
+        if config.upsampler == "pixelshuffle":
+            self.conv_last = _conv(channels, 3 * config.scale**2)
+        else:
+            for i in range(len(self._factors)):
+                self.add_module(f"conv_up{i + 1}", _conv(channels, channels))
+            self.conv_hr = _conv(channels, channels)
+            self.conv_last = _conv(channels, 3)
+
+    @property
+    def _factors(self) -> list[int]:
+        """Enlargement before each ``conv_up``: published weights always have ×2 twice."""
+        return {3: [3], 8: [2, 2, 2]}.get(self.config.scale, [2, 2])
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """Enlarge a batch.
+
+        Args:
+            lr: B, 3, H, W, RGB in [0, 1].
+
+        Returns:
+            B, 3, scale·H, scale·W, RGB, about [0, 1] but not clipped; always fp32
+            where a bilinear skip connection is added.
+        """
+        if self.config.upsampler == "pixelshuffle":
+            features = self._trunk(lr)
+            detail = F.pixel_shuffle(self.conv_last(features), self.config.scale)
+            scale = float(self.config.scale)
+            return detail + F.interpolate(lr, scale_factor=scale, mode="bilinear")
+        return self._enlarge(lr)
+
+    def _trunk(self, x: Tensor) -> Tensor:
+        first: Tensor = self.conv_first(x)
+        deep: Tensor = self.conv_body(self.body(first))
+        return first + deep
+
+    def _enlarge(self, lr: Tensor) -> Tensor:
+        height, width = lr.shape[-2:]
+        fold = self.unshuffle
+        if fold > 1:
+            # Sides that do not divide are continued by their last pixels, and cut off below.
+            lr = F.pad(lr, (0, -width % fold, 0, -height % fold), mode="replicate")
+            lr = F.pixel_unshuffle(lr, fold)
+        features = self._trunk(lr)
+        for i, factor in enumerate(self._factors):
+            features = F.interpolate(features, scale_factor=float(factor), mode="nearest")
+            features = _leaky(self.get_submodule(f"conv_up{i + 1}")(features))
+        sr: Tensor = self.conv_last(_leaky(self.conv_hr(features)))
+        return sr[..., : height * self.config.scale, : width * self.config.scale]
+
+    @property
+    def receptive_radius(self) -> int:
+        """LR pixels that an output pixel depends on, to each side of its own."""
+        config = self.config
+        radius = 2 + config.num_blocks * config.dense_blocks * config.num_convs
+        if config.upsampler == "pixelshuffle":
+            return radius + 1  # conv_last; the bilinear skip reaches 1.
+        return (radius + 2) * self.unshuffle  # The convolutions at growing size sum to under 2.
+
+
+class Discriminator(nn.Module):
+    """Eight 3×3 convolutions and a pooled head, as in SRGAN (Ledig et al. 2017, figure 4).
+
+    Kernels double from ``width`` to ``8 * width``; every second convolution is
+    strided, halving the picture. There is no batch normalisation: a gradient penalty
+    needs the score of each picture to be independent of its neighbours in the
+    batch (WGAN-GP, Gulrajani et al. 2017, section 4). Averaging over places before the
+    head lets it take any picture of at least 16×16.
+
+    Args:
+        width: Kernels of the first convolution; 64 in the paper.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for kernels in (width, 2 * width, 4 * width, 8 * width):
+            for in_channels, stride in ((channels, 1), (kernels, 2)):
+                layers += [_conv(in_channels, kernels, stride), nn.LeakyReLU(_SLOPE)]
+            channels = kernels
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.Linear(channels, 2 * channels), nn.LeakyReLU(_SLOPE), nn.Linear(2 * channels, 1)
+        )
+        # He et al. 2015: without normalisation, PyTorch's default would shrink the score
+        # of ten layers to nothing, and the critic would need hundreds of steps to recover.
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, a=_SLOPE, nonlinearity="leaky_relu")
+                module.bias = nn.Parameter(torch.zeros(module.weight.shape[0]))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Score pictures.
+
+        Args:
+            picture: B, 3, H, W, RGB in [0, 1].
+
+        Returns:
+            B unbounded scores, higher for more real.
+        """
+        pooled = self.features(picture).mean(dim=(2, 3))
+        logits: Tensor = self.head(pooled).squeeze(1)
+        return logits
+
+
+def num_parameters(module: nn.Module) -> int:
+    """Count the parameters of a network."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,166 @@
+"""VGG features for the perceptual loss: bundled, downloaded, or from a file."""
+
+import hashlib
+import json
+import urllib.request
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from srgan_cli.errors import ResourceError, WeightsError
+from srgan_cli.observer import Observer
+from srgan_cli.paths import downloads_dir, written_beside
+
+VGG16_FILE = "vgg16-relu3_3.safetensors"
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+VGG19_LAST_CONV = 34  # conv5_4, as in SRGAN (Ledig et al. 2017, section 2.2.1).
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class VggFeatures(nn.Module):
+    """The first layers of a VGG network, frozen.
+
+    Args:
+        tensors: Convolution parameters with torchvision's names, ``features.0.weight`` ….
+            The deepest convolution, with its ReLU, is the output.
+        mean: Subtracted from R, G, B in [0, 1].
+        std: Divides the difference.
+
+    Raises:
+        WeightsError: The tensors are not the first layers of a VGG16 or VGG19.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor],
+        mean: tuple[float, ...] = _IMAGENET_MEAN,
+        std: tuple[float, ...] = _IMAGENET_STD,
+    ) -> None:
+        super().__init__()
+        self.features = _matching_layers(tensors)
+        self.load_state_dict({key: value.float() for key, value in tensors.items()})
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False).eval()
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Map B, 3, H, W RGB pictures in [0, 1] to the features of the deepest layer."""
+        features: Tensor = self.features((picture - self.mean) / self.std)
+        return features
+
+
+def _matching_layers(tensors: Mapping[str, Tensor]) -> nn.Sequential:
+    # torchvision takes most of a second to import; only training needs it.
+    from torchvision.models.vgg import cfgs, make_layers
+
+    shapes = {key: value.shape for key, value in tensors.items()}
+    for plan in ("D", "E"):  # VGG16 and VGG19 in the paper's table.
+        layers = make_layers(cfgs[plan])
+        for depth, layer in enumerate(layers):
+            if not isinstance(layer, nn.Conv2d):
+                continue
+            prefix: nn.Sequential = layers[: depth + 2]
+            if shapes == {f"features.{k}": v.shape for k, v in prefix.state_dict().items()}:
+                return prefix
+    raise WeightsError(
+        "the perceptual weights are not the first layers of a VGG16 or VGG19",
+        hint="use torchvision's names and shapes: features.0.weight, features.0.bias …",
+    )
+
+
+def load_perceptual(spec: str, observer: Observer) -> VggFeatures | None:
+    """Return the feature network that ``--perceptual`` names.
+
+    Args:
+        spec: ``vgg16`` (relu3_3 of the original VGG16, bundled), ``vgg19`` (relu5_4 of
+            torchvision's, downloaded once), ``none``, or a safetensors file.
+        observer: Shows the download.
+
+    Raises:
+        WeightsError: The file cannot be used.
+        ResourceError: The weights cannot be downloaded.
+    """
+    match spec:
+        case "none":
+            return None
+        case "vgg16":
+            with as_file(files("srgan_cli") / "weights" / VGG16_FILE) as path:
+                return _from_safetensors(path)
+        case "vgg19":
+            path = fetch_vgg19(observer)
+            try:
+                tensors = torch.load(path, map_location="cpu", weights_only=True)
+            except Exception as error:  # Unpickling fails in many ways; none of them runs code.
+                raise WeightsError(
+                    f"{path}: not readable", hint="delete it; it will be downloaded again"
+                ) from error
+            return VggFeatures(_first_convs(tensors, VGG19_LAST_CONV))
+        case _:
+            return _from_safetensors(Path(spec))
+
+
+def _first_convs(tensors: Mapping[str, Tensor], last: int) -> dict[str, Tensor]:
+    wanted = {f"features.{i}" for i in range(last + 1)}
+    return {key: value for key, value in tensors.items() if key.rpartition(".")[0] in wanted}
+
+
+def _from_safetensors(path: Path) -> VggFeatures:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"--perceptual {path}: {error}",
+            hint="use vgg16, vgg19, none, or a safetensors file with VGG weights",
+        ) from error
+    mean = tuple(json.loads(header.get("mean", json.dumps(_IMAGENET_MEAN))))
+    std = tuple(json.loads(header.get("std", json.dumps(_IMAGENET_STD))))
+    return VggFeatures(tensors, mean, std)
+
+
+def fetch_vgg19(observer: Observer, url: str = VGG19_URL) -> Path:
+    """Return torchvision's VGG19 weights, downloading them on first use.
+
+    The file name carries the start of the content's SHA-256; a download that does
+    not match it is discarded.
+
+    Raises:
+        ResourceError: There is no network, or what came is not the wanted file.
+    """
+    target = downloads_dir() / url.rpartition("/")[2]
+    if target.is_file():
+        return target
+    wanted = target.stem.rpartition("-")[2]
+    ways_out = f"pass --perceptual vgg16, which is bundled, or put the file at {target}"
+    digest = hashlib.sha256()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with written_beside(target) as temporary:
+            with (
+                urllib.request.urlopen(url, timeout=30) as response,  # noqa: S310 - a constant
+                temporary.open("wb") as file,
+            ):
+                size = int(response.headers.get("Content-Length", 0))
+                with observer.bar("downloading VGG19", total=size, unit="B") as bar:
+                    while chunk := response.read(1 << 20):
+                        digest.update(chunk)
+                        file.write(chunk)
+                        bar.advance(len(chunk))
+            if not digest.hexdigest().startswith(wanted):
+                raise ResourceError(
+                    f"{url}: the download does not match its hash {wanted}", hint=ways_out
+                )
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error
+        raise ResourceError(f"{url}: not downloaded ({reason})", hint=ways_out) from error
+    return target

@@ -1,0 +1,294 @@
+"""A training run from its options to its weights: ``srgan train``."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from srgan_cli.config import TrainConfig, preset
+from srgan_cli.data.dataset import PatchSampler
+from srgan_cli.data.manifest import find_dataset
+from srgan_cli.data.store import Store
+from srgan_cli.engine.amp import Amp, resolve_device
+from srgan_cli.engine.checkpoint import CHECKPOINT_FILE, Checkpoint
+from srgan_cli.engine.models import num_parameters
+from srgan_cli.engine.perceptual import load_perceptual
+from srgan_cli.engine.schedule import Phase, plan_phases
+from srgan_cli.engine.trainer import Terms, Trainer
+from srgan_cli.engine.validation import Scores, Validator
+from srgan_cli.engine.weights import (
+    WEIGHTS_FILE,
+    ModelSource,
+    load_model,
+    require_scale,
+    save_weights,
+)
+from srgan_cli.errors import DivergedError, InputError, ResourceError, UsageError
+from srgan_cli.observer import Bar, Observer
+from srgan_cli.paths import runs_dir, write_text
+
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.jsonl"
+PRETRAIN_FILE = "pretrain.safetensors"
+
+_STEPS_PER_RECORD = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What ``srgan train`` made."""
+
+    run: Path
+    """Folder of the run."""
+    weights: Path
+    """The averaged generator."""
+    steps: int
+    """Steps trained, over all sessions of this run."""
+    seconds: float
+    """Time spent in training, over all sessions of this run."""
+    scores: Scores
+    """Validation at the end."""
+
+
+def train(config: TrainConfig, observer: Observer) -> TrainReport:
+    """Train a generator, first on the pixel loss, then against a discriminator.
+
+    A run is a folder below the user data directory::
+
+        config.json             the resolved options
+        metrics.jsonl           every loss term by name, mean of 10 steps; validations
+        checkpoint.safetensors  all that ``--resume`` needs
+        pretrain.safetensors    generator at the end of pretraining
+        weights.safetensors     generator as of the last validation
+
+    Raises:
+        InputError: No data set, or one that does not suit the options.
+        UsageError: A run of that name exists.
+        WeightsError: Weights to start from, or a checkpoint, that cannot be used.
+        ResourceError: Device, memory, disk or network are lacking.
+        DivergedError: A loss stopped being finite.
+    """
+    if config.resume is not None:
+        folder = _find_run(config.resume)
+        config = TrainConfig.from_dict(json.loads((folder / CONFIG_FILE).read_text()))
+        run = _Run(config, folder, observer)
+        run.resume(Checkpoint(folder / CHECKPOINT_FILE))
+    else:
+        run = _Run(config, _run_folder(config), observer)
+        run.start()
+    try:
+        return run.finish()
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"{run.trainer.amp.device}: out of memory",
+            hint="pass a smaller --batch, --patch or --critic-width",
+        ) from error
+    except OSError as error:
+        raise ResourceError(
+            f"{run.folder}: {error.strerror or error}",
+            hint=f"free some disk space, then: srgan train --resume {run.folder.name}",
+        ) from error
+
+
+def _run_folder(config: TrainConfig) -> Path:
+    name = config.name or f"{config.preset}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    folder = runs_dir() / name
+    if folder.exists():
+        raise UsageError(
+            f"a run called {name} exists",
+            hint=f"go on with it: srgan train --resume {name}; or pass another --name",
+        )
+    return folder
+
+
+def _find_run(spec: str) -> Path:
+    """Find the run to go on with; ``latest`` is the one that was saved last."""
+    checkpoints = sorted(
+        runs_dir().glob(f"[!.]*/{CHECKPOINT_FILE}"), key=lambda path: path.stat().st_mtime_ns
+    )
+    if spec == "latest" and checkpoints:
+        return checkpoints[-1].parent
+    for folder in (runs_dir() / spec, Path(spec)):
+        if (folder / CHECKPOINT_FILE).is_file():
+            return folder
+    names = ", ".join(path.parent.name for path in checkpoints) or "none yet"
+    raise InputError(f"no run called {spec} has a checkpoint", hint=f"runs: {names}")
+
+
+class _Run:
+    """One run: its folder, data, networks, and where it stands."""
+
+    def __init__(self, config: TrainConfig, folder: Path, observer: Observer) -> None:
+        data, reason = find_dataset(config.data)
+        store = Store(data)
+        manifest = store.manifest
+        self.config = replace(config, data=str(data.resolve()))
+        self.folder, self.observer = folder, observer
+        observer.say(
+            f"data set: {manifest.name} ({reason}), ×{manifest.scale}, "
+            f"{len(manifest.pictures)} pictures"
+        )
+        self.fingerprint = manifest.fingerprint
+        self.sampler = PatchSampler(
+            store, "train", patch=config.patch, batch=config.batch, seed=config.seed
+        )
+        self.validator = Validator(store)
+        self.steps = config.steps or self.sampler.steps(config.epochs)
+        self.phases = plan_phases(
+            self.steps,
+            pretrain=config.pretrain,
+            learning_rate=config.learning_rate,
+            adversarial_learning_rate=config.adversarial_learning_rate,
+            warmup=config.warmup,
+        )
+        amp = Amp.create(resolve_device(config.device), config.precision)
+        adversarial = self.phases[-1].name == "adversarial"
+        features = load_perceptual(config.perceptual, observer) if adversarial else None
+        generator_config = preset(config.preset, manifest.scale)
+        self.trainer = Trainer(config, generator_config, amp, features)
+        self.step, self.seconds = 0, 0.0
+        self.scores = self.validator.score(self.trainer.ema, amp.device)
+        observer.say(
+            f"run: {folder.name}, {config.preset} generator "
+            f"({num_parameters(self.trainer.generator):,} parameters), "
+            f"{amp.precision} on {amp.device}, {self.steps:,} steps of {config.batch}: "
+            + ", ".join(f"{phase.name} {phase.steps:,}" for phase in self.phases)
+        )
+
+    def start(self) -> None:
+        """Begin at step 0, from the weights that ``--init`` names if it does."""
+        if self.config.init is not None:
+            source = ModelSource(self.config.init.name, self.config.init, "as named")
+            self._start_from(source)
+        self.folder.mkdir(parents=True)
+        write_text(self.folder / CONFIG_FILE, json.dumps(self.config.to_dict(), indent=1) + "\n")
+
+    def _start_from(self, source: ModelSource) -> None:
+        model = load_model(source)
+        wanted = self.trainer.generator.config
+        require_scale(model, wanted.scale)
+        if model.generator.config != wanted:
+            raise UsageError(
+                f"{source.name} is not a {self.config.preset} generator",
+                hint="pass the --preset that the weights were trained with",
+            )
+        for generator in (self.trainer.generator, self.trainer.ema):
+            generator.load_state_dict(model.generator.state_dict())
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go back to a checkpoint, and drop what was logged after it."""
+        progress = checkpoint.progress
+        if progress["fingerprint"] != self.fingerprint:
+            raise InputError(
+                f"the data set of run {self.folder.name} has changed since",
+                hint="prepare it again from the same photographs and settings, or start a new run",
+            )
+        self.step, self.seconds = progress["step"], progress["seconds"]
+        self.trainer.restore(checkpoint)
+        log = self.folder / METRICS_FILE
+        kept = [
+            line
+            for line in log.read_text().splitlines(keepends=True)
+            if json.loads(line)["step"] <= self.step
+        ]
+        write_text(log, "".join(kept))
+        self.observer.say(f"resuming at step {self.step:,} of {self.steps:,}")
+
+    def finish(self) -> TrainReport:
+        """Train to the end; on an interrupt, save first and pass it on."""
+        try:
+            for phase in self.phases:
+                if self.step < phase.stop:
+                    self._train_phase(phase)
+        except KeyboardInterrupt:
+            self._save()
+            resume = f"srgan train --resume {self.folder.name}"
+            self.observer.say(f"stopped at step {self.step:,}; go on with: {resume}")
+            raise
+        return TrainReport(
+            self.folder, self.folder / WEIGHTS_FILE, self.step, self.seconds, self.scores
+        )
+
+    def _train_phase(self, phase: Phase) -> None:
+        if self.step == phase.start:
+            self.trainer.begin(phase)
+        with self._phase_bar(phase) as bar:
+            pending: list[Terms] = []
+            while self.step < phase.stop:
+                started = time.perf_counter()
+                pending.append(self.trainer.step(phase, self.step, self.sampler.batch(self.step)))
+                # Counted only when complete: an interrupt in between repeats the step.
+                self.step += 1
+                if self.step % _STEPS_PER_RECORD == 0 or self.step == phase.stop:
+                    self._record(phase, pending)
+                    pending = []
+                self.seconds += time.perf_counter() - started
+                if self.step % self.config.validate_every == 0 or self.step == phase.stop:
+                    self._validate(phase)
+                bar.advance(1, PSNR=f"{self.scores.psnr:.2f} dB")
+
+    @contextmanager
+    def _phase_bar(self, phase: Phase) -> Iterator[Bar]:
+        with self.observer.bar(phase.name, total=phase.steps, unit="steps") as bar:
+            bar.advance(self.step - phase.start)
+            yield bar
+
+    def _record(self, phase: Phase, pending: list[Terms]) -> None:
+        """Log the means of the last steps; the one place where the host waits for the device."""
+        means = {name: fmean(float(terms[name]) for terms in pending) for name in pending[0]}
+        self._log({"step": self.step, "phase": phase.name, **means})
+        broken = [name for name, value in means.items() if not abs(value) < float("inf")]
+        if broken:
+            raise DivergedError(
+                f"step {self.step:,}: the {', '.join(broken)} loss is no longer finite",
+                hint="start again with a lower learning rate, or with --precision fp32",
+            )
+
+    def _validate(self, phase: Phase) -> None:
+        self.scores = self.validator.score(self.trainer.ema, self.trainer.amp.device)
+        self._log(
+            {
+                "step": self.step,
+                "phase": phase.name,
+                "validation_psnr": self.scores.psnr,
+                "bicubic_psnr": self.scores.bicubic_psnr,
+            }
+        )
+        self._save()
+        save_weights(self.folder / WEIGHTS_FILE, self.trainer.ema, self._description(phase))
+        if phase.name == "pretrain" and self.step == phase.stop:
+            save_weights(self.folder / PRETRAIN_FILE, self.trainer.ema, self._description(phase))
+
+    def _save(self) -> None:
+        progress = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "fingerprint": self.fingerprint,
+        }
+        self.trainer.save(self.folder / CHECKPOINT_FILE, progress)
+
+    def _log(self, record: dict[str, Any]) -> None:
+        with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def _description(self, phase: Phase) -> dict[str, Any]:
+        return {
+            "run": self.folder.name,
+            "preset": self.config.preset,
+            "phase": phase.name,
+            "steps": self.step,
+            "seconds": round(self.seconds),
+            "precision": self.trainer.amp.precision,
+            "data": Path(self.config.data or "").name,
+            "data_fingerprint": self.fingerprint,
+            "config": {**self.config.to_dict(), "data": None, "init": None},
+            "validation_psnr": round(self.scores.psnr, 4),
+            "bicubic_psnr": round(self.scores.bicubic_psnr, 4),
+        }

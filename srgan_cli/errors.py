@@ -1,0 +1,38 @@
+"""Expected failures. Each says what is wrong and what to do next.
+
+Lower layers raise these; only ``srgan_cli.cli`` knows exit codes.
+"""
+
+
+class SrganError(Exception):
+    """A failure that the user can do something about.
+
+    Args:
+        message: One line that names the thing and says what is wrong with it.
+        hint: One line that says what to do next.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(SrganError):
+    """Options that contradict each other or lie out of range."""
+
+
+class InputError(SrganError):
+    """Pictures, folders or data sets that cannot be used."""
+
+
+class WeightsError(SrganError):
+    """Weights or checkpoints that cannot be used."""
+
+
+class ResourceError(SrganError):
+    """A device, memory, disk or network that is lacking."""
+
+
+class DivergedError(SrganError):
+    """A training run whose losses stopped being finite."""

@@ -1,0 +1,1 @@
+"""Pure picture functions: reading and writing, resizing, tiles and metrics."""

@@ -1,0 +1,60 @@
+"""Where srgan keeps what it makes, and how a file gets its final name."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """Return the user data directory; the environment variable ``SRGAN_HOME`` overrides it."""
+    override = os.environ.get("SRGAN_HOME")
+    return (
+        Path(override) if override else Path(platformdirs.user_data_dir("srgan", appauthor=False))
+    )
+
+
+def datasets_dir() -> Path:
+    """Return the folder that ``srgan prepare`` writes data sets into."""
+    return home() / "datasets"
+
+
+def runs_dir() -> Path:
+    """Return the folder that ``srgan train`` writes runs into."""
+    return home() / "runs"
+
+
+def downloads_dir() -> Path:
+    """Return the folder for weights fetched from the network."""
+    return home() / "downloads"
+
+
+@contextmanager
+def written_beside(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``target`` that takes its name once it is complete.
+
+    The file is flushed to the disk before it is renamed, so that a crash leaves
+    either the old file or the new one. On any exception the temporary file is
+    removed and ``target`` stays as it was.
+    """
+    # The suffix stays last: encoders choose the format by it.
+    temporary = target.with_name(f".srgan-{secrets.token_hex(6)}{target.suffix}")
+    temporary.touch()
+    mode = temporary.stat().st_mode
+    try:
+        yield temporary
+        temporary.chmod(mode)  # Some writers replace the file by one that only its owner reads.
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Replace ``target`` by ``text`` in one step."""
+    with written_beside(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
