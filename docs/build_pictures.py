@@ -1,0 +1,58 @@
+"""Draw docs/images/before-after.png with the bundled weights: python docs/build_pictures.py."""
+
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from srgan_cli import engine
+from srgan_cli.engine.amp import Amp
+from srgan_cli.imaging.resize import upscale_bicubic
+from srgan_cli.observer import SilentBar
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TARGET = Path(__file__).parent / "images" / "before-after.png"
+
+# Name, the original in scikit-image, and the crop of the reduced copy: left, top.
+CROPS = [
+    ("cat", skimage.data.chelsea, (72, 40)),
+    ("astronaut", skimage.data.astronaut, (78, 20)),
+    ("coffee", skimage.data.coffee, (172, 60)),
+]
+SIDE, ZOOM, GAP, LABEL = 64, 2, 8, 26
+
+
+def main() -> None:
+    """Lay crops of input, bicubic, model and original side by side."""
+    model = engine.load_model(engine.find_model("fidelity-x2", 2))
+    amp = Amp.create(torch.device("cpu"), "fp32")
+    upscaler = engine.Upscaler(model, amp, tile=256)
+    cell = SIDE * 2 * ZOOM
+    titles = ["input, pixels doubled", "bicubic", model.source.name, "original"]
+    sheet = Image.new(
+        "RGB", (len(titles) * (cell + GAP) - GAP, LABEL + len(CROPS) * (cell + GAP) - GAP), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(16)
+    for column, title in enumerate(titles):
+        draw.text((column * (cell + GAP) + 2, 3), title, fill="black", font=font)
+    for row, (name, original, (left, top)) in enumerate(CROPS):
+        lr = np.asarray(Image.open(EXAMPLES / f"{name}.png").convert("RGB"))
+        nearest = lr.repeat(2, axis=0).repeat(2, axis=1)
+        pictures = [
+            nearest,
+            upscale_bicubic(lr, 2),
+            upscaler.enlarge(lr, SilentBar()),
+            original(),
+        ]
+        for column, picture in enumerate(pictures):
+            box = (2 * left, 2 * top, 2 * (left + SIDE), 2 * (top + SIDE))
+            crop = Image.fromarray(picture).crop(box).resize((cell, cell), Image.Resampling.NEAREST)
+            sheet.paste(crop, (column * (cell + GAP), LABEL + row * (cell + GAP)))
+    sheet.save(TARGET, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

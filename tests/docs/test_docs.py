@@ -1,0 +1,79 @@
+"""Documents say what the program does."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from srgan_cli import __version__
+from srgan_cli.cli import app, run
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def fenced_commands(path):
+    """Yield the srgan commands in a document's shell blocks."""
+    for block in re.findall(r"```(?:bash|console)\n(.*?)```", path.read_text(), re.DOTALL):
+        for line in block.splitlines():
+            for part in re.split(r"&&", line.removeprefix("$ ")):
+                words = shlex.split(part.strip(), comments=True) if "srgan" in part else []
+                if words[:1] == ["srgan"] and "[OPTIONS]" not in words:
+                    yield words[1:]
+
+
+def shell_blocks(text):
+    return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_cli_reference_is_what_the_app_says():
+    module = runpy.run_path(str(ROOT / "docs" / "build_reference.py"))
+    assert (ROOT / "docs" / "cli.md").read_text() == module["reference"]()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_documented_command_parses(document):
+    group = get_command(app)
+    for words in fenced_commands(document):
+        name, *arguments = words
+        command = group.commands[name]
+        with command.make_context(name, arguments):
+            pass
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_leads_to_a_file(document):
+    for target in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_readmes_first_command_upscales_the_examples(tmp_path, monkeypatch):
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(ROOT)
+    first = shell_blocks((ROOT / "README.md").read_text())[0]
+    install, _, command = first.strip().partition(" && ")
+    assert install == "pip install ."
+    words = shlex.split(command)
+    pattern = words[words.index("upscale") + 1]
+    pictures = sorted(str(path) for path in ROOT.glob(pattern))
+    assert pictures
+    assert run(["upscale", *pictures, "-o", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").iterdir())) == len(pictures)
+
+
+def test_ci_runs_readmes_second_command():
+    second = shell_blocks((ROOT / "README.md").read_text())[1]
+    assert second.strip() in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_changelog_knows_this_version():
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert __version__ in headings or "Unreleased" in headings
+
+
+def test_no_document_names_a_path_of_some_machine():
+    for document in DOCUMENTS:
+        assert not re.search(r"(/home/|/root/|/work/|/Users/)", document.read_text()), document
