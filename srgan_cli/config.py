@@ -1,5 +1,6 @@
 """One frozen dataclass per command, validated when it is made. No torch here."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +18,10 @@ def _require_scale(scale: int) -> None:
     _require(scale in SCALES, "scale", scale, "2, 3, 4 or 8")
 
 
+def _require_seed(seed: int) -> None:
+    _require(0 <= seed < 2**31, "seed", seed, "from 0 to 2147483647")
+
+
 def _require(condition: bool, name: str, value: object, wanted: str) -> None:
     if not condition:
         raise _out_of_range(name, value, wanted)
@@ -32,9 +37,11 @@ def require_plain_name(name: str, option: str) -> None:
     Raises:
         UsageError: The name is empty, starts with a dot, or holds a path separator.
     """
-    if not name or name.startswith(".") or any(c in name for c in "/\\\0\n"):
+    too_long = len(name.encode(errors="surrogateescape")) > 100
+    if not name or name.startswith(".") or too_long or any(c in name for c in "/\\\0\n"):
         raise UsageError(
-            f"{option} {name!r} is not a plain name", hint="use letters, digits, '-' and '_'"
+            f"{option} {name!r} is not a plain name",
+            hint="use at most 100 letters, digits, '-' and '_'",
         )
 
 
@@ -68,6 +75,8 @@ class GeneratorConfig:
                 raise _out_of_range(field, value, "a whole number from 1 to 1024")
         if self.scale not in (1, *SCALES):
             raise _out_of_range("scale", self.scale, "2, 3, 4 or 8")
+        if not isinstance(self.residual_scale, int | float) or not 0 < self.residual_scale <= 1:
+            raise _out_of_range("residual_scale", self.residual_scale, "above 0, at most 1")
         if self.upsampler not in ("pixelshuffle", "nearest"):
             raise _out_of_range("upsampler", self.upsampler, "pixelshuffle or nearest")
 
@@ -137,8 +146,9 @@ class PrepareConfig:
     """Name of the data set; the source folder's name and the scale when not given."""
     max_side: int = 2048
     """Longest side of an HR picture; larger photographs are reduced to it. 0 keeps all."""
-    min_side: int = 128
-    """Photographs with a side shorter than this, in pixels, are left out."""
+    min_side: int | None = None
+    """Photographs with a side shorter than this, in pixels, are left out; 64 LR pixels
+    when not given, so that training patches of the default size fit."""
     validation: int = 16
     """Photographs set aside to measure a run (at most a tenth of all)."""
     seed: int = 0
@@ -150,10 +160,24 @@ class PrepareConfig:
         """Check ranges."""
         _require_scale(self.scale)
         _require(self.max_side == 0 or self.max_side >= 64, "max_side", self.max_side, "0 or >= 64")
-        _require(self.min_side >= 16, "min_side", self.min_side, "at least 16")
+        _require(
+            self.min_side is None or self.min_side >= 16, "min_side", self.min_side, "at least 16"
+        )
+        _require(
+            self.max_side == 0 or self.max_side >= (self.min_side or 0),
+            "max_side",
+            self.max_side,
+            f"at least --min-side, which is {self.min_side}",
+        )
         _require(self.validation >= 1, "validation", self.validation, "at least 1")
+        _require_seed(self.seed)
         if self.name is not None:
             require_plain_name(self.name, "--name")
+
+    @property
+    def shortest(self) -> int:
+        """Least side of an HR picture, in pixels."""
+        return self.min_side or 64 * self.scale
 
 
 @dataclass(frozen=True)
@@ -177,7 +201,7 @@ class LossWeights:
         """Refuse negative weights."""
         for field in fields(self):
             value = getattr(self, field.name)
-            _require(value >= 0, f"{field.name}_weight", value, "0 or more")
+            _require(0 <= value < math.inf, f"{field.name}_weight", value, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -240,6 +264,7 @@ class TrainConfig:
         _require(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")
         for name in ("learning_rate", "adversarial_learning_rate"):
             _require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
+        _require_seed(self.seed)
         preset(self.preset, 2)
         if self.name is not None:
             require_plain_name(self.name, "--name")

@@ -1,5 +1,6 @@
 """The command line: parse, call the engine, render, exit. No torch at module level."""
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -65,9 +66,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
+    except OSError as error:
+        subject = f"{error.filename}: " if error.filename else ""
+        show_error(
+            f"{subject}{error.strerror or error}", "check the name, its permissions and free space"
+        )
+        return ExitCode.RESOURCE
+    except MemoryError as error:
+        show_error(f"out of memory: {error}", "use smaller pictures, tiles or batches")
+        return ExitCode.RESOURCE
     return int(code or ExitCode.OK)
 
 
 def main() -> None:
     """Run ``srgan`` and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal without × must not end the work.
     sys.exit(run())

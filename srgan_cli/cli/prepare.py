@@ -30,8 +30,12 @@ def prepare(
         ),
     ] = PrepareConfig.max_side,
     min_side: Annotated[
-        int, typer.Option(metavar="PIXELS", help="Leave out photographs with a shorter side.")
-    ] = PrepareConfig.min_side,
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Leave out photographs with a shorter side. [dim]Default: 64 × scale.[/]",
+        ),
+    ] = None,
     validation: Annotated[
         int,
         typer.Option(metavar="N", help="Photographs set aside to measure runs; at most a tenth."),
@@ -75,6 +79,6 @@ def prepare(
             ["left out", str(len(manifest.dropped))],
         ],
     )
-    say(f"{pixels:.0f} HR megapixels, ×{manifest.scale}, fingerprint {manifest.fingerprint}")
+    say(f"{pixels:,.1f} HR megapixels, ×{manifest.scale}, fingerprint {manifest.fingerprint}")
     say(f"next: srgan train    ({report.folder})")
     return ExitCode.OK

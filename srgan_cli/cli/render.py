@@ -18,7 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from srgan_cli.errors import SrganError
@@ -78,7 +78,9 @@ def show_table(title: str, columns: Mapping[str, str], rows: list[list[str]]) ->
     """
     table = Table(title=Text(title), title_justify="left")
     for heading, justify in columns.items():
-        table.add_column(heading, justify="right" if justify == "right" else "left")
+        table.add_column(
+            heading, justify="right" if justify == "right" else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(_one_line(cell)) for cell in row))
     stdout().print(table)
@@ -95,7 +97,9 @@ def _printable(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_printable(text).split("\n"))
+    text = " ".join(_printable(text).split("\n"))
+    # A file's name must not be able to move the cursor or change colours.
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 class RichObserver:
@@ -148,14 +152,15 @@ class _Count(ProgressColumn):
     """``12/350 photos  41.0/s``."""
 
     def __init__(self, unit: str) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True))
         self._unit = unit
 
     def render(self, task: Task) -> Text:
         """Format one task."""
         done, total = task.completed, task.total or task.completed
         whole = total >= 100 or float(total).is_integer()
-        count = f"{done:,.0f}/{total:,.0f}" if whole else f"{done:.1f}/{total:.1f}"
+        digits = 0 if whole else 1 if total >= 1 else 2
+        count = f"{done:,.{digits}f}/{total:,.{digits}f}"
         speed = task.finished_speed or task.speed
-        rate = f"  {speed:,.1f}/s" if speed else ""
+        rate = f"  {speed:,.{1 if speed >= 1 else 2}f}/s" if speed else ""
         return Text(f"{count} {self._unit}{rate}")

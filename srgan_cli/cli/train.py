@@ -182,8 +182,14 @@ def train(
       srgan train --steps 20000 --pretrain 1 --name fidelity
       srgan train --resume latest
     """
-    if resume is not None:
-        _refuse_other_options(context)
+    given = _given_options(context)
+    if resume is not None and (others := given - {"--resume", "--json"}):
+        raise UsageError(
+            f"--resume uses the run's own options, not {', '.join(sorted(others))}",
+            hint="leave them out, or start a new run without --resume",
+        )
+    if {"--epochs", "--steps"} <= given:
+        raise UsageError("--epochs and --steps both set the run's length", hint="leave one out")
     weights = LossWeights(
         pixel=pixel_weight,
         perceptual=perceptual_weight,
@@ -234,15 +240,9 @@ def train(
     return ExitCode.OK
 
 
-def _refuse_other_options(context: typer.Context) -> None:
-    given = [
-        name
+def _given_options(context: typer.Context) -> set[str]:
+    return {
+        f"--{name.replace('_', '-')}"
         for name in context.params
         if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
-    ]
-    others = [f"--{name.replace('_', '-')}" for name in given if name not in {"resume", "json"}]
-    if others:
-        raise UsageError(
-            f"--resume uses the run's own options, not {', '.join(others)}",
-            hint="leave them out, or start a new run without --resume",
-        )
+    }

@@ -69,7 +69,8 @@ class Manifest:
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        # ASCII: file names may hold bytes that UTF-8 cannot express.
+        return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -87,7 +88,7 @@ class Manifest:
             values["pictures"] = tuple(Entry(**entry) for entry in values["pictures"])
             values["dropped"] = tuple(Dropped(**entry) for entry in values["dropped"])
             return cls(**values)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(f"{folder} holds no prepared data set", hint=hint) from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a data set manifest ({error})", hint=hint) from error

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -76,7 +75,8 @@ def prepare(config: PrepareConfig, observer: Observer) -> PrepareReport:
         )
     settings = _settings(config)
     listing = _listing(config.source, photographs, settings)
-    name = config.name or f"{config.source.resolve().name or 'photos'}-x{config.scale}"
+    # A leading dot would hide the set from the commands that look for the newest one.
+    name = config.name or f"{config.source.resolve().name.lstrip('.') or 'photos'}-x{config.scale}"
     target = datasets_dir() / name
     observer.say(f"photographs: {len(photographs)} files below {config.source}")
     if target.exists():
@@ -97,7 +97,7 @@ def prepare(config: PrepareConfig, observer: Observer) -> PrepareReport:
     except OSError as error:
         raise ResourceError(
             f"{draft.parent}: {error.strerror or error}",
-            hint="free some disk space, or set SRGAN_HOME to a larger disk",
+            hint="check its permissions and free space, or set SRGAN_HOME to another folder",
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -170,13 +170,15 @@ def _build(
 def _pairs(
     config: PrepareConfig, photographs: list[Path], dropped: list[Dropped], observer: Observer
 ) -> Iterator[_Pair]:
-    """Decode and reduce photographs in worker processes, in the order of their paths."""
-    workers = min(len(os.sched_getaffinity(0)), len(photographs))
-    # Fresh processes: the caller may hold threads, which a fork would not survive.
-    context = multiprocessing.get_context("spawn")
+    """Decode and reduce photographs on all cores, in the order of their paths.
+
+    Threads suffice, since Pillow and NumPy let go of the interpreter while they
+    compute, and unlike processes they start at once and end cleanly on Ctrl-C.
+    """
+    workers = min(_num_cores(), len(photographs))
     seen: dict[str, str] = {}
     with (
-        ProcessPoolExecutor(workers, mp_context=context) as pool,
+        ThreadPoolExecutor(workers) as pool,
         observer.bar("preparing", total=len(photographs), unit="photos") as bar,
     ):
         work = partial(_make_pair, config)
@@ -200,6 +202,13 @@ def _unless_repeated(result: _Pair | Dropped, seen: dict[str, str]) -> _Pair | D
     return result if first == result.source else Dropped(result.source, f"same file as {first}")
 
 
+def _num_cores() -> int:
+    """Count the cores that this process may use; macOS and Windows only know all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _make_pair(config: PrepareConfig, path: Path) -> _Pair | Dropped:
     source = path.relative_to(config.source).as_posix()
     try:
@@ -213,9 +222,11 @@ def _make_pair(config: PrepareConfig, path: Path) -> _Pair | Dropped:
     if config.max_side and max(image.size) > config.max_side:
         image.thumbnail((config.max_side, config.max_side), Image.Resampling.LANCZOS)
     hr = mod_crop(np.asarray(image), config.scale)
-    if min(hr.shape[:2]) < config.min_side:
+    if min(hr.shape[:2]) < config.shortest:
         return Dropped(source, f"{image.width}x{image.height} is smaller than --min-side")
-    return _Pair(source, digest, np.ascontiguousarray(hr), downscale(hr, config.scale))
+    lr = downscale(hr, config.scale)
+    # safetensors writes an array's memory as it lies, whatever its strides say.
+    return _Pair(source, digest, np.ascontiguousarray(hr), np.ascontiguousarray(lr))
 
 
 def _split(pictures: list[Entry], config: PrepareConfig) -> tuple[Entry, ...]:
@@ -241,7 +252,7 @@ def _settings(config: PrepareConfig) -> dict[str, Any]:
     return {
         "scale": config.scale,
         "max_side": config.max_side,
-        "min_side": config.min_side,
+        "min_side": config.shortest,
         "validation": config.validation,
         "seed": config.seed,
     }

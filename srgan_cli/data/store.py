@@ -29,6 +29,8 @@ class Store:
         self._tensors: dict[str, Tensor] = {}
         for number in sorted({entry.shard for entry in self.manifest.pictures}):
             self._map(folder / shard_name(number))
+        for entry in self.manifest.pictures:
+            self._require_pair(entry)
 
     def _map(self, path: Path) -> None:
         try:
@@ -39,6 +41,17 @@ class Store:
             raise InputError(
                 f"{path}: damaged shard ({error})", hint="prepare the data set again"
             ) from error
+
+    def _require_pair(self, entry: Entry) -> None:
+        for side, factor in (("hr", 1), ("lr", self.manifest.scale)):
+            tensor = self._tensors.get(f"{side}/{entry.index}")
+            shape = () if tensor is None else tensor.shape
+            if [factor * n for n in shape[:2]] != [entry.height, entry.width]:
+                path = self.folder / shard_name(entry.shard)
+                raise InputError(
+                    f"{path}: damaged shard (no {side} pixels of {entry.source})",
+                    hint="prepare the data set again",
+                )
 
     def entries(self, split: Split) -> list[Entry]:
         """Return the pictures of one split in their order."""

@@ -27,14 +27,14 @@ def resolve_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
         if name == "cpu" and torch.backends.mps.is_available():
             name = "mps"
+    if name.partition(":")[0] not in {"cpu", "cuda", "mps", "xpu"}:
+        raise UsageError(
+            f"--device {name!r} is unknown", hint="use auto, cpu, cuda, cuda:1, mps or xpu"
+        )
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        if name.partition(":")[0] not in {"cpu", "cuda", "mps", "xpu"}:
-            raise UsageError(
-                f"--device {name!r} is unknown", hint="use auto, cpu, cuda, cuda:1, mps or xpu"
-            ) from error
         raise ResourceError(
             f"--device {name}: not present on this machine",
             hint="pass --device cpu, or install a PyTorch build for that device",

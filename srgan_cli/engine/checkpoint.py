@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -82,6 +83,11 @@ class Checkpoint:
                 index, _, moment = key.partition("/")
                 state.setdefault(int(index), {})[moment] = value
             optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+            for parameter, moments in optimizer.state.items():
+                # Fused kernels walk memory, so a moment must lie there as its parameter does.
+                for moment, value in moments.items():
+                    if value.shape == parameter.shape:
+                        moments[moment] = torch.empty_like(parameter).copy_(value)
 
     def _below(self, name: str) -> dict[str, Tensor]:
         prefix = f"{name}/"

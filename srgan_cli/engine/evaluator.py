@@ -115,6 +115,8 @@ def _folder_pairs(folder: Path, scale: int) -> _Pairs:
 
     def load(path: Path) -> tuple[Image, Image]:
         hr = mod_crop(read_picture(path, max_pixels=_MAX_PIXELS).pixels, scale)
+        if not hr.size:
+            raise InputError(f"{path}: smaller than ×{scale}", hint="leave it out")
         return downscale(hr, scale), hr
 
     return _Pairs(

@@ -7,6 +7,10 @@ from torch import Tensor, nn
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.perceptual import VggFeatures
 
+# A gradient of norm 1 over a million numbers has entries of 1e-3; fp16 is exact to
+# 2^-24 and ends at 2^16. This centres the one between the others.
+_INNER_SCALE = 2.0**8
+
 
 def pixel_loss(sr: Tensor, hr: Tensor) -> Tensor:
     """Return the mean absolute difference of pixels, computed in fp32."""
@@ -51,16 +55,18 @@ def gradient_penalty(critic: nn.Module, hr: Tensor, sr: Tensor, amp: Amp, *, mix
     WGAN-GP (Gulrajani et al. 2017, equation 3): the gradient of the score of a
     picture drawn between a real and a generated one, with respect to its pixels.
 
-    The inner gradient is itself taken in mixed precision, so its loss is scaled
-    first, or fp16 would flush it to zero; the gradients are then unscaled by a
-    plain division that autograd sees, and their norm is taken in fp32. The result
-    is unscaled: add it to the critic's loss and scale the sum once.
+    The inner gradient is itself taken in mixed precision, so the scores are scaled
+    first, or fp16 would flush parts of it to zero; the gradients are then unscaled by
+    a plain division that autograd sees, and their norm is taken in fp32. The scale is
+    a constant: the loss scaler's searches for the edge of fp16's range by overflowing
+    now and then, which must cost a step but never show as an infinite penalty. The
+    result is unscaled: add it to the critic's loss and scale the sum once.
 
     Args:
         critic: Scores B, 3, H, W pictures; no layer may mix pictures of a batch.
         hr: Real pictures, B, 3, H, W, fp32 in [0, 1].
         sr: Generated pictures of the same shape, detached.
-        amp: Precision of the critic's forward pass, and its loss scaler.
+        amp: Precision of the critic's passes.
         mix: B numbers in [0, 1], the share of ``hr`` in each mixed picture.
 
     Returns:
@@ -70,9 +76,9 @@ def gradient_penalty(critic: nn.Module, hr: Tensor, sr: Tensor, amp: Amp, *, mix
     between = (mix * hr + (1 - mix) * sr.float()).requires_grad_()
     with amp.autocast():
         logits = critic(between)
-    scaled = amp.scaler.scale(logits.float().sum())
+    scaled = _INNER_SCALE * logits.float().sum()
     (scaled_gradient,) = torch.autograd.grad(scaled, between, create_graph=True)
-    gradient = scaled_gradient.float() / amp.scaler.get_scale()
+    gradient = scaled_gradient.float() / _INNER_SCALE
     norms = gradient.flatten(1).norm(dim=1)
     penalty: Tensor = (norms - 1).square().mean()
     return penalty

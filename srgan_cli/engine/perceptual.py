@@ -4,6 +4,7 @@ import hashlib
 import json
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -42,8 +43,8 @@ class VggFeatures(nn.Module):
     def __init__(
         self,
         tensors: Mapping[str, Tensor],
-        mean: tuple[float, ...] = _IMAGENET_MEAN,
-        std: tuple[float, ...] = _IMAGENET_STD,
+        mean: tuple[float, float, float] = _IMAGENET_MEAN,
+        std: tuple[float, float, float] = _IMAGENET_STD,
     ) -> None:
         super().__init__()
         self.features = _matching_layers(tensors)
@@ -99,33 +100,50 @@ def load_perceptual(spec: str, observer: Observer) -> VggFeatures | None:
             path = fetch_vgg19(observer)
             try:
                 tensors = torch.load(path, map_location="cpu", weights_only=True)
+                convolutions = _first_convs(tensors, VGG19_LAST_CONV)
             except Exception as error:  # Unpickling fails in many ways; none of them runs code.
                 raise WeightsError(
                     f"{path}: not readable", hint="delete it; it will be downloaded again"
                 ) from error
-            return VggFeatures(_first_convs(tensors, VGG19_LAST_CONV))
+            return VggFeatures(convolutions)
         case _:
             return _from_safetensors(Path(spec))
 
 
-def _first_convs(tensors: Mapping[str, Tensor], last: int) -> dict[str, Tensor]:
+def _first_convs(tensors: Mapping[str, object], last: int) -> dict[str, Tensor]:
     wanted = {f"features.{i}" for i in range(last + 1)}
-    return {key: value for key, value in tensors.items() if key.rpartition(".")[0] in wanted}
+    return {
+        key: value
+        for key, value in tensors.items()
+        if key.rpartition(".")[0] in wanted and isinstance(value, Tensor)
+    }
 
 
 def _from_safetensors(path: Path) -> VggFeatures:
+    hint = "use vgg16, vgg19, none, or a safetensors file with VGG weights"
+    if not path.is_file():
+        raise WeightsError(f"--perceptual {path}: no such file", hint=hint)
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"--perceptual {path}: {error}",
-            hint="use vgg16, vgg19, none, or a safetensors file with VGG weights",
-        ) from error
-    mean = tuple(json.loads(header.get("mean", json.dumps(_IMAGENET_MEAN))))
-    std = tuple(json.loads(header.get("std", json.dumps(_IMAGENET_STD))))
+        mean, std = (
+            _per_channel(header, name, default)
+            for name, default in (("mean", _IMAGENET_MEAN), ("std", _IMAGENET_STD))
+        )
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise WeightsError(f"--perceptual {path}: {error}", hint=hint) from error
     return VggFeatures(tensors, mean, std)
+
+
+def _per_channel(
+    header: Mapping[str, str], name: str, default: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Read three numbers that a weights file may state for R, G and B."""
+    if name not in header:
+        return default
+    red, green, blue = (float(value) for value in json.loads(header[name]))
+    return red, green, blue
 
 
 def fetch_vgg19(observer: Observer, url: str = VGG19_URL) -> Path:
@@ -160,7 +178,7 @@ def fetch_vgg19(observer: Observer, url: str = VGG19_URL) -> Path:
                 raise ResourceError(
                     f"{url}: the download does not match its hash {wanted}", hint=ways_out
                 )
-    except OSError as error:
-        reason = getattr(error, "reason", None) or error
+    except (OSError, HTTPException) as error:
+        reason = " ".join(str(getattr(error, "reason", None) or error).split())
         raise ResourceError(f"{url}: not downloaded ({reason})", hint=ways_out) from error
     return target

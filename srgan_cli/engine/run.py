@@ -1,8 +1,9 @@
 """A training run from its options to its weights: ``srgan train``."""
 
 import json
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.checkpoint import CHECKPOINT_FILE, Checkpoint
+from srgan_cli.engine.interrupts import interrupts_held_back
 from srgan_cli.engine.models import num_parameters
 from srgan_cli.engine.perceptual import load_perceptual
 from srgan_cli.engine.schedule import Phase, plan_phases
@@ -77,8 +79,7 @@ def train(config: TrainConfig, observer: Observer) -> TrainReport:
     """
     if config.resume is not None:
         folder = _find_run(config.resume)
-        config = TrainConfig.from_dict(json.loads((folder / CONFIG_FILE).read_text()))
-        run = _Run(config, folder, observer)
+        run = _Run(_read_config(folder), folder, observer)
         run.resume(Checkpoint(folder / CHECKPOINT_FILE))
     else:
         run = _Run(config, _run_folder(config), observer)
@@ -122,6 +123,16 @@ def _find_run(spec: str) -> Path:
     raise InputError(f"no run called {spec} has a checkpoint", hint=f"runs: {names}")
 
 
+def _read_config(folder: Path) -> TrainConfig:
+    path = folder / CONFIG_FILE
+    try:
+        return TrainConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not the options of a run ({error})", hint="start a new run"
+        ) from error
+
+
 class _Run:
     """One run: its folder, data, networks, and where it stands."""
 
@@ -154,7 +165,6 @@ class _Run:
         generator_config = preset(config.preset, manifest.scale)
         self.trainer = Trainer(config, generator_config, amp, features)
         self.step, self.seconds = 0, 0.0
-        self.scores = self.validator.score(self.trainer.ema, amp.device)
         observer.say(
             f"run: {folder.name}, {config.preset} generator "
             f"({num_parameters(self.trainer.generator):,} parameters), "
@@ -167,6 +177,7 @@ class _Run:
         if self.config.init is not None:
             source = ModelSource(self.config.init.name, self.config.init, "as named")
             self._start_from(source)
+        self.scores = self._score()
         self.folder.mkdir(parents=True)
         write_text(self.folder / CONFIG_FILE, json.dumps(self.config.to_dict(), indent=1) + "\n")
 
@@ -192,31 +203,36 @@ class _Run:
             )
         self.step, self.seconds = progress["step"], progress["seconds"]
         self.trainer.restore(checkpoint)
-        log = self.folder / METRICS_FILE
-        kept = [
-            line
-            for line in log.read_text().splitlines(keepends=True)
-            if json.loads(line)["step"] <= self.step
-        ]
-        write_text(log, "".join(kept))
+        self.scores = self._score()
+        self._forget_after(self.step)
         self.observer.say(f"resuming at step {self.step:,} of {self.steps:,}")
+
+    def _forget_after(self, step: int) -> None:
+        """Drop what a killed run logged after its checkpoint, and a line cut short."""
+        log = self.folder / METRICS_FILE
+        if not log.exists():
+            return  # Stopped before the first record.
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith("\n")]
+        write_text(log, "".join(line for line in whole if json.loads(line)["step"] <= step))
 
     def finish(self) -> TrainReport:
         """Train to the end; on an interrupt, save first and pass it on."""
-        try:
-            for phase in self.phases:
-                if self.step < phase.stop:
-                    self._train_phase(phase)
-        except KeyboardInterrupt:
-            self._save()
-            resume = f"srgan train --resume {self.folder.name}"
-            self.observer.say(f"stopped at step {self.step:,}; go on with: {resume}")
-            raise
+        with interrupts_held_back() as check_interrupt:
+            try:
+                for phase in self.phases:
+                    if self.step < phase.stop:
+                        self._train_phase(phase, check_interrupt)
+            except KeyboardInterrupt:
+                self._save()
+                resume = f"srgan train --resume {self.folder.name}"
+                self.observer.say(f"stopped at step {self.step:,}; go on with: {resume}")
+                raise
         return TrainReport(
             self.folder, self.folder / WEIGHTS_FILE, self.step, self.seconds, self.scores
         )
 
-    def _train_phase(self, phase: Phase) -> None:
+    def _train_phase(self, phase: Phase, check_interrupt: Callable[[], None]) -> None:
         if self.step == phase.start:
             self.trainer.begin(phase)
         with self._phase_bar(phase) as bar:
@@ -224,15 +240,17 @@ class _Run:
             while self.step < phase.stop:
                 started = time.perf_counter()
                 pending.append(self.trainer.step(phase, self.step, self.sampler.batch(self.step)))
-                # Counted only when complete: an interrupt in between repeats the step.
                 self.step += 1
-                if self.step % _STEPS_PER_RECORD == 0 or self.step == phase.stop:
+                validates = self.step % self.config.validate_every == 0 or self.step == phase.stop
+                # Before every validation too: what has diverged must not be saved.
+                if self.step % _STEPS_PER_RECORD == 0 or validates:
                     self._record(phase, pending)
                     pending = []
                 self.seconds += time.perf_counter() - started
-                if self.step % self.config.validate_every == 0 or self.step == phase.stop:
+                if validates:
                     self._validate(phase)
                 bar.advance(1, PSNR=f"{self.scores.psnr:.2f} dB")
+                check_interrupt()
 
     @contextmanager
     def _phase_bar(self, phase: Phase) -> Iterator[Bar]:
@@ -243,16 +261,26 @@ class _Run:
     def _record(self, phase: Phase, pending: list[Terms]) -> None:
         """Log the means of the last steps; the one place where the host waits for the device."""
         means = {name: fmean(float(terms[name]) for terms in pending) for name in pending[0]}
-        self._log({"step": self.step, "phase": phase.name, **means})
-        broken = [name for name, value in means.items() if not abs(value) < float("inf")]
+        finite = {name: value if math.isfinite(value) else None for name, value in means.items()}
+        self._log({"step": self.step, "phase": phase.name, **finite})
+        broken = [name for name, value in finite.items() if value is None]
         if broken:
-            raise DivergedError(
-                f"step {self.step:,}: the {', '.join(broken)} loss is no longer finite",
-                hint="start again with a lower learning rate, or with --precision fp32",
-            )
+            raise self._diverged(f"the {', '.join(broken)} loss is")
+
+    def _diverged(self, what: str) -> DivergedError:
+        return DivergedError(
+            f"step {self.step:,}: {what} no longer finite",
+            hint="start again with a lower learning rate, or with --precision fp32",
+        )
+
+    def _score(self) -> Scores:
+        return self.validator.score(self.trainer.ema, self.trainer.amp.device)
 
     def _validate(self, phase: Phase) -> None:
-        self.scores = self.validator.score(self.trainer.ema, self.trainer.amp.device)
+        # The last update can break weights whose loss was finite until then.
+        if not all(bool(weight.isfinite().all()) for weight in self.trainer.ema.parameters()):
+            raise self._diverged("the generator's weights are")
+        self.scores = self._score()
         self._log(
             {
                 "step": self.step,
@@ -261,10 +289,10 @@ class _Run:
                 "bicubic_psnr": self.scores.bicubic_psnr,
             }
         )
-        self._save()
         save_weights(self.folder / WEIGHTS_FILE, self.trainer.ema, self._description(phase))
         if phase.name == "pretrain" and self.step == phase.stop:
             save_weights(self.folder / PRETRAIN_FILE, self.trainer.ema, self._description(phase))
+        self._save()  # Last: whatever fails before it is done again by --resume.
 
     def _save(self) -> None:
         progress = {

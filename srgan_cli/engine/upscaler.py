@@ -81,7 +81,8 @@ class Upscaler:
         self.model, self._amp = model, amp
         self._generator: Generator = amp.place(model.generator)
         self._overlap = min(2 * self._generator.receptive_radius, _LARGEST_OVERLAP)
-        self._tile = tile + self._overlap
+        self._align = self._generator.unshuffle
+        self._tile = -(-tile // self._align) * self._align + self._overlap
 
     def enlarge(self, pixels: npt.NDArray[np.uint8], bar: Bar) -> npt.NDArray[np.uint8]:
         """Enlarge a picture.
@@ -99,8 +100,10 @@ class Upscaler:
         scale = self.model.scale
         height, width = pixels.shape[:2]
         result = np.empty((height * scale, width * scale, *pixels.shape[2:]), np.uint8)
-        rows = tile_spans(height, tile=self._tile, overlap=self._overlap)
-        columns = tile_spans(width, tile=self._tile, overlap=self._overlap)
+        rows, columns = (
+            tile_spans(side, tile=self._tile, overlap=self._overlap, align=self._align)
+            for side in (height, width)
+        )
         for row in rows:
             for column in columns:
                 tile = pixels[row.start : row.stop, column.start : column.stop]
@@ -174,18 +177,24 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
 
 def _plan(config: UpscaleConfig) -> dict[Path, Path]:
     """Give every input its output file, and refuse before work starts what would collide."""
+    if config.output.is_file() or (not config.output.exists() and writable(config.output)):
+        raise UsageError(
+            f"--output {config.output} is a file's name, but results go into a folder",
+            hint="name a folder, such as: -o out/",
+        )
     jobs: dict[Path, Path] = {}
     for source in _sources(config.inputs):
         suffix = source.suffix if writable(source) else ".png"
         output = config.output / f"{source.stem}{config.suffix}{suffix}"
-        if output.resolve() == source.resolve():
-            raise UsageError(
-                f"{source} would be overwritten by its own result",
-                hint="choose another --output folder, or pass --suffix _x2",
-            )
         jobs[source] = output
+    sources = {source.resolve(): source for source in jobs}
     owners: dict[Path, Path] = {}
     for source, output in jobs.items():
+        if output.resolve() in sources:
+            raise UsageError(
+                f"{sources[output.resolve()]} would be overwritten by the result of {source}",
+                hint="choose another --output folder, or another --suffix",
+            )
         other = owners.setdefault(output, source)
         if other != source:
             raise UsageError(
@@ -234,7 +243,7 @@ def _upscale_one(
     except OSError as error:
         raise ResourceError(
             f"{output}: {error.strerror or error}",
-            hint="free some disk space, or choose another --output folder",
+            hint="check permissions and free space, or choose another --output folder",
         ) from error
     seconds = time.perf_counter() - started
     return Upscaled(source, output, pixels.shape[1], pixels.shape[0], seconds)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from srgan_cli.config import GeneratorConfig
 from srgan_cli.engine.models import Generator
-from srgan_cli.errors import WeightsError
+from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.paths import runs_dir, written_beside
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -70,15 +70,20 @@ def load_model(source: ModelSource) -> Model:
         WeightsError: The file is damaged, or not weights of this program.
     """
     hint = "choose a run, a bundled model or a file that srgan train wrote"
+    if not source.path.is_file():
+        raise WeightsError(f"{source.path}: no such file", hint=hint)
     try:
         with safe_open(source.path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_HEADER_KEY])
             config = GeneratorConfig.from_dict(header["generator"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise WeightsError(f"{source.path}: no generator of srgan in it", hint=hint) from error
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{source.path}: {error}", hint=hint) from error
+    if config.num_blocks * config.dense_blocks * config.num_convs > len(tensors):
+        # Found before it is built: a made-up header can ask for a thousand million layers.
+        raise WeightsError(f"{source.path}: weights do not fit their own header", hint=hint)
     with torch.device("meta"):
         generator = Generator(config)
     _load_strictly(generator, tensors, source.path)

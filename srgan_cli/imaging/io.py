@@ -1,13 +1,14 @@
 """Read and write picture files without losing what they carry."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from srgan_cli.errors import InputError
 from srgan_cli.paths import written_beside
@@ -17,6 +18,7 @@ from srgan_cli.paths import written_beside
 Image.MAX_IMAGE_PIXELS = None
 
 _JPEG_QUALITY = 95
+_FORMATS_WITHOUT_ALPHA = {"JPEG", "MPO", "BMP", "DIB", "PCX", "PPM", "EPS"}
 _MODES_WITHOUT_LOSS = {
     "1",
     "L",
@@ -31,6 +33,38 @@ _MODES_WITHOUT_LOSS = {
     "CMYK",
     "YCbCr",
 }
+# In a TIFF file EXIF tags stand among those that describe how its pixels are stored,
+# which are no longer true of the result and would spoil it.
+_LAYOUT_TAGS = (
+    ExifTags.Base.Orientation,
+    ExifTags.Base.ImageWidth,
+    ExifTags.Base.ImageLength,
+    ExifTags.Base.BitsPerSample,
+    ExifTags.Base.Compression,
+    ExifTags.Base.PhotometricInterpretation,
+    ExifTags.Base.FillOrder,
+    ExifTags.Base.StripOffsets,
+    ExifTags.Base.SamplesPerPixel,
+    ExifTags.Base.RowsPerStrip,
+    ExifTags.Base.StripByteCounts,
+    ExifTags.Base.PlanarConfiguration,
+    ExifTags.Base.Predictor,
+    ExifTags.Base.ColorMap,
+    ExifTags.Base.TileWidth,
+    ExifTags.Base.TileLength,
+    ExifTags.Base.TileOffsets,
+    ExifTags.Base.TileByteCounts,
+    ExifTags.Base.SubIFDs,
+    ExifTags.Base.ExtraSamples,
+    ExifTags.Base.SampleFormat,
+    ExifTags.Base.JPEGTables,
+    ExifTags.Base.YCbCrCoefficients,
+    ExifTags.Base.YCbCrSubSampling,
+    ExifTags.Base.YCbCrPositioning,
+    ExifTags.Base.ReferenceBlackWhite,
+    ExifTags.Base.XMLPacket,  # Handed on by itself, as is the profile.
+    ExifTags.Base.InterColorProfile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +130,9 @@ def read_picture(path: Path, *, max_pixels: int) -> Picture:
     try:
         with Image.open(path) as image:
             _require_size(path, image, max_pixels)
+            _require_depth(path, image)
             image.load()
-            return _to_picture(path, image)
+            return _to_picture(image)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -118,15 +153,20 @@ def _require_size(path: Path, image: Image.Image, max_pixels: int) -> None:
         )
 
 
-def _to_picture(path: Path, image: Image.Image) -> Picture:
-    num_frames = getattr(image, "n_frames", 1)
-    metadata = _metadata(image)
-    if image.mode not in _MODES_WITHOUT_LOSS:
+def _require_depth(path: Path, image: ImageFile.ImageFile) -> None:
+    # Pillow calls 16-bit colour "RGB" and drops the lower bits; only the raw mode tells.
+    deep = any(re.search(r";16[BLN]", str(tile.args)) for tile in image.tile)
+    if deep or image.mode not in _MODES_WITHOUT_LOSS:
         raise InputError(
             f"{path}: pixels of mode {image.mode} would lose depth",
             hint="convert it to 8 bits per channel first",
         )
+
+
+def _to_picture(image: Image.Image) -> Picture:
+    num_frames = getattr(image, "n_frames", 1)
     ImageOps.exif_transpose(image, in_place=True)
+    metadata = _metadata(image)  # Now without the orientation, in EXIF and in XMP.
     has_alpha = image.has_transparency_data
     grey = image.mode in {"1", "L", "LA", "La"}
     if has_alpha:
@@ -140,8 +180,9 @@ def _to_picture(path: Path, image: Image.Image) -> Picture:
 def _metadata(image: Image.Image) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     exif = image.getexif()
+    for tag in _LAYOUT_TAGS:
+        exif.pop(tag, None)
     if exif:
-        exif.pop(ExifTags.Base.Orientation, None)
         metadata["exif"] = exif.tobytes()
     # A CMYK profile does not describe the RGB pixels that such a picture becomes.
     if image.info.get("icc_profile") and image.mode != "CMYK":
@@ -163,9 +204,11 @@ def write_picture(path: Path, picture: Picture) -> None:
         InputError: The format cannot hold the picture.
         OSError: The disk is full or the folder cannot be written.
     """
-    image = _to_image(picture, keep_alpha=path.suffix.lower() not in {".jpg", ".jpeg", ".bmp"})
+    Image.init()
+    image_format = Image.registered_extensions().get(path.suffix.lower())
+    image = _to_image(picture, keep_alpha=image_format not in _FORMATS_WITHOUT_ALPHA)
     options: dict[str, Any] = dict(picture.metadata)
-    match Image.registered_extensions().get(path.suffix.lower()):
+    match image_format:
         case "JPEG":
             options |= {"quality": _JPEG_QUALITY, "subsampling": 0}
         case "WEBP":
@@ -173,7 +216,9 @@ def write_picture(path: Path, picture: Picture) -> None:
     with written_beside(path) as temporary:
         try:
             image.save(temporary, **options)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # The disk's fault; an encoder's refusal has no error number.
             raise InputError(f"{path}: {error}", hint="choose another extension") from error
 
 

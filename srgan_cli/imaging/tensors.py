@@ -19,7 +19,7 @@ def from_picture(pixels: npt.NDArray[np.uint8]) -> Tensor:
     """Turn H, W or H, W, 3 pixels into 1, 3, H, W floats in [0, 1]; grey is repeated."""
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
-    return to_unit(torch.from_numpy(np.ascontiguousarray(pixels))[None])
+    return to_unit(torch.tensor(pixels)[None])  # A copy: pixels may be read-only.
 
 
 def to_pixels(batch: Tensor) -> npt.NDArray[np.uint8]:

@@ -30,7 +30,7 @@ class Span:
         return slice(scale * self.keep_start, scale * self.keep_stop)
 
 
-def tile_spans(length: int, *, tile: int, overlap: int) -> list[Span]:
+def tile_spans(length: int, *, tile: int, overlap: int, align: int = 1) -> list[Span]:
     """Cover one image axis with equal, overlapping spans.
 
     The last span is moved back to end on the border rather than cut short, so
@@ -42,19 +42,24 @@ def tile_spans(length: int, *, tile: int, overlap: int) -> list[Span]:
         length: Image height or width, in LR pixels.
         tile: Side of the square given to the generator, in LR pixels.
         overlap: Least number of LR pixels two neighbours share.
+        align: Every tile starts at a multiple of it, as a generator that folds pixels into
+            channels needs; the last one may then be up to ``align - 1`` shorter.
 
     Returns:
         Spans sorted by ``start``. Their kept parts partition ``[0, length)``.
 
     Raises:
-        ValueError: ``length`` is not positive, or ``overlap`` is outside ``[0, tile)``.
+        ValueError: ``length`` is not positive, ``overlap`` is outside ``[0, tile)``, or
+            one of the two is no multiple of ``align``.
     """
     if length < 1:
         raise ValueError(f"length {length} is not positive")
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap {overlap} is outside [0, {tile})")
+    if tile % align or overlap % align:
+        raise ValueError(f"tile {tile} and overlap {overlap} must divide by {align}")
     starts = list(range(0, max(length - tile, 0), tile - overlap))
-    starts.append(max(length - tile, 0))
+    starts.append(-(-max(length - tile, 0) // align) * align)
     stops = [min(start + tile, length) for start in starts]
     cuts = [(stop + start + 1) // 2 for stop, start in zip(stops, starts[1:], strict=False)]
     return [Span(*edges) for edges in zip(starts, stops, [0, *cuts], [*cuts, length], strict=True)]

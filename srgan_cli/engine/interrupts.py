@@ -1,0 +1,39 @@
+"""Ctrl-C at a moment when stopping is safe."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C back until the caller asks for it.
+
+    A training step that is half done has changed one network and not the other:
+    a run that went on from there would not end as one that was never stopped.
+
+    Yields:
+        A function that raises KeyboardInterrupt if Ctrl-C has been pressed.
+    """
+    pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        pressed = True
+
+    def check() -> None:
+        if pressed:
+            raise KeyboardInterrupt
+
+    # Only the main thread gets signals, and a caller's own handler, or the wish to
+    # ignore Ctrl-C, is not ours to replace.
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield check
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

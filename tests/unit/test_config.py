@@ -1,0 +1,175 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from srgan_cli.config import (
+    PRESETS,
+    SCALES,
+    EvalConfig,
+    GeneratorConfig,
+    LossWeights,
+    PrepareConfig,
+    TrainConfig,
+    UpscaleConfig,
+    preset,
+    require_plain_name,
+)
+from srgan_cli.errors import UsageError
+
+PREPARE = {"source": Path("photos")}
+UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
+
+
+@pytest.mark.parametrize(
+    ("config", "required", "option", "value"),
+    [
+        (PrepareConfig, PREPARE, "scale", 5),
+        (PrepareConfig, PREPARE, "scale", 1),
+        (PrepareConfig, PREPARE, "max_side", 63),
+        (PrepareConfig, PREPARE, "max_side", -1),
+        (PrepareConfig, PREPARE, "min_side", 15),
+        (PrepareConfig, PREPARE, "validation", 0),
+        (PrepareConfig, PREPARE, "seed", -1),
+        (PrepareConfig, PREPARE, "name", "../elsewhere"),
+        (TrainConfig, {}, "epochs", 0),
+        (TrainConfig, {}, "steps", 0),
+        (TrainConfig, {}, "batch", 0),
+        (TrainConfig, {}, "patch", 15),
+        (TrainConfig, {}, "pretrain", -0.1),
+        (TrainConfig, {}, "pretrain", 1.1),
+        (TrainConfig, {}, "learning_rate", 0.0),
+        (TrainConfig, {}, "learning_rate", float("nan")),
+        (TrainConfig, {}, "adversarial_learning_rate", 1.0),
+        (TrainConfig, {}, "warmup", -1),
+        (TrainConfig, {}, "critic_width", 0),
+        (TrainConfig, {}, "critic_steps", 0),
+        (TrainConfig, {}, "ema", 1.0),
+        (TrainConfig, {}, "ema", -0.1),
+        (TrainConfig, {}, "validate_every", 0),
+        (TrainConfig, {}, "seed", -1),
+        (TrainConfig, {}, "seed", 2**31),
+        (TrainConfig, {}, "name", ".hidden"),
+        (UpscaleConfig, UPSCALE, "scale", 7),
+        (UpscaleConfig, UPSCALE, "tile", 15),
+        (UpscaleConfig, UPSCALE, "max_pixels", 0),
+        (UpscaleConfig, UPSCALE, "suffix", "../x"),
+        (EvalConfig, {}, "scale", 0),
+        (EvalConfig, {}, "border", -1),
+        (EvalConfig, {}, "tile", 0),
+    ],
+)
+def test_an_option_out_of_range_is_refused_by_its_name(config, required, option, value):
+    with pytest.raises(UsageError) as caught:
+        config(**{**required, option: value})
+    assert f"--{option.replace('_', '-')} " in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("term", [field.name for field in dataclasses.fields(LossWeights)])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_loss_weights_are_finite_and_not_negative(term, value):
+    with pytest.raises(UsageError) as caught:
+        LossWeights(**{term: value})
+    assert f"--{term.replace('_', '-')}-weight " in caught.value.message
+    assert caught.value.hint == "it must be 0 or more"
+
+
+def test_the_bounds_themselves_are_allowed():
+    PrepareConfig(Path("photos"), max_side=0, min_side=16, validation=1)
+    TrainConfig(epochs=1, batch=1, patch=16, pretrain=0, warmup=0, ema=0, steps=1, seed=2**31 - 1)
+    TrainConfig(pretrain=1.0)
+    UpscaleConfig(**UPSCALE, scale=8, tile=16, max_pixels=1)
+    EvalConfig(border=0, tile=16)
+
+
+def test_a_reduction_below_the_least_side_is_refused():
+    with pytest.raises(UsageError, match="--max-side"):
+        PrepareConfig(Path("photos"), max_side=128, min_side=256)
+
+
+def test_no_pictures_are_refused():
+    with pytest.raises(UsageError, match="no pictures"):
+        UpscaleConfig(inputs=(), output=Path("out"))
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\\b", "a\0b", "a\nb", "x" * 256])
+def test_names_that_could_leave_their_folder_are_refused(name):
+    with pytest.raises(UsageError) as caught:
+        require_plain_name(name, "--name")
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["photos-x2", "Été 2024", "a.b", "_"])
+def test_plain_names_are_allowed(name):
+    require_plain_name(name, "--name")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_exist_at_every_scale(name, scale):
+    config = preset(name, scale)
+    assert config.scale == scale
+    assert dataclasses.replace(config, scale=2) == PRESETS[name]
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(UsageError) as caught:
+        TrainConfig(preset="huge")
+    assert "huge" in caught.value.message
+    assert all(name in caught.value.hint for name in PRESETS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scale": 5},
+        {"channels": 0},
+        {"channels": 1025},
+        {"growth": 1.5},
+        {"num_blocks": "3"},
+        {"residual_scale": "0.2"},
+        {"residual_scale": float("nan")},
+        {"upsampler": "bilinear"},
+    ],
+)
+def test_a_generator_of_impossible_size_is_refused(change):
+    with pytest.raises(UsageError):
+        dataclasses.replace(PRESETS["compact"], **change)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_generator_config_round_trip_through_json(name):
+    config = preset(name, 3)
+    values = json.loads(json.dumps(dataclasses.asdict(config)))
+    assert GeneratorConfig.from_dict(values) == config
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(),
+        TrainConfig(
+            data="x",
+            steps=7,
+            weights=LossWeights(pixel=0.5, gradient_penalty=0),
+            init=Path("some/weights.safetensors"),
+            precision="bf16",
+        ),
+    ],
+)
+def test_train_config_round_trip_through_json(config):
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_unknown_keys_are_refused():
+    with pytest.raises(TypeError, match="momentum"):
+        TrainConfig.from_dict(TrainConfig().to_dict() | {"momentum": 0.9})
+    values = dataclasses.asdict(PRESETS["compact"])
+    with pytest.raises(TypeError, match="norm"):
+        GeneratorConfig.from_dict(values | {"norm": "batch"})
+    del values["growth"]
+    with pytest.raises(TypeError, match="growth"):
+        GeneratorConfig.from_dict(values)

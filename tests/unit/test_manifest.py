@@ -1,0 +1,156 @@
+import json
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srgan_cli.data.manifest import (
+    FORMAT,
+    MANIFEST,
+    Dropped,
+    Entry,
+    Manifest,
+    find_dataset,
+    shard_name,
+)
+from srgan_cli.errors import InputError
+from srgan_cli.paths import datasets_dir
+
+ENTRY = Entry(0, "a/ü.png", "00ff", 64, 48, "train", 0)
+ANY = Manifest("flowers", 2, "2026-01-01T00:00:00+00:00", "f1", "l1", {"seed": 0}, (ENTRY,), ())
+
+
+def _make_set(name, seconds=0):
+    folder = datasets_dir() / name
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text(ANY.to_json())
+    os.utime(folder / MANIFEST, (1_700_000_000 + seconds,) * 2)
+    return folder
+
+
+def _refusal(folder):
+    with pytest.raises(InputError) as caught:
+        Manifest.read(folder)
+    assert str(folder) in caught.value.message
+    assert "srgan prepare" in caught.value.hint
+    return caught.value.message
+
+
+entries = st.builds(
+    Entry,
+    index=st.integers(0),
+    source=st.text(),
+    sha256=st.text(),
+    width=st.integers(1),
+    height=st.integers(1),
+    split=st.sampled_from(["train", "validation"]),
+    shard=st.integers(0),
+)
+manifests = st.builds(
+    Manifest,
+    name=st.text(),
+    scale=st.sampled_from([2, 3, 4, 8]),
+    created=st.text(),
+    fingerprint=st.text(),
+    listing=st.text(),
+    settings=st.dictionaries(st.text(), st.integers() | st.booleans()),
+    pictures=st.lists(entries).map(tuple),
+    dropped=st.lists(st.builds(Dropped, source=st.text(), reason=st.text())).map(tuple),
+    format=st.just(FORMAT),
+)
+
+
+@given(manifests)
+@settings(max_examples=25, deadline=None)
+def test_what_was_written_is_read_back(tmp_path_factory, manifest):
+    folder = tmp_path_factory.mktemp("set")
+    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    assert Manifest.read(folder) == manifest
+
+
+def test_file_names_that_are_not_unicode_survive(tmp_path):
+    name = os.fsdecode(b"caf\xe9.jpg")
+    manifest = Manifest("x", 2, "", "", "", {}, (), (Dropped(name, "unreadable"),))
+    (tmp_path / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    assert Manifest.read(tmp_path).dropped[0].source == name
+
+
+def test_a_folder_without_a_manifest_is_no_data_set(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for folder in (tmp_path, tmp_path / "missing", file):
+        assert "holds no prepared data set" in _refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        "{}",
+        b"\xff\xfe",
+        json.dumps({"format": FORMAT}),
+        json.dumps(json.loads(ANY.to_json()) | {"pictures": [{"index": 0}]}),
+        json.dumps(json.loads(ANY.to_json()) | {"pictures": None}),
+        json.dumps(json.loads(ANY.to_json()) | {"colour": "red"}),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_refused(tmp_path, text):
+    (tmp_path / MANIFEST).write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert "not a data set manifest" in _refusal(tmp_path)
+
+
+def test_a_manifest_of_another_format_is_refused_by_its_number(tmp_path):
+    values = json.loads(ANY.to_json()) | {"format": FORMAT + 1}
+    (tmp_path / MANIFEST).write_text(json.dumps(values))
+    assert f"format {FORMAT + 1}" in _refusal(tmp_path)
+
+
+def test_shards_sort_by_name_in_their_order():
+    names = [shard_name(number) for number in range(0, 2000, 37)]
+    assert names == sorted(names)
+
+
+@pytest.mark.usefixtures("home")
+def test_the_newest_data_set_is_taken():
+    _make_set("b", 0)
+    newest = _make_set("a", 20)
+    _make_set("c", 10)
+    _make_set(".draft", 30)
+    (datasets_dir() / "z-empty").mkdir()
+    (datasets_dir() / "file").touch()
+    assert find_dataset(None) == (newest, "the newest prepared")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_data_set_is_found_by_name_and_by_folder(tmp_path):
+    named = _make_set("flowers")
+    _make_set("newer", 10)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / MANIFEST).write_text(ANY.to_json())
+    assert find_dataset("flowers") == (named, "as named")
+    assert find_dataset(str(elsewhere)) == (elsewhere, "as named")
+
+
+@pytest.mark.usefixtures("home")
+def test_without_a_data_set_the_user_is_told_what_to_run():
+    with pytest.raises(InputError) as caught:
+        find_dataset(None)
+    assert "srgan prepare" in caught.value.hint
+
+
+@pytest.mark.usefixtures("home")
+def test_an_unknown_data_set_lists_the_known_ones():
+    with pytest.raises(InputError) as caught:
+        find_dataset("trees")
+    assert caught.value.hint == "prepared data sets: none yet"
+    _make_set("flowers")
+    _make_set("birds")
+    with pytest.raises(InputError) as caught:
+        find_dataset("trees")
+    assert "trees" in caught.value.message
+    assert caught.value.hint == "prepared data sets: birds, flowers"

@@ -1,0 +1,240 @@
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms
+
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.io import (
+    list_pictures,
+    megapixels,
+    picture_extensions,
+    read_picture,
+    write_picture,
+)
+from tests.conftest import synthetic_photograph
+
+LIMIT = 1_000_000
+
+# What a viewer shows, by EXIF 2.32's table for the tag Orientation.
+UPRIGHT = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.fixture
+def pixels():
+    return synthetic_photograph(13, 7)
+
+
+def _refusal(path, **options):
+    with pytest.raises(InputError) as caught:
+        read_picture(path, **{"max_pixels": LIMIT, **options})
+    assert str(path) in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    return caught.value.message
+
+
+def _png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _png16(width, height):
+    """Encode 16-bit RGB, which Pillow cannot write."""
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x12\x34" * 3 * width) * height
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(*chunk) for chunk in chunks)
+
+
+@pytest.mark.parametrize("extension", [".png", ".tif", ".webp"])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_pictures_are_turned_upright_and_the_tag_is_dropped(
+    tmp_path, pixels, orientation, extension
+):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    exif[ExifTags.Base.Make] = "camera"
+    path = tmp_path / f"turned{extension}"
+    Image.fromarray(pixels).save(path, exif=exif, lossless=True)
+
+    picture = read_picture(path, max_pixels=LIMIT)
+
+    assert np.array_equal(picture.pixels, UPRIGHT[orientation](pixels))
+    kept = Image.Exif()
+    kept.load(picture.metadata["exif"])
+    assert ExifTags.Base.Orientation not in kept
+    assert kept[ExifTags.Base.Make] == "camera"
+
+
+def test_an_orientation_that_stands_in_xmp_is_dropped_with_the_turn(tmp_path, pixels):
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6" note="kept"/></x:xmpmeta>'
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(pixels).save(tmp_path / "a.webp", exif=exif, xmp=xmp, lossless=True)
+    picture = read_picture(tmp_path / "a.webp", max_pixels=LIMIT)
+    assert np.array_equal(picture.pixels, UPRIGHT[6](pixels))
+    assert b"note" in picture.metadata["xmp"]
+    assert b"Orientation" not in picture.metadata["xmp"]
+
+
+@pytest.mark.parametrize("mode", ["1", "L"])
+def test_grey_stays_grey(tmp_path, pixels, mode):
+    image = Image.fromarray(pixels).convert(mode)
+    image.save(tmp_path / "grey.png")
+    picture = read_picture(tmp_path / "grey.png", max_pixels=LIMIT)
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("L")))
+    assert picture.alpha is None
+    assert (picture.width, picture.height) == (13, 7)
+
+
+def test_palettes_become_rgb(tmp_path, pixels):
+    image = Image.fromarray(pixels).quantize(16)
+    image.save(tmp_path / "palette.png")
+    picture = read_picture(tmp_path / "palette.png", max_pixels=LIMIT)
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+    assert picture.alpha is None
+
+
+def test_palettes_with_transparency_become_rgb_and_alpha(tmp_path, pixels):
+    image = Image.fromarray(pixels).quantize(16)
+    image.save(tmp_path / "palette.png", transparency=3)
+    picture = read_picture(tmp_path / "palette.png", max_pixels=LIMIT)
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+    assert np.array_equal(picture.alpha, np.where(np.asarray(image) == 3, 0, 255))
+    assert (picture.alpha == 0).any()
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_is_kept_beside_the_colours(tmp_path, pixels, mode):
+    alpha = np.arange(7 * 13, dtype=np.uint8).reshape(7, 13)
+    image = Image.fromarray(pixels).convert(mode[:-1])
+    colours = np.asarray(image)
+    image.putalpha(Image.fromarray(alpha))
+    image.save(tmp_path / "a.png")
+    picture = read_picture(tmp_path / "a.png", max_pixels=LIMIT)
+    assert np.array_equal(picture.pixels, colours)
+    assert np.array_equal(picture.alpha, alpha)
+
+
+def test_cmyk_becomes_rgb_without_its_profile(tmp_path, pixels):
+    image = Image.fromarray(pixels).convert("CMYK")
+    image.save(tmp_path / "print.tif", icc_profile=b"a profile of inks")
+    picture = read_picture(tmp_path / "print.tif", max_pixels=LIMIT)
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+    assert "icc_profile" not in picture.metadata
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".webp"])
+def test_profile_exif_and_resolution_survive_reading_and_writing(tmp_path, pixels, extension):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "somebody"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
+    source, target = tmp_path / f"a{extension}", tmp_path / f"b{extension}"
+    Image.fromarray(pixels).save(source, exif=exif.tobytes(), icc_profile=profile, dpi=(300, 300))
+
+    write_picture(target, read_picture(source, max_pixels=LIMIT))
+
+    with Image.open(target) as image:
+        assert image.info["icc_profile"] == profile
+        assert image.getexif()[ExifTags.Base.Artist] == "somebody"
+        assert image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] == 400
+        if extension != ".webp":  # WebP has no field for it.
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_only_the_first_frame_is_taken_and_the_number_is_known(tmp_path, pixels):
+    frames = [Image.fromarray(np.roll(pixels, n, axis=0)) for n in range(3)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    picture = read_picture(tmp_path / "a.tif", max_pixels=LIMIT)
+    assert picture.num_frames == 3
+    assert np.array_equal(picture.pixels, pixels)
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".webp", ".tif"])
+def test_a_truncated_file_is_refused(tmp_path, extension):
+    buffer = io.BytesIO()
+    Image.fromarray(synthetic_photograph(64, 64)).save(
+        buffer, Image.registered_extensions()[extension]
+    )
+    path = tmp_path / f"half{extension}"
+    path.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    assert "not a readable picture" in _refusal(path)
+
+
+def test_files_that_are_no_pictures_are_refused(tmp_path):
+    text, folder, empty = tmp_path / "text.jpg", tmp_path / "x.png", tmp_path / "empty.png"
+    text.write_text("not a picture")
+    folder.mkdir()
+    empty.touch()
+    for path in (text, folder, empty):
+        assert "not a readable picture" in _refusal(path)
+    assert "no such file" in _refusal(tmp_path / "missing.png")
+
+
+def test_more_than_8_bits_per_channel_are_refused_not_cut(tmp_path):
+    grey, colour = tmp_path / "grey.png", tmp_path / "colour.png"
+    Image.fromarray(np.full((4, 4), 0x1234, np.uint16)).save(grey)
+    colour.write_bytes(_png16(4, 4))
+    floats = tmp_path / "floats.tif"
+    Image.fromarray(np.ones((4, 4), np.float32)).save(floats)
+    for path in (grey, colour, floats):
+        assert "would lose depth" in _refusal(path)
+
+
+def test_the_size_is_checked_before_any_pixel_is_decoded(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.png"
+    header = struct.pack(">IIBBBBB", 60_000, 50_000, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + _png_chunk(b"IHDR", header) + _png_chunk(b"IDAT", b""))
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
+    assert "60000x50000 is more than 1,000,000 pixels" in _refusal(path)
+
+
+def test_the_size_limit_is_inclusive(tmp_path, pixels):
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels).save(path)
+    assert read_picture(path, max_pixels=13 * 7).width == 13
+    _refusal(path, max_pixels=13 * 7 - 1)
+
+
+def test_megapixels_are_known_without_failing(tmp_path, pixels):
+    path = tmp_path / "a.png"
+    Image.fromarray(pixels).save(path)
+    assert megapixels(path) == pytest.approx(13 * 7 / 1e6)
+    assert megapixels(tmp_path / "missing.png") == 0
+
+
+def test_pictures_are_listed_sorted_without_hidden_and_foreign_ones(tmp_path):
+    names = ["b.png", "a.JPG", "deep/er/c.webp", "deep/.hidden.png", ".cache/d.png", "notes.txt"]
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "folder.png").mkdir()
+    assert list_pictures(tmp_path) == [tmp_path / n for n in ("a.JPG", "b.png", "deep/er/c.webp")]
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
+def test_symlink_loops_do_not_trap_the_listing(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/a.png").touch()
+    (tmp_path / "deep/loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "linked.png").symlink_to(tmp_path / "deep/a.png")
+    assert list_pictures(tmp_path) == [tmp_path / "deep/a.png", tmp_path / "linked.png"]
+
+
+def test_the_usual_extensions_can_be_read():
+    assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"} <= picture_extensions()
+    assert ".pdf" not in picture_extensions()
