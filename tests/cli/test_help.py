@@ -1,0 +1,109 @@
+import importlib.metadata
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from srgan_cli import __version__
+from srgan_cli.cli import app, main
+from srgan_cli.cli.exit_codes import ExitCode
+
+COMMANDS = typer.main.get_command(app).commands
+NO_TORCH = """
+import sys
+from srgan_cli.cli import run
+for line in sys.argv[1:]:
+    try:
+        run(line.split())
+    except SystemExit:
+        pass
+    heavy = {"torch", "torchvision", "numpy", "PIL"} & set(sys.modules)
+    assert not heavy, (line, heavy)
+"""
+
+
+def example_lines(command):
+    lines = [line.strip() for line in command.help.partition("[bold]Examples[/]")[2].splitlines()]
+    return [
+        part.strip() for line in lines for part in line.split("&&") if part.strip()[:5] == "srgan"
+    ]
+
+
+@pytest.mark.usefixtures("home")
+def test_help_and_wrong_usage_never_import_torch():
+    lines = [
+        "",
+        "--help",
+        "--version",
+        "nope",
+        "train --epochs 0",
+        "upscale",
+        "prepare --scale 5 .",
+    ]
+    lines += [f"{name} --help" for name in COMMANDS]
+    subprocess.run([sys.executable, "-c", NO_TORCH, *lines], check=True, capture_output=True)
+
+
+def test_python_dash_m_runs_the_same_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan_cli", "--version"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == f"srgan {__version__}\n"
+    assert done.stderr == ""
+
+
+def test_console_script_is_the_program():
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="srgan")
+    assert script.load() is main
+
+
+def test_bare_command_prints_the_help(srgan):
+    bare, helped = srgan(), srgan("--help")
+    assert (bare.code, bare.err) == (0, "")
+    assert bare.out.split() == helped.out.split()
+    assert "Usage: srgan" in bare.out
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_eighty_columns(srgan, name):
+    result = srgan(*name.split(), "-h")
+    assert result.code == 0
+    assert max(map(len, result.out.splitlines())) <= 80
+    assert "Examples" in result.out
+
+
+def test_the_four_commands_exist():
+    assert list(COMMANDS) == ["prepare", "train", "upscale", "eval"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_parameter_is_explained(name):
+    for parameter in COMMANDS[name].params:
+        assert getattr(parameter, "help", None), f"{name} {parameter.name}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_can_be_parsed(name):
+    examples = example_lines(COMMANDS[name])
+    assert examples
+    for line in examples:
+        _, called, *arguments = shlex.split(line)
+        COMMANDS[called].make_context(called, arguments)
+    assert any(line.startswith(f"srgan {name}") for line in examples)
+
+
+def test_exit_codes_are_the_documented_ones():
+    assert {code.name: int(code) for code in ExitCode} == {
+        "OK": 0,
+        "BUG": 1,
+        "USAGE": 2,
+        "INPUT": 3,
+        "WEIGHTS": 4,
+        "RESOURCE": 5,
+        "DIVERGED": 6,
+        "PARTIAL": 7,
+        "INTERRUPTED": 130,
+    }
+    assert all(code.meaning for code in ExitCode)

@@ -1,0 +1,79 @@
+"""Ctrl-C, as a terminal sends it: SIGINT to the whole process group."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from PIL import Image
+
+from tests.toolbox import TINY, files_below, start
+
+
+def wait_until(condition, process, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def interrupt(process):
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "Traceback" not in err
+    return err
+
+
+def test_interrupted_training_is_saved_and_goes_on(srgan, used_home):
+    folder = used_home / "runs" / "long"
+    options = [*TINY, "--steps", 100_000, "--pretrain", 1, "--validate-every", 100_000]
+    process = start("train", "--name", "long", *options)
+    wait_until((folder / "metrics.jsonl").exists, process)
+    err = interrupt(process)
+    assert "srgan train --resume long" in err
+    assert files_below(folder) == ["checkpoint.safetensors", "config.json", "metrics.jsonl"]
+    # The options of a run are its own; shorten this one to see its end.
+    config = json.loads((folder / "config.json").read_text())
+    stopped = int(err.partition("stopped at step ")[2].partition(";")[0].replace(",", ""))
+    (folder / "config.json").write_text(json.dumps(config | {"steps": stopped + 2}))
+    result = srgan("train", "--resume", "latest", "--json")
+    assert result.code == 0, result.err
+    assert result.document["steps"] == stopped + 2
+    assert f"resuming at step {stopped:,} of" in result.err
+
+
+@pytest.mark.usefixtures("home")
+def test_interrupted_upscale_leaves_no_partial_file(tmp_path):
+    source, output = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    Image.new("RGB", (20, 20)).save(source / "a.png")
+    Image.new("RGB", (3000, 3000)).save(source / "b.png")
+    process = start("upscale", source, "-o", output)
+    wait_until((output / "a.png").exists, process)
+    interrupt(process)
+    assert files_below(output) == ["a.png"]
+
+
+def test_interrupted_prepare_leaves_no_half_made_set(home, tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(20):
+        Image.effect_noise((1000, 1000), 40 + i).save(tmp_path / "in" / f"{i}.png")
+    process = start("prepare", tmp_path / "in")
+    wait_until((home / "datasets").exists, process)  # Then the pictures are being worked on.
+    interrupt(process)
+    assert files_below(home) == ["datasets"]
+
+
+def test_interrupt_while_a_file_is_written_leaves_nothing(srgan, monkeypatch, tmp_path):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.Image.Image.save", stop)
+    result = srgan("upscale", tmp_path / "a.png", "-o", tmp_path / "out")
+    assert result.code == 130
+    assert files_below(tmp_path / "out") == []

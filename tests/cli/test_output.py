@@ -1,0 +1,96 @@
+"""Results go to stdout, everything else to stderr."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from tests.toolbox import TINY
+
+
+@pytest.fixture
+def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled for them
+    """Return a command line of every command that works."""
+    photographs = make_photographs(tmp_path / "photos", count=3, size=(136, 128), seed=7)
+    return {
+        "prepare": ["prepare", tmp_path / "photos", "--name", "again"],
+        "train": ["train", "--name", "other", "--data", "photos-x2", *TINY],
+        "upscale": ["upscale", photographs[0], "-o", tmp_path / "out"],
+        "eval": ["eval", tmp_path / "photos"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("prepare", {"folder", "manifest", "unchanged"}),
+        ("train", {"run", "weights", "steps", "seconds", "scores"}),
+        ("upscale", {"model", "scale", "written", "failed"}),
+        ("eval", {"model", "scale", "protocol", "sets"}),
+    ],
+)
+def test_json_is_one_document_and_nothing_else_on_stdout(srgan, commands, name, keys):
+    result = srgan(*commands[name], "--json")
+    assert result.code == 0, result.err
+    assert set(result.document) == keys
+    assert result.err
+
+
+@pytest.mark.parametrize("name", ["prepare", "train", "upscale", "eval"])
+def test_tables_fit_eighty_columns_and_progress_stays_off_stdout(srgan, commands, name):
+    result = srgan(*commands[name])
+    assert result.code == 0, result.err
+    tables = [line for line in result.out.splitlines() if line[:1] in "┏┃┡│└"]
+    assert tables
+    assert max(map(len, tables)) <= 80
+    for bar in ("preparing", "pretrain", "upscaling", "scoring"):
+        assert bar not in result.out
+    assert "Warning" not in result.err
+
+
+def test_perfect_scores_are_null_in_json_because_json_has_no_infinity(srgan, tmp_path):
+    Image.new("RGB", (32, 32), (90, 90, 90)).save(tmp_path / "flat.png")
+    (scored,) = srgan("eval", tmp_path, "--json").document["sets"]
+    assert scored["mean"]["bicubic"] == {"psnr": None, "ssim": 1.0}
+    assert scored["pictures"][0]["bicubic"]["psnr"] is None
+
+
+def test_names_that_are_no_unicode_come_out_as_json(srgan, make_photographs, tmp_path):
+    (picture,) = make_photographs(tmp_path / "in", count=1, size=(40, 30))
+    name = os.fsdecode(b"caf\xe9.png")
+    picture.rename(picture.with_name(name))
+    result = srgan("upscale", tmp_path / "in", "-o", tmp_path / "out", "--json")
+    assert result.code == 0
+    assert result.document["written"][0]["output"].endswith("caf�.png")
+    assert (tmp_path / "out" / name).is_file()
+
+
+def test_terminal_without_unicode_is_no_obstacle(home, make_photographs, tmp_path):
+    make_photographs(tmp_path / "in", count=1, size=(40, 30))
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan_cli", "eval", str(tmp_path / "in")],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "SRGAN_HOME": str(home)},
+        capture_output=True,
+        check=True,
+    )
+    assert b"protocol: Y channel" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_reader_that_leaves_early_sees_no_traceback(make_photographs, tmp_path, home):
+    make_photographs(tmp_path / "in", count=1, size=(40, 30))
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan_cli", "eval", str(tmp_path / "in"), "--json"],
+        env=os.environ | {"SRGAN_HOME": str(home)},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(theirs)
+    assert done.returncode != 0
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr

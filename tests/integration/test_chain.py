@@ -1,0 +1,84 @@
+"""prepare → train → upscale → eval, where each step takes what the one before made."""
+
+import pytest
+from PIL import Image
+
+from tests.toolbox import TINY, call, files_below
+
+
+@pytest.fixture
+def srgan(capsys, home, monkeypatch):  # noqa: ARG001 - an empty home
+    """Return a function that runs a command that must succeed."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments):
+        result = call(capsys, *arguments)
+        assert result.code == 0, result.err
+        return result
+
+    return run
+
+
+def first_line(result):
+    return result.err.splitlines()[0]
+
+
+def test_every_command_takes_what_the_one_before_made_and_says_so(
+    srgan, home, tmp_path, photographs
+):
+    picture = photographs / "photo-00.png"
+
+    before = srgan("upscale", picture, "-o", tmp_path / "before")
+    assert first_line(before).startswith("model: fidelity-x2 (bundled; no run here yet), ×2")
+
+    prepared = srgan("prepare", photographs)
+    assert first_line(prepared) == f"photographs: 12 files below {photographs}"
+    assert "next: srgan train" in prepared.out
+    assert files_below(home / "datasets/photos-x2") == [
+        "manifest.json",
+        "shard-00000.safetensors",
+    ]
+
+    trained = srgan("train", *TINY)
+    assert first_line(trained) == "data set: photos-x2 (the newest prepared), ×2, 12 pictures"
+    (run,) = (home / "runs").iterdir()
+    assert files_below(run) == [
+        *("checkpoint.safetensors", "config.json", "metrics.jsonl"),
+        *("pretrain.safetensors", "weights.safetensors"),
+    ]
+    assert "next: srgan upscale" in trained.out
+
+    after = srgan("upscale", picture, "-o", tmp_path / "after")
+    assert first_line(after).startswith(f"model: {run.name} (the newest run), ×2")
+    images = [Image.open(tmp_path / folder / picture.name) for folder in ("before", "after")]
+    assert [image.size for image in images] == [(272, 256)] * 2
+    assert images[0].tobytes() != images[1].tobytes()
+
+    scored = srgan("eval")
+    assert first_line(scored).startswith(f"model: {run.name} (the newest run), ×2")
+    assert "data set: photos-x2 (the newest prepared), 1 validation pictures" in scored.err
+    assert "protocol: Y channel" in scored.out
+
+    bundled = srgan("eval", "--model", "fidelity-x2")
+    assert first_line(bundled).startswith("model: fidelity-x2 (as named), ×2")
+
+
+def test_newer_things_are_taken_before_older_ones(srgan, home, photographs):
+    srgan("prepare", photographs)
+    srgan("prepare", photographs, "--scale", 4, "--min-side", 64)
+    assert "data set: photos-x4 (the newest prepared), ×4" in first_line(
+        srgan("train", *TINY, "--name", "four")
+    )
+    assert first_line(srgan("eval")).startswith("model: four (the newest run), ×4")
+    named = srgan("train", *TINY, "--name", "two", "--data", "photos-x2")
+    assert first_line(named) == "data set: photos-x2 (as named), ×2, 12 pictures"
+    picture = photographs / "photo-00.png"
+    out = home / "out"
+    assert "model: two (the newest run)" in srgan("upscale", picture, "-o", out).err
+    named = srgan("upscale", picture, "-o", out, "--model", "four", "--overwrite")
+    assert first_line(named).startswith("model: four (as named), ×4")
+    with Image.open(out / picture.name) as image:
+        assert image.size == (544, 512)
+    by_file = home / "runs" / "four" / "weights.safetensors"
+    named = srgan("upscale", picture, "-o", out, "--model", by_file, "--overwrite")
+    assert first_line(named).startswith("model: weights.safetensors (as named), ×4")

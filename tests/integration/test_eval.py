@@ -1,0 +1,141 @@
+import math
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from srgan_cli.cli.render import jsonable
+from srgan_cli.config import EvalConfig, PrepareConfig
+from srgan_cli.data.store import Store
+from srgan_cli.engine import evaluate, find_model, load_model, prepare
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.resize import downscale, mod_crop
+from srgan_cli.imaging.tensors import from_picture, to_pixels
+
+
+def y_channel(rgb):
+    """BT.601, written out once more."""
+    red, green, blue = (rgb[..., i].astype(np.float64) for i in range(3))
+    return np.round(16 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255).astype(np.uint8)
+
+
+def scored(sr, hr, border):
+    ours, theirs = (y_channel(x)[border:-border, border:-border] for x in (sr, hr))
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    ssim, whole = structural_similarity(theirs, ours, data_range=255, full=True, **window)
+    del ssim  # scikit-image pads; the reference averages where the window fits.
+    return peak_signal_noise_ratio(theirs, ours, data_range=255), whole[5:-5, 5:-5].mean()
+
+
+@pytest.fixture
+def pictures(tmp_path, make_photographs):
+    folder = tmp_path / "pictures"
+    make_photographs(folder / "deeper", count=2, size=(71, 64))
+    return folder
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("border", [None, 5])
+def test_scores_equal_an_independent_computation(pictures, observer, border):
+    report = evaluate(EvalConfig((pictures,), border=border, device="cpu"), observer)
+    generator = load_model(find_model(None, None)).generator
+    (found,) = report.sets
+    assert [picture.name for picture in found.pictures] == [
+        "deeper/photo-00.png",
+        "deeper/photo-01.jpg",
+    ]
+    for picture in found.pictures:
+        hr = mod_crop(np.asarray(Image.open(pictures / picture.name)), 2)
+        lr = downscale(hr, 2)
+        assert hr.shape == (64, 70, 3)
+        psnr, ssim = scored(to_pixels(generator(from_picture(lr))), hr, border or 2)
+        assert picture.model.psnr == pytest.approx(psnr, abs=1e-6)
+        assert picture.model.ssim == pytest.approx(ssim, abs=1e-6)
+        assert picture.bicubic.psnr != picture.model.psnr
+    assert found.model.psnr == pytest.approx(np.mean([p.model.psnr for p in found.pictures]))
+    assert f"border {border or 2} px" in report.protocol
+
+
+@pytest.mark.parametrize(
+    ("name", "psnr", "ssim"),
+    [
+        ("Set5", 33.66, 0.9299),
+        ("Set14", 30.24, 0.8688),
+        pytest.param("B100", 29.56, 0.8431, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_bicubic_row_equals_the_published_one(shared_data, observer, name, psnr, ssim):
+    report = evaluate(EvalConfig((shared_data / "bench" / name,), device="cpu"), observer)
+    (found,) = report.sets
+    assert len(found.pictures) == {"Set5": 5, "Set14": 14, "B100": 100}[name]
+    assert found.bicubic.psnr == pytest.approx(psnr, abs=0.02)
+    assert found.bicubic.ssim == pytest.approx(ssim, abs=0.002)
+    assert found.model.psnr > found.bicubic.psnr + 1.5
+
+
+@pytest.mark.usefixtures("home")
+def test_identical_pictures_score_infinity_which_is_null_in_json(tmp_path, observer):
+    Image.new("RGB", (30, 30), (9, 99, 199)).save(tmp_path / "flat.png")
+    report = evaluate(EvalConfig((tmp_path,), device="cpu"), observer)
+    assert report.sets[0].bicubic.psnr == math.inf
+    assert jsonable(report)["sets"][0]["pictures"][0]["bicubic"] == {"psnr": None, "ssim": 1.0}
+
+
+@pytest.mark.usefixtures("home")
+def test_grey_picture_is_scored_on_its_grey_values(tmp_path, observer, make_photographs):
+    (path,) = make_photographs(tmp_path / "in", count=1, size=(64, 64))
+    with Image.open(path) as image:
+        grey = image.convert("L")
+    grey.save(path)
+    coloured = tmp_path / "rgb"
+    coloured.mkdir()
+    grey.convert("RGB").save(coloured / "a.png")
+    sets = evaluate(EvalConfig((tmp_path / "in", coloured), device="cpu"), observer).sets
+    # Studio range shrinks RGB's differences to 219/255.
+    gain = sets[1].bicubic.psnr - sets[0].bicubic.psnr
+    assert gain == pytest.approx(20 * math.log10(255 / 219), abs=0.1)
+
+
+def test_default_set_is_the_newest_validation(prepared, photographs, observer):
+    newest = prepare(PrepareConfig(photographs, name="newest", seed=4), observer).folder
+    os.utime(prepared / "manifest.json", (1, 1))
+    report = evaluate(EvalConfig(device="cpu"), observer)
+    (found,) = report.sets
+    entries = Store(newest).entries("validation")
+    assert [picture.name for picture in found.pictures] == [entry.source for entry in entries]
+    assert [e.source for e in Store(prepared).entries("validation")] != [
+        entry.source for entry in entries
+    ]
+    assert any("newest (the newest prepared)" in line for line in observer.said)
+    lr, hr = (side.numpy() for side in Store(newest).pair(entries[0]))
+    generator = load_model(find_model(None, None)).generator
+    psnr, _ = scored(to_pixels(generator(from_picture(lr))), hr, 2)
+    assert found.pictures[0].model.psnr == pytest.approx(psnr, abs=1e-6)
+
+
+@pytest.mark.usefixtures("home")
+def test_tiles_do_not_change_the_scores(pictures, observer):
+    whole, tiled = (
+        evaluate(EvalConfig((pictures,), tile=tile, device="cpu"), observer).sets[0].model
+        for tile in (256, 16)
+    )
+    assert tiled.psnr == pytest.approx(whole.psnr, abs=1e-3)
+
+
+@pytest.mark.usefixtures("home")
+def test_small_and_bad_pictures_cost_only_themselves(pictures, observer):
+    Image.new("RGB", (14, 60)).save(pictures / "small.png")
+    (pictures / "bad.png").write_text("no picture")
+    (found,) = evaluate(EvalConfig((pictures,), device="cpu"), observer).sets
+    assert len(found.pictures) == 2
+    assert len(found.failed) == 2
+    assert "small.png: 14x60 is too small" in found.failed[1]
+    assert list(observer.warned) == list(found.failed)
+    for path in (pictures / "deeper").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="no picture could be scored") as caught:
+        evaluate(EvalConfig((pictures,), device="cpu"), observer)
+    assert "bad.png" in caught.value.hint

@@ -1,0 +1,189 @@
+"""A run that was stopped and went on ends as one that was never stopped, bit for bit."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from srgan_cli import engine
+from srgan_cli.config import PrepareConfig
+from srgan_cli.engine.run import METRICS_FILE
+from srgan_cli.engine.trainer import Trainer
+from srgan_cli.errors import InputError
+from srgan_cli.observer import SilentObserver
+from tests.integration.conftest import tiny
+from tests.toolbox import TINY, start
+
+STEPS = 16
+OPTIONS = {"steps": STEPS, "validate_every": 5, "ema": 0.9}
+
+
+class Killed(BaseException):
+    """Ends a run without any chance to save, as SIGKILL does."""
+
+
+def bits(run, file="weights.safetensors"):
+    with safe_open(run / file, framework="pt") as opened:
+        keys = list(opened.keys())
+    tensors = load_file(run / file)
+    return {key: tensors[key].numpy().tobytes() for key in keys}
+
+
+def steps_logged(run, kind="pixel"):
+    records = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+    return [record["step"] for record in records if kind in record]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, prepared_once):
+    """Return the folder of a run that was never stopped."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = tmp_path_factory.mktemp("whole")
+        patch.setenv("SRGAN_HOME", str(home))
+        data = str(prepared_once / "datasets" / "photos-x2")
+        return engine.train(tiny(name="r", data=data, **OPTIONS), SilentObserver()).run
+
+
+def stop_before(monkeypatch, number, error):
+    intact = Trainer.step
+
+    def step(self, phase, at, batch):
+        if at == number:
+            raise error
+        return intact(self, phase, at, batch)
+
+    monkeypatch.setattr(Trainer, "step", step)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Killed])
+# The first step, the middle of both phases, their border, and just after a validation.
+@pytest.mark.parametrize("number", [0, 3, 5, 7, 8, 9, 12, 15])
+@pytest.mark.usefixtures("prepared")
+def test_resumed_run_matches_uninterrupted_run(observer, monkeypatch, whole, number, error):
+    with monkeypatch.context() as patch:
+        stop_before(patch, number, error)
+        with pytest.raises(error):
+            engine.train(tiny(name="r", **OPTIONS), observer)
+    if error is Killed and number < 5:
+        with pytest.raises(InputError, match="no run called r has a checkpoint"):
+            engine.train(tiny(resume="r"), observer)
+        return
+    report = engine.train(tiny(resume="latest"), observer)
+    saved = number if error is KeyboardInterrupt else max(s for s in (5, 8, 10, 15) if s <= number)
+    assert f"resuming at step {saved} of {STEPS}" in observer.said
+    assert bits(report.run) == bits(whole)
+    assert bits(report.run, "pretrain.safetensors") == bits(whole, "pretrain.safetensors")
+    assert bits(report.run, "checkpoint.safetensors") == bits(whole, "checkpoint.safetensors")
+    for kind in ("pixel", "validation_psnr"):
+        assert steps_logged(report.run, kind) == steps_logged(whole, kind)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_run_stopped_in_every_step_matches_uninterrupted_run(observer, monkeypatch, whole):
+    resume = None
+    for number in range(STEPS):
+        with monkeypatch.context() as patch:
+            stop_before(patch, number, KeyboardInterrupt)
+            with pytest.raises(KeyboardInterrupt):
+                engine.train(tiny(name="r", resume=resume, **OPTIONS), observer)
+        resume = "r"
+    report = engine.train(tiny(resume="r"), observer)
+    assert bits(report.run) == bits(whole)
+    assert len(set(steps_logged(report.run))) == len(steps_logged(report.run))
+
+
+@pytest.mark.parametrize("place", ["_critic_step", "_generator_step", "_average"])
+@pytest.mark.usefixtures("prepared")
+def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(observer, monkeypatch, whole, place):
+    intact, calls = getattr(Trainer, place), []
+
+    def pressed(self, *args):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return intact(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, place, pressed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.train(tiny(name="r", **OPTIONS), observer)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    report = engine.train(tiny(resume="r"), observer)
+    assert bits(report.run) == bits(whole)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_ctrl_c_during_the_last_validation_still_leaves_weights(observer, monkeypatch):
+    def pressed(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("srgan_cli.engine.run._Run._log", pressed)
+        with pytest.raises(KeyboardInterrupt):
+            engine.train(tiny(name="r", **OPTIONS | {"steps": 1, "pretrain": 1}), observer)
+    report = engine.train(tiny(resume="r"), observer)
+    assert report.weights.is_file()
+
+
+def test_run_killed_by_the_system_matches_uninterrupted_run(prepared, observer, whole):
+    run = prepared.parents[1] / "runs" / "r"
+    options = [*TINY, "--steps", STEPS, "--validate-every", 5, "--ema", 0.9, "--warmup", 2]
+    process = start("train", "--name", "r", *options)
+    while not (run / "checkpoint.safetensors").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    report = engine.train(tiny(resume="r"), observer)
+    # Two processes may add in different orders only if their thread counts differ: both use one.
+    assert bits(report.run) == bits(whole)
+    assert steps_logged(report.run) == steps_logged(whole)
+
+
+def test_line_that_a_crash_cut_short_is_dropped(prepared, observer, monkeypatch, whole):
+    with monkeypatch.context() as patch:
+        stop_before(patch, 12, Killed)
+        with pytest.raises(Killed):
+            engine.train(tiny(name="r", **OPTIONS), observer)
+    with (prepared.parents[1] / "runs/r" / METRICS_FILE).open("a") as file:
+        file.write('{"step": 12, "pha')
+    report = engine.train(tiny(resume="r"), observer)
+    assert steps_logged(report.run) == steps_logged(whole)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_resuming_a_finished_run_reports_it_again(observer):
+    report = engine.train(tiny(name="r", **OPTIONS), observer)
+    before = bits(report.run)
+    again = engine.train(tiny(resume="r"), observer)
+    assert again == report
+    assert bits(report.run) == before
+
+
+@pytest.mark.usefixtures("prepared")
+def test_changed_data_set_is_refused(photographs, observer):
+    run = engine.train(tiny(name="r", **OPTIONS), observer).run
+    before = bits(run)
+    engine.prepare(PrepareConfig(photographs, name="photos-x2", seed=9, overwrite=True), observer)
+    with pytest.raises(InputError, match="has changed") as caught:
+        engine.train(tiny(resume="r"), observer)
+    assert "prepare it again" in caught.value.hint
+    assert bits(run) == before
+    # Prepared again as it was, the set is the same one.
+    engine.prepare(PrepareConfig(photographs, name="photos-x2", overwrite=True), observer)
+    assert engine.train(tiny(resume="r"), observer).steps == STEPS
+
+
+@pytest.mark.usefixtures("prepared")
+def test_run_goes_on_with_its_own_options_and_data(observer, photographs, monkeypatch, whole):
+    with monkeypatch.context() as patch:
+        stop_before(patch, 9, KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.train(tiny(name="r", **OPTIONS), observer)
+    engine.prepare(PrepareConfig(photographs, scale=4, min_side=64), observer)  # Newer.
+    report = engine.train(tiny(resume="r", steps=2, seed=77), observer)
+    assert bits(report.run) == bits(whole)

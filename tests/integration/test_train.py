@@ -1,0 +1,240 @@
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from srgan_cli import engine
+from srgan_cli.config import LossWeights, PrepareConfig, preset
+from srgan_cli.data.store import Store
+from srgan_cli.engine.run import METRICS_FILE, PRETRAIN_FILE
+from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.validation import Validator
+from srgan_cli.engine.weights import ModelSource, load_model
+from srgan_cli.errors import DivergedError, InputError, UsageError, WeightsError
+from tests.integration.conftest import tiny
+from tests.toolbox import assert_fails, call
+
+PRETRAIN = {"pixel"}
+ADVERSARIAL = {
+    *("pixel", "adversarial", "generator", "discriminator", "wasserstein", "gradient_penalty")
+}
+
+
+def metrics(run):
+    lines = (run / METRICS_FILE).read_text().splitlines()
+    return [json.loads(line, parse_constant=pytest.fail) for line in lines]
+
+
+def terms(record):
+    return {key: value for key, value in record.items() if key not in {"step", "phase"}}
+
+
+def header(path):
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["srgan"])
+
+
+def loaded(path):
+    return load_model(ModelSource(path.name, path, "")).generator
+
+
+@pytest.mark.usefixtures("prepared")
+def test_run_goes_through_both_phases_and_logs_every_term_by_name(observer):
+    report = engine.train(tiny(steps=40, validate_every=15), observer)
+    assert report.steps == 40
+    records = metrics(report.run)
+    losses = [record for record in records if "pixel" in record]
+    validations = [record for record in records if "validation_psnr" in record]
+    # Means of ten steps, and what has gathered when a validation comes in between.
+    assert [(r["step"], r["phase"]) for r in losses] == [
+        *((step, "pretrain") for step in (10, 15, 20)),
+        *((step, "adversarial") for step in (30, 40)),
+    ]
+    assert [r["step"] for r in validations] == [15, 20, 30, 40]
+    assert all(set(terms(r)) == PRETRAIN for r in losses[:3])
+    assert all(set(terms(r)) == ADVERSARIAL for r in losses[3:])
+    values = [value for record in records for value in terms(record).values()]
+    assert all(map(math.isfinite, values))
+    assert [title for title, _ in observer.bars] == ["pretrain", "adversarial"]
+    assert report.scores.psnr == validations[-1]["validation_psnr"]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_logged_totals_are_the_weighted_sums_of_their_terms(observer):
+    weights = LossWeights(pixel=0.5, perceptual=0.25, adversarial=2.0, gradient_penalty=3.0)
+    config = tiny(steps=1, pretrain=0, weights=weights, perceptual="vgg16")
+    record = metrics(engine.train(config, observer).run)[0]
+    assert set(terms(record)) == ADVERSARIAL | {"perceptual"}
+    assert record["generator"] == pytest.approx(
+        0.5 * record["pixel"] + 0.25 * record["perceptual"] + 2 * record["adversarial"], rel=1e-5
+    )
+    assert record["discriminator"] == pytest.approx(
+        record["wasserstein"] + 3 * record["gradient_penalty"], rel=1e-5
+    )
+
+
+@pytest.mark.usefixtures("prepared")
+def test_pixel_loss_falls_and_the_network_beats_its_start(observer):
+    config = tiny(steps=80, pretrain=1, batch=4, ema=0.9, learning_rate=2e-3)
+    report = engine.train(config, observer)
+    losses = [record["pixel"] for record in metrics(report.run) if "pixel" in record]
+    assert losses[-1] < 0.75 * losses[0]
+    untrained = engine.train(replace(config, steps=1, learning_rate=1e-9), observer)
+    assert report.scores.psnr > untrained.scores.psnr + 1
+
+
+@pytest.mark.usefixtures("prepared")
+def test_saved_weights_are_the_averaged_ones(observer, monkeypatch):
+    trainers = []
+    monkeypatch.setattr(
+        "srgan_cli.engine.run.Trainer", lambda *args: trainers.append(Trainer(*args)) or trainers[0]
+    )
+    report = engine.train(tiny(ema=0.9), observer)
+    saved = loaded(report.weights).state_dict()
+    (trainer,) = trainers
+    for name, averaged in trainer.ema.state_dict().items():
+        assert torch.equal(saved[name], averaged)
+    current = trainer.generator.state_dict()
+    assert not all(torch.equal(saved[name], current[name]) for name in saved)
+
+
+def test_weights_explain_themselves(prepared, observer):
+    report = engine.train(tiny(name="mine", seed=3), observer)
+    manifest = Store(prepared).manifest
+    for path, phase, steps in (
+        (report.weights, "adversarial", 6),
+        (report.run / PRETRAIN_FILE, "pretrain", 3),
+    ):
+        found = header(path)
+        assert found["generator"]["scale"] == 2
+        assert loaded(path).config == preset("compact", 2)
+        trained = found["trained"]
+        assert (trained["run"], trained["phase"], trained["steps"]) == ("mine", phase, steps)
+        assert trained["data_fingerprint"] == manifest.fingerprint
+        assert trained["config"]["seed"] == 3
+        assert str(prepared.parent) not in json.dumps(found)  # No path of this machine.
+
+
+def test_reported_score_is_that_of_the_saved_weights(prepared, observer):
+    report = engine.train(tiny(), observer)
+    generator = loaded(report.weights)
+    assert Validator(Store(prepared)).score(generator, torch.device("cpu")) == report.scores
+
+
+@pytest.mark.parametrize("scale", [3, 4, 8])
+def test_generator_takes_the_scale_of_the_data_set(home, photographs, observer, scale):
+    engine.prepare(PrepareConfig(photographs, scale=scale, min_side=96), observer)
+    report = engine.train(tiny(steps=2, patch=16), observer)
+    assert home in report.run.parents
+    assert loaded(report.weights).config.scale == scale
+
+
+@pytest.mark.usefixtures("prepared")
+def test_length_in_epochs_covers_every_photograph_that_often(observer):
+    report = engine.train(tiny(steps=None, epochs=3, batch=4), observer)
+    assert report.steps == math.ceil(3 * 11 / 4)  # One of twelve is set aside.
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.usefixtures("prepared")
+def test_mixed_precision_runs_stay_finite_and_close_to_fp32(observer, precision):
+    exact = engine.train(tiny(name="exact"), observer)
+    mixed = engine.train(tiny(name="mixed", precision=precision), observer)
+    for ours, theirs in zip(metrics(mixed.run), metrics(exact.run), strict=True):
+        assert ours.keys() == theirs.keys()
+        assert all(map(math.isfinite, terms(ours).values()))
+        if "pixel" in ours:
+            assert ours["pixel"] == pytest.approx(theirs["pixel"], rel=0.05)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_same_seed_same_bits_other_seed_other_bits(observer):
+    first, second, third = (
+        loaded(engine.train(tiny(name=f"r{i}", seed=seed), observer).weights).state_dict()
+        for i, seed in enumerate((5, 5, 6))
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], third[name]) for name in first)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_init_starts_from_the_weights_it_names(observer):
+    first = engine.train(tiny(pretrain=1, steps=10, learning_rate=1e-2), observer)
+    config = tiny(name="next", init=first.weights, steps=1, pretrain=1, learning_rate=1e-9)
+    second = engine.train(config, observer)
+    assert second.scores.psnr == pytest.approx(first.scores.psnr, abs=1e-3)
+    # And a resumed run no longer needs that file.
+    first.weights.unlink()
+    assert engine.train(tiny(resume="next"), observer).steps == 1
+
+
+@pytest.mark.usefixtures("prepared")
+def test_init_of_another_size_or_scale_is_refused(observer, photographs):
+    first = engine.train(tiny(), observer)
+    with pytest.raises(UsageError, match="not a standard generator"):
+        engine.train(tiny(name="n", init=first.weights, preset="standard"), observer)
+    engine.prepare(PrepareConfig(photographs, scale=4, min_side=64), observer)
+    with pytest.raises(WeightsError, match="trained for ×2"):
+        engine.train(tiny(name="n", init=first.weights), observer)
+    assert [path.name for path in first.run.parent.iterdir()] == [first.run.name]
+
+
+def break_loss(monkeypatch, at, value):
+    """Make the loss of one step ``value``."""
+    intact = Trainer.step
+
+    def step(self, phase, number, batch):
+        found = intact(self, phase, number, batch)
+        return found | {"pixel": torch.tensor(value)} if number == at else found
+
+    monkeypatch.setattr(Trainer, "step", step)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.usefixtures("prepared")
+def test_loss_that_is_no_longer_finite_ends_the_run(observer, monkeypatch, value):
+    break_loss(monkeypatch, 7, value)
+    with pytest.raises(DivergedError, match="step 10: the pixel loss") as caught:
+        engine.train(tiny(name="d", steps=20, validate_every=5), observer)
+    assert "learning rate" in caught.value.hint
+
+
+def test_diverged_run_keeps_its_last_good_weights(prepared, observer, monkeypatch):
+    run = prepared.parents[1] / "runs" / "d"
+    break_loss(monkeypatch, 7, math.nan)
+    with pytest.raises(DivergedError):
+        engine.train(tiny(name="d", steps=20, validate_every=5), observer)
+    assert header(run / "weights.safetensors")["trained"]["steps"] == 5
+    assert [r["step"] for r in metrics(run)] == [5, 5, 10]
+    assert metrics(run)[-1]["pixel"] is None
+
+
+def test_weights_that_broke_in_the_last_update_are_not_saved(prepared, observer, monkeypatch):
+    intact = Trainer.step
+
+    def step(self, phase, number, batch):
+        found = intact(self, phase, number, batch)
+        if number == 8:
+            next(self.ema.parameters()).data[0, 0, 0, 0] = math.nan
+        return found
+
+    monkeypatch.setattr(Trainer, "step", step)
+    with pytest.raises(DivergedError, match="weights"):
+        engine.train(tiny(name="d", steps=20, validate_every=9), observer)
+    assert not (prepared.parents[1] / "runs/d/weights.safetensors").exists()
+
+
+@pytest.mark.usefixtures("prepared")
+def test_diverged_run_ends_with_code_6(capsys, monkeypatch):
+    break_loss(monkeypatch, 0, math.nan)
+    options = ["--steps", 1, "--batch", 2, "--patch", 16, "--pretrain", 1]
+    assert_fails(call(capsys, "train", *options), 6, "no longer finite")
+
+
+def test_too_large_a_patch_leaves_no_run_behind(observer, prepared):
+    with pytest.raises(InputError):
+        engine.train(tiny(patch=200), observer)
+    assert not (prepared.parents[1] / "runs").exists()
