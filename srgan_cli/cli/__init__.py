@@ -1,6 +1,7 @@
 """The command line: parse, call the engine, render, exit. No torch at module level."""
 
 import io
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -79,7 +80,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Run ``srgan`` and end the process."""
+    """Run ``srgan`` and end the process; SIGTERM saves and ends as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal without × must not end the work.

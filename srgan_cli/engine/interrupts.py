@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment when stopping is safe."""
+"""Ctrl-C, and SIGTERM where it is treated alike, at a moment when stopping is safe."""
 
 import signal
 import threading
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_held_back() -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C back until the caller asks for it.
+    """Hold interrupts back until the caller asks for it.
 
     A training step that is half done has changed one network and not the other:
     a run that went on from there would not end as one that was never stopped.
 
     Yields:
-        A function that raises KeyboardInterrupt if Ctrl-C has been pressed.
+        A function that raises KeyboardInterrupt if there has been an interrupt.
     """
     pressed = False
 
@@ -29,11 +29,15 @@ def interrupts_held_back() -> Iterator[Callable[[], None]]:
     # Only the main thread gets signals, and a caller's own handler, or the wish to
     # ignore Ctrl-C, is not ours to replace.
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield check
-        return
-    signal.signal(signal.SIGINT, press)
+    held = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if main and signal.getsignal(number) is signal.default_int_handler
+    ]
+    for number in held:
+        signal.signal(number, press)
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in held:
+            signal.signal(number, signal.default_int_handler)

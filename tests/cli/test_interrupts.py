@@ -19,8 +19,8 @@ def wait_until(condition, process, seconds=60):
         time.sleep(0.02)
 
 
-def interrupt(process):
-    os.killpg(process.pid, signal.SIGINT)
+def interrupt(process, number=signal.SIGINT):
+    os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
@@ -28,12 +28,13 @@ def interrupt(process):
     return err
 
 
-def test_interrupted_training_is_saved_and_goes_on(srgan, used_home):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_is_saved_and_goes_on(srgan, used_home, number):
     folder = used_home / "runs" / "long"
     options = [*TINY, "--steps", 100_000, "--pretrain", 1, "--validate-every", 100_000]
     process = start("train", "--name", "long", *options)
     wait_until((folder / "metrics.jsonl").exists, process)
-    err = interrupt(process)
+    err = interrupt(process, number)
     assert "srgan train --resume long" in err
     assert files_below(folder) == ["checkpoint.safetensors", "config.json", "metrics.jsonl"]
     # The options of a run are its own; shorten this one to see its end.
