@@ -14,7 +14,8 @@ from srgan_cli.cli.options import (
     ScaleOption,
     TileOption,
 )
-from srgan_cli.cli.render import RichObserver, jsonable, say, show_json, show_table
+from srgan_cli.cli.progress import RichObserver
+from srgan_cli.cli.render import jsonable, say, show_json, show_table
 from srgan_cli.config import EvalConfig
 
 

@@ -7,7 +7,8 @@ import typer
 
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import DeviceOption, JsonOption, PrecisionOption
-from srgan_cli.cli.render import RichObserver, say, show_json, show_table
+from srgan_cli.cli.progress import RichObserver
+from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.config import PRESETS, LossWeights, TrainConfig
 from srgan_cli.errors import UsageError
 

@@ -5,15 +5,20 @@ observer and returns a frozen report.
 """
 
 from srgan_cli.data.prepare import PrepareReport, prepare
+from srgan_cli.engine.batch import Failed
+from srgan_cli.engine.estimate import Estimate, EstimateReport, estimate
 from srgan_cli.engine.evaluator import EvalReport, PictureScore, Score, SetScore, evaluate
 from srgan_cli.engine.models import Discriminator, Generator
 from srgan_cli.engine.run import TrainReport, train
-from srgan_cli.engine.upscaler import Failed, Upscaled, Upscaler, UpscaleReport, upscale
+from srgan_cli.engine.upscale import Upscaled, UpscaleReport, upscale
+from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.validation import Scores
 from srgan_cli.engine.weights import Model, ModelSource, find_model, load_model
 
 __all__ = [
     "Discriminator",
+    "Estimate",
+    "EstimateReport",
     "EvalReport",
     "Failed",
     "Generator",
@@ -28,6 +33,7 @@ __all__ = [
     "UpscaleReport",
     "Upscaled",
     "Upscaler",
+    "estimate",
     "evaluate",
     "find_model",
     "load_model",

@@ -128,6 +128,18 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     raise WeightsError(f"no model or file is called {spec}", hint=hint)
 
 
+def find_model_for_factor(spec: str | None, factor: float | None) -> ModelSource:
+    """Find the weights for results of any size.
+
+    As :func:`find_model`, but a factor that no bundled model has chooses the one
+    whose result is reduced least: the smallest that reaches it, else the largest,
+    which is then applied more than once.
+    """
+    scales = sorted(int(name.rpartition("x")[2]) for name in BUNDLED)
+    best = next((scale for scale in scales if factor and scale >= factor), scales[-1])
+    return find_model(spec, best if factor else None)
+
+
 def require_scale(model: Model, scale: int | None) -> None:
     """Check that weights have the scale that was asked for.
 

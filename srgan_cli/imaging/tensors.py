@@ -1,9 +1,11 @@
-"""Between uint8 pictures and the float batches that networks take."""
+"""Between pictures of 8 or 16 bits and the float batches that networks take."""
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from srgan_cli.imaging.frames import Pixels, peak
 
 
 def to_unit(batch: Tensor) -> Tensor:
@@ -15,11 +17,16 @@ def to_unit(batch: Tensor) -> Tensor:
     return batch.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
-def from_picture(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """Turn H, W or H, W, 3 pixels into 1, 3, H, W floats in [0, 1]; grey is repeated."""
+def from_picture(pixels: Pixels) -> Tensor:
+    """Turn H, W or H, W, 3 pixels of 8 or 16 bits into 1, 3, H, W floats in [0, 1].
+
+    Grey is repeated. All of 16 bits fit into the 24 of a float's mantissa.
+    """
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
-    return to_unit(torch.tensor(pixels)[None])  # A copy: pixels may be read-only.
+    # Torch knows little of uint16, so the conversion is NumPy's.
+    floats = torch.from_numpy(pixels.astype(np.float32))[None]
+    return floats.permute(0, 3, 1, 2).div_(peak(pixels))
 
 
 def to_pixels(batch: Tensor) -> npt.NDArray[np.uint8]:
@@ -28,10 +35,18 @@ def to_pixels(batch: Tensor) -> npt.NDArray[np.uint8]:
     return levels.permute(1, 2, 0).cpu().numpy()
 
 
-def to_grey(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Turn H, W, 3 pixels of a grey picture's result back to H, W by full-range BT.601 luma."""
-    weights = np.array([0.299, 0.587, 0.114])
-    grey: npt.NDArray[np.uint8] = np.floor(pixels.astype(np.float64) @ weights + 0.5).astype(
-        np.uint8
-    )
-    return grey
+def to_levels(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
+    """Turn 1, 3, H, W floats into pixels: clipped to [0, 1] and rounded once.
+
+    Args:
+        batch: A network's result.
+        grey: Return H, W by full-range BT.601 luma instead of H, W, 3.
+        deep: Return uint16 in 0..65535 instead of uint8 in 0..255.
+    """
+    if not grey and not deep:
+        return to_pixels(batch)
+    values = batch[0].float().clamp(0, 1).cpu().numpy().transpose(1, 2, 0).astype(np.float64)
+    if grey:
+        values = values @ np.array([0.299, 0.587, 0.114])
+    levels = np.floor(values * (65535 if deep else 255) + 0.5)
+    return levels.astype(np.uint16 if deep else np.uint8)

@@ -1,0 +1,63 @@
+"""Tables of what ``srgan upscale`` does."""
+
+from srgan_cli.cli.render import show_table
+from srgan_cli.engine.estimate import EstimateReport
+from srgan_cli.engine.upscale import UpscaleReport
+
+
+def show_upscaled(report: UpscaleReport) -> None:
+    """Print what was written, left alone and failed."""
+    checked = any(item.drift is not None for item in report.written)
+    rows = [
+        [
+            str(item.output),
+            f"{item.width}×{item.height}" + (f" ×{item.frames}" if item.frames > 1 else ""),
+            f"{item.seconds:.1f} s",
+            *([f"{item.drift:.1f} dB" if item.drift is not None else ""] * checked),
+        ]
+        for item in report.written
+    ]
+    rows += [[str(item.source), "failed", "", *[""] * checked] for item in report.failed]
+    unchanged = f"{len(report.unchanged)} unchanged, " if report.unchanged else ""
+    show_table(
+        f"×{report.scale}: {len(report.written)} written, {unchanged}{len(report.failed)} failed",
+        {"picture": "left", "size": "right", "time": "right"}
+        | ({"drift": "right"} if checked else {}),
+        rows,
+    )
+
+
+def show_estimate(report: EstimateReport) -> None:
+    """Print what would be written."""
+    rows = [
+        [
+            str(item.output),
+            f"{item.width}×{item.height}" + (f" ×{item.frames}" if item.frames > 1 else ""),
+            item.format,
+            str(item.tiles),
+            f"{item.memory / 1e9:.1f} GB",
+            _duration(item.seconds),
+        ]
+        for item in report.pictures
+    ]
+    rows += [[str(item.source), "cannot be read", "", "", "", ""] for item in report.failed]
+    total = _duration(sum(item.seconds for item in report.pictures))
+    show_table(
+        f"×{report.scale}: {len(report.pictures)} pictures, about {total}; nothing is written",
+        {
+            "picture": "left",
+            "size": "right",
+            "format": "left",
+            "tiles": "right",
+            "memory": "right",
+            "time": "right",
+        },
+        rows,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,96 @@
+"""Progress and messages on stderr, as people see them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+from rich.text import Text
+
+from srgan_cli.cli.render import one_line, stderr
+
+
+class RichObserver:
+    """Shows progress on stderr; a bar that opens inside another is drawn below it."""
+
+    def __init__(self) -> None:
+        self._console = stderr()
+        self._progress: Progress | None = None
+
+    def say(self, message: str) -> None:
+        """Print a fact."""
+        self._console.print(Text(one_line(message), style="dim"), soft_wrap=True)
+
+    def warn(self, message: str) -> None:
+        """Print a warning."""
+        line = Text.assemble(("warning: ", "yellow"), one_line(message))
+        self._console.print(line, soft_wrap=True)
+
+    @contextmanager
+    def bar(self, title: str, *, total: float, unit: str) -> Iterator["_RichBar"]:
+        """Open a bar with rate and time left."""
+        if self._progress is not None:
+            bar = _RichBar(self._progress, title, total, unit)
+            try:
+                yield bar
+            finally:
+                bar.remove()
+            return
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            _Count(),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            expand=True,
+        )
+        try:
+            with self._progress:
+                yield _RichBar(self._progress, title, total, unit)
+        finally:
+            self._progress = None
+
+
+class _RichBar:
+    def __init__(self, progress: Progress, title: str, total: float, unit: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(one_line(title), total=total or None, figures="", unit=unit)
+
+    def advance(self, amount: float = 1, **figures: str) -> None:
+        """Count ``amount`` more units as done."""
+        self._progress.update(self._task, advance=amount)
+        if figures:
+            shown = "  ".join(f"{name} {value}" for name, value in figures.items())
+            self._progress.update(self._task, figures=shown)
+
+    def remove(self) -> None:
+        """Take the bar off the screen."""
+        self._progress.remove_task(self._task)
+
+
+class _Count(ProgressColumn):
+    """``12/350 photos  41.0/s``."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+
+    def render(self, task: Task) -> Text:
+        """Format one task."""
+        done, total = task.completed, task.total or task.completed
+        whole = total >= 100 or float(total).is_integer()
+        digits = 0 if whole else 1 if total >= 1 else 2
+        count = f"{done:,.{digits}f}/{total:,.{digits}f}"
+        speed = task.finished_speed or task.speed
+        rate = f"  {speed:,.{1 if speed >= 1 else 2}f}/s" if speed else ""
+        return Text(f"{count} {task.fields['unit']}{rate}")

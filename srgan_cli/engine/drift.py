@@ -1,0 +1,84 @@
+"""How far a result is from its source: reduce it again and compare."""
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.decode import open_picture
+from srgan_cli.imaging.frames import Frame, peak
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def drift(source: Path, made: Path, *, num_frames: int, max_pixels: int) -> float:
+    """Return the PSNR in dB of the worst frame, all channels together, peak 1.
+
+    The result is read back from its file, so that losses of its format count,
+    and reduced by Pillow's antialiased bicubic. Colours are weighted by alpha:
+    what is transparent is not compared.
+
+    Args:
+        source: The picture that was enlarged.
+        made: Its result.
+        num_frames: Frames to compare.
+        max_pixels: Limit on the size of ``source``.
+    """
+    worst = math.inf
+    with (
+        open_picture(source, max_pixels=max_pixels) as before,
+        open_picture(made, max_pixels=2**62) as after,
+    ):
+        pairs = zip(before.frames(), after.frames(), strict=False)
+        for wanted, result in islice(pairs, num_frames):
+            worst = min(worst, _psnr(wanted, result))
+    return worst
+
+
+def require_drift(source: Path, measured: float, limit: float | None) -> None:
+    """Fail a result that is too far from its source.
+
+    Raises:
+        InputError: Its PSNR is below ``limit``.
+    """
+    if limit is not None and measured < limit:
+        raise InputError(
+            f"{source}: the result drifts to {measured:.1f} dB, below --max-drift {limit:g}",
+            hint="try another --model or a higher --quality",
+        )
+
+
+def _psnr(source: Frame, result: Frame) -> float:
+    size = (source.width, source.height)
+    # Where the kinds differ, both are laid on white, as transparency is without alpha.
+    flat = (source.grey, source.alpha is None) != (result.grey, result.alpha is None)
+    errors = [
+        float(np.mean((wanted - _reduced(plane, size)) ** 2, dtype=np.float64))
+        for wanted, plane in zip(_planes(source, flat), _planes(result, flat), strict=True)
+    ]
+    error = sum(errors) / len(errors)
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def _planes(frame: Frame, flat: bool) -> Iterator[FloatArray]:
+    """Yield the channels in [0, 1] one by one: premultiplied and alpha, or RGB on white."""
+    unit = np.float32(1 / peak(frame.pixels))
+    alpha = None if frame.alpha is None else frame.alpha * unit
+    channels = [frame.pixels] if frame.grey else [frame.pixels[..., i] for i in range(3)]
+    for channel in channels * 3 if flat and frame.grey else channels:
+        plane = channel * unit
+        if alpha is not None:
+            plane = plane * alpha + (1 - alpha) if flat else plane * alpha
+        yield plane
+    if alpha is not None and not flat:
+        yield alpha
+
+
+def _reduced(plane: FloatArray, size: tuple[int, int]) -> FloatArray:
+    image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC))

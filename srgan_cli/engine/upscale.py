@@ -1,0 +1,275 @@
+"""Enlarge files into a folder: ``srgan upscale``."""
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from srgan_cli.config import UpscaleConfig
+from srgan_cli.engine.batch import Failed, Job, plan_batch
+from srgan_cli.engine.drift import drift, require_drift
+from srgan_cli.engine.enlarge import enlarge_frame, result_size
+from srgan_cli.engine.ledger import Ledger, file_sha256, settings_sha256
+from srgan_cli.engine.upscaler import Upscaler, load_upscaler
+from srgan_cli.engine.weights import ModelSource, find_model_for_factor
+from srgan_cli.errors import InputError, ResourceError
+from srgan_cli.imaging.decode import OpenPicture, open_picture
+from srgan_cli.imaging.encode import Painted, write_frames
+from srgan_cli.imaging.metadata import Metadata
+from srgan_cli.observer import Bar, Observer
+from srgan_cli.paths import written_beside
+
+_LARGE = 4.0  # Megapixels from which a picture gets a bar of its own.
+# Failures of the file system as a whole, on which going on with other files is no use.
+_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENODEV}
+
+
+@dataclass(frozen=True, slots=True)
+class Upscaled:
+    """A picture that was written."""
+
+    source: Path
+    output: Path
+    width: int
+    """Columns of the result."""
+    height: int
+    """Rows of the result."""
+    frames: int
+    """Frames or pages of the result."""
+    seconds: float
+    """Reading, enlarging and writing."""
+    notes: tuple[str, ...]
+    """What could not be kept as it was, in words."""
+    drift: float | None = None
+    """PSNR in dB of the reduced result beside its source; None when not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpscaleReport:
+    """What ``srgan upscale`` did."""
+
+    model: ModelSource
+    scale: int
+    """The model's factor per side."""
+    written: tuple[Upscaled, ...]
+    unchanged: tuple[Path, ...]
+    """Results that stood there already, made from the same picture in the same way."""
+    failed: tuple[Failed, ...]
+
+
+def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
+    """Enlarge pictures into a folder, or in place.
+
+    A picture that cannot be read or written costs only itself: it is reported and
+    the rest goes on. Results that the folder's ledger knows as up to date are left.
+
+    Raises:
+        InputError: No picture was found.
+        UsageError: Two pictures would be written to one file, or one over an input.
+        WeightsError: The weights cannot be used.
+        ResourceError: Device, memory or disk are lacking.
+    """
+    source = find_model_for_factor(config.model, config.scale)
+    upscaler = load_upscaler(source, config, observer)
+    plan = plan_batch(config, upscaler.model.scale)
+    batch = _Batch(config, upscaler, observer, settings=_settings(config, file_sha256(source.path)))
+    for failure in plan.failed:
+        batch.fail(failure)
+    total = sum(job.header.megapixels for job in plan.jobs)
+    with (
+        _ledgers(plan.jobs) as ledgers,
+        observer.bar("upscaling", total=total, unit="MP") as bar,
+    ):
+        for number, job in enumerate(plan.jobs, start=1):
+            bar.advance(0, picture=f"{number}/{len(plan.jobs)}")
+            batch.run(job, ledgers[job.folder], bar)
+    return UpscaleReport(
+        source,
+        upscaler.model.scale,
+        tuple(batch.written),
+        tuple(batch.unchanged),
+        tuple(batch.failed),
+    )
+
+
+def _settings(config: UpscaleConfig, weights_sha256: str) -> str:
+    """Hash what the pixels and bytes of a result depend on."""
+    names = ("scale", "width", "height", "max_side", "ext", "quality", "background")
+    values = {name: getattr(config, name) for name in names}
+    values |= {"strip_metadata": config.strip_metadata, "precision": config.precision}
+    return settings_sha256(values | {"weights": weights_sha256})
+
+
+@contextmanager
+def _ledgers(jobs: tuple[Job, ...]) -> Iterator[Mapping[Path, Ledger]]:
+    """Open the ledger of each folder that is written to, and clear what a kill left there."""
+    with ExitStack() as stack:
+        ledgers = {
+            folder: stack.enter_context(Ledger(folder)) for folder in {job.folder for job in jobs}
+        }
+        for folder, ledger in ledgers.items():
+            ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
+        yield ledgers
+
+
+class _Batch:
+    """The state of one run: what it has done so far."""
+
+    def __init__(
+        self, config: UpscaleConfig, upscaler: Upscaler, observer: Observer, *, settings: str
+    ) -> None:
+        self._config, self._upscaler, self._observer = config, upscaler, observer
+        self._settings = settings
+        self.written: list[Upscaled] = []
+        self.unchanged: list[Path] = []
+        self.failed: list[Failed] = []
+
+    def fail(self, failure: Failed) -> None:
+        """Report a picture that could not be enlarged."""
+        self.failed.append(failure)
+        self._observer.warn(failure.reason)
+
+    def run(self, job: Job, ledger: Ledger, bar: Bar) -> None:
+        """Do one job, or find that it is done."""
+        try:
+            with _named_failures(job):
+                sha256 = file_sha256(job.source)
+                if self._is_done(job, ledger, sha256):
+                    self.unchanged.append(job.output)
+                    bar.advance(job.header.megapixels)
+                    return
+                self._require_free(job, ledger, sha256)
+                self.written.append(self._upscale(job, ledger, sha256, bar))
+        except InputError as error:
+            self.fail(Failed(job.source, error.message, error.hint))
+
+    def _is_done(self, job: Job, ledger: Ledger, sha256: str) -> bool:
+        if self._config.in_place:
+            return ledger.settings_of(job.output, sha256) == self._settings
+        return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._settings)
+
+    def _require_free(self, job: Job, ledger: Ledger, sha256: str) -> None:
+        """Refuse to replace what srgan did not make, or to enlarge twice in place."""
+        if self._config.overwrite:
+            return
+        if self._config.in_place:
+            if ledger.settings_of(job.output, sha256) is not None:
+                raise InputError(
+                    f"{job.source} has been enlarged in place before, with other options",
+                    hint="pass --overwrite to enlarge the enlarged picture",
+                )
+        elif os.path.lexists(job.output) and not ledger.made(job.output):
+            raise InputError(
+                f"{job.output} exists already, and not from this command",
+                hint="pass --overwrite to replace it",
+            )
+
+    def _upscale(self, job: Job, ledger: Ledger, sha256: str, bar: Bar) -> Upscaled:
+        started = time.perf_counter()
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        with written_beside(job.output) as temporary:
+            notes = self._write(job, temporary, bar)
+            drift = self._drift(job, temporary)
+            # Before the file has its name: see Ledger.
+            ledger.record(job.output, input_sha256=sha256, settings=self._settings, made=temporary)
+        for note in notes:
+            self._observer.warn(f"{job.source}: {note}")
+        seconds = time.perf_counter() - started
+        width, height = job.size
+        return Upscaled(
+            job.source,
+            job.output,
+            width,
+            height,
+            job.num_frames,
+            seconds,
+            tuple(notes),
+            drift,
+        )
+
+    def _write(self, job: Job, temporary: Path, bar: Bar) -> list[str]:
+        with open_picture(job.source, max_pixels=self._config.max_pixels) as picture:
+            frames = self._painted(job, picture, bar)
+
+            def metadata() -> Metadata:
+                kept = picture.metadata
+                if self._config.strip_metadata:
+                    return Metadata(icc=kept.icc, loop=kept.loop)
+                return kept
+
+            lost = write_frames(temporary, frames, job.encoding, metadata)
+            return list(dict.fromkeys([*job.notes, *picture.notes, *lost]))
+
+    def _painted(self, job: Job, picture: OpenPicture, bar: Bar) -> Iterator[Painted]:
+        large = job.header.megapixels / job.header.num_frames > _LARGE
+        for number, frame in enumerate(islice(picture.frames(), job.num_frames), start=1):
+            target = result_size(
+                frame.width, frame.height, self._config, self._upscaler.model.scale
+            )
+            if not large:
+                canvas = enlarge_frame(self._upscaler, frame, target, bar)
+            else:
+                title = job.source.name + (f" {number}/{job.num_frames}" * (job.num_frames > 1))
+                megapixels = frame.width * frame.height / 1e6
+                with self._observer.bar(title, total=megapixels, unit="MP") as own:
+                    canvas = enlarge_frame(self._upscaler, frame, target, _Both(bar, own))
+            duration = frame.duration
+            del frame
+            yield Painted(canvas, duration)
+            del canvas
+
+    def _drift(self, job: Job, made: Path) -> float | None:
+        config = self._config
+        if not config.check and config.max_drift is None:
+            return None
+        measured = drift(job.source, made, num_frames=job.num_frames, max_pixels=config.max_pixels)
+        require_drift(job.source, measured, config.max_drift)
+        return measured
+
+
+class _Both:
+    """Advances two bars at once."""
+
+    def __init__(self, first: Bar, second: Bar) -> None:
+        self._bars = (first, second)
+
+    def advance(self, amount: float = 1, **figures: str) -> None:
+        """Count ``amount`` more units as done on both."""
+        for bar in self._bars:
+            bar.advance(amount, **figures)
+
+
+@contextmanager
+def _named_failures(job: Job) -> Iterator[None]:
+    """Tell failures of one file from those that end the batch."""
+    try:
+        yield
+    except MemoryError as error:
+        raise InputError(
+            f"{job.source}: not enough memory for {job.size[0]}x{job.size[1]} pixels",
+            hint="choose a smaller size, or a machine with more memory",
+        ) from error
+    except OSError as error:
+        if error.errno in _FATAL or _is_full(job.folder):
+            raise ResourceError(
+                f"{job.output}: {error.strerror or error}",
+                hint="free some disk space, or choose another --output folder, then run it again",
+            ) from error
+        raise InputError(
+            f"{job.source}: {error.strerror or error}"
+            + (f": {error.filename}" if error.filename else ""),
+            hint="check the permissions, or choose another --output folder",
+        ) from error
+
+
+def _is_full(folder: Path) -> bool:
+    """Say whether a disk has no room left, for encoders that do not tell why they failed."""
+    try:
+        status = os.statvfs(folder)
+    except (OSError, AttributeError):
+        return False
+    return status.f_bavail * status.f_frsize < 2**16

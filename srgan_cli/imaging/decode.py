@@ -1,0 +1,303 @@
+"""Decode picture files to upright frames, and say truly why where that fails."""
+
+import logging
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from srgan_cli.errors import InputError
+from srgan_cli.imaging import deep
+from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
+from srgan_cli.imaging.formats import readable_formats
+from srgan_cli.imaging.frames import Frame, Pixels
+from srgan_cli.imaging.metadata import Metadata, orientation, read_metadata
+
+# Pictures are checked against --max-pixels before they are decoded, which
+# replaces Pillow's own, process-wide limit.
+Image.MAX_IMAGE_PIXELS = None
+# What these libraries log about odd files would appear between our own lines.
+for _library in ("PIL", "tifffile"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
+# In the other formats that Pillow counts frames of, they are layers, thumbnails or sizes.
+_MULTIPLE = {"GIF", "PNG", "WEBP", "AVIF", "FLI", "TIFF"}
+_VIEWER_HINT = "open it in a viewer; if it shows there, convert it to PNG"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a file before its pixels are decoded."""
+
+    format: str
+    """Pillow's name."""
+    width: int
+    """Columns of the first frame, upright."""
+    height: int
+    """Rows of the first frame, upright."""
+    num_frames: int
+    """Frames or pages that are read."""
+    left_out: int
+    """Further pictures in the file (layers, previews, sizes) that are not read."""
+
+    @property
+    def megapixels(self) -> float:
+        """Size of all frames, taking each to be as large as the first."""
+        return self.width * self.height * self.num_frames / 1e6
+
+
+class OpenPicture:
+    """A picture file whose frames are decoded one after the other.
+
+    Args:
+        path: The file, for messages and for the 16-bit readers.
+        image: Opened by Pillow, nothing decoded.
+        max_pixels: Limit on the pixels of each frame.
+    """
+
+    def __init__(self, path: Path, image: Image.Image, max_pixels: int) -> None:
+        self._path, self._image, self._max_pixels = path, image, max_pixels
+        self.header = _header(image)
+        self.notes: list[str] = []
+        """What was not read as it stands in the file; complete after the last frame."""
+        self.metadata = Metadata()
+        """Complete once the first frame has been decoded."""
+        if self.header.left_out:
+            self.notes.append(f"only the first of {self.header.left_out + 1} pictures is taken")
+
+    def frames(self) -> Iterator[Frame]:
+        """Decode the frames in order.
+
+        Raises:
+            InputError: A frame is damaged, too large, or of a kind that is not read.
+        """
+        # An animated PNG can have a still picture for programs that do not know animations.
+        first = 1 if self._image.info.get("default_image") and self.header.num_frames > 1 else 0
+        stop = first + self.header.num_frames - (1 if first else 0)
+        for index in range(first, stop):
+            with _decoding(self._path, self.notes):
+                frame = self._frame(index, is_first=index == first)
+                if index == stop - 1:
+                    self._image.close()  # Frees the decoder's pixels before the enlargement.
+            yield frame
+
+    def _frame(self, index: int, *, is_first: bool) -> Frame:
+        if index:
+            self._image.seek(index)
+        _require_size(self._path, self._image.size, 1, self._max_pixels)
+        colour, alpha = self._deep_frame(index) or self._shallow_frame()
+        if is_first:
+            self.metadata = read_metadata(self._image, self.notes)
+            if is_converted(self._image.mode):
+                self.metadata = _without_profile(self.metadata)
+        turn = orientation(self._image)
+        duration = self._image.info.get("duration")
+        return Frame(
+            upright(colour, turn),
+            None if alpha is None else upright(alpha, turn),
+            float(duration) if isinstance(duration, int | float) else None,
+        )
+
+    def _deep_frame(self, index: int) -> tuple[Pixels, Pixels | None] | None:
+        """Read the frame with 16 bits where the file has them and it is a still or a page."""
+        if self._image.format == "TIFF" and deep.is_deep_tiff(self._image):
+            return deep.read_tiff_page(self._path, index)
+        if self._image.format == "PNG" and deep.is_deep_png(self._image):
+            if self.header.num_frames > 1:
+                self._note("16-bit animation became 8-bit")
+                return None
+            self._image.load()  # Texts and EXIF may stand behind the pixels.
+            return deep.read_png(self._path)
+        return None
+
+    def _shallow_frame(self) -> tuple[Pixels, Pixels | None]:
+        """Read the frame through Pillow: 8 bits per channel, or 16 of grey."""
+        image = self._image
+        if _loses_depth(image):
+            self._note(f"16 bits of {image.mode} are read as 8")
+        image.load()
+        if image.mode.startswith("I;16"):
+            return np.asarray(image).astype(np.uint16), None
+        if image.mode == "I" and image.format == "PPM":  # Scaled to 0..65535 by Pillow.
+            return np.asarray(image).clip(0, 65535).astype(np.uint16), None
+        if image.mode in {"I", "F"}:
+            kind = "float" if image.mode == "F" else "32-bit"
+            raise InputError(
+                f"{self._path}: {kind} pixels, whose black and white are not stated",
+                hint="convert it to 16 bits per channel first",
+            )
+        colours: list[str] = []
+        image = to_grey_or_rgb(image, colours)
+        for note in colours:
+            self._note(note)
+        samples = np.asarray(image)
+        if image.mode in {"LA", "RGBA"}:
+            colour = samples[..., 0] if image.mode == "LA" else samples[..., :3]
+            return np.ascontiguousarray(colour), samples[..., -1].copy()
+        return samples, None
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+@contextmanager
+def open_picture(path: Path, *, max_pixels: int) -> Iterator[OpenPicture]:
+    """Open a picture file; its pixels are decoded when frames are asked for.
+
+    Args:
+        path: A file of any raster format that Pillow reads.
+        max_pixels: Limit on the pixels of all frames together, checked on the header.
+
+    Raises:
+        InputError: The file is missing, not a picture, or larger than ``max_pixels``.
+    """
+    _require_regular(path)
+    notes: list[str] = []
+    with _decoding(path, notes):
+        image = Image.open(path, formats=readable_formats())
+    try:
+        with _decoding(path, notes):
+            picture = OpenPicture(path, image, max_pixels)
+            header = picture.header
+            _require_size(path, (header.width, header.height), header.num_frames, max_pixels)
+        picture.notes += notes
+        yield picture
+    finally:
+        image.close()
+
+
+def probe(path: Path, *, max_pixels: int) -> Header:
+    """Read a file's header only.
+
+    Raises:
+        InputError: As :func:`open_picture`.
+    """
+    with open_picture(path, max_pixels=max_pixels) as picture:
+        return picture.header
+
+
+def _header(image: Image.Image) -> Header:
+    counted = getattr(image, "n_frames", 1)
+    width, height = image.size
+    # Pillow turns TIFF pages itself. Looking further in a PNG would decode it.
+    if image.format != "TIFF" and "exif" in image.info and orientation(image) >= 5:
+        width, height = height, width
+    if image.format not in _MULTIPLE:
+        return Header(image.format or "", width, height, 1, counted - 1)
+    if image.info.get("default_image") and counted > 1:
+        counted -= 1
+    return Header(image.format or "", width, height, counted, 0)
+
+
+def _loses_depth(image: Image.Image) -> bool:
+    """Say whether Pillow is about to drop the low bytes of what :mod:`deep` does not read."""
+    if image.format == "PPM" and image.mode == "RGB":
+        return any(isinstance(t.args, tuple) and t.args[-1] > 255 for t in image.tile)  # type: ignore[attr-defined]
+    return image.format == "TIFF" and 16 in getattr(image, "tag_v2", {}).get(258, ())
+
+
+def _without_profile(metadata: Metadata) -> Metadata:
+    """Drop a profile that does not describe what the pixels have been converted to."""
+    return Metadata(
+        None,
+        metadata.exif,
+        metadata.xmp,
+        metadata.iptc,
+        metadata.dpi,
+        metadata.comment,
+        metadata.text,
+        metadata.loop,
+    )
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn and mirror pixels as an EXIF orientation of 1 to 8 says (CIPA DC-008, 4.6.4)."""
+    match orientation:
+        case 2:
+            turned = pixels[:, ::-1]
+        case 3:
+            turned = pixels[::-1, ::-1]
+        case 4:
+            turned = pixels[::-1]
+        case 5:
+            turned = np.swapaxes(pixels, 0, 1)
+        case 6:
+            turned = np.rot90(pixels, -1)
+        case 7:
+            turned = np.swapaxes(pixels[::-1, ::-1], 0, 1)
+        case 8:
+            turned = np.rot90(pixels)
+        case _:
+            return pixels
+    return np.ascontiguousarray(turned)
+
+
+def _require_regular(path: Path) -> None:
+    """Refuse what cannot be a picture without opening it: a pipe would block for ever."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise InputError(
+                f"{path}: a link to a file that is gone", hint="mend or delete the link"
+            ) from error
+        raise InputError(f"{path}: no such file", hint="check the name and the folder") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: {reason}", hint="check the name and the folder") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{path}: a folder, not a picture", hint="pass --recursive to enter it")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(
+            f"{path}: a pipe, socket or device, not a file", hint="name a regular file"
+        )
+    if status.st_size == 0:
+        raise InputError(f"{path}: the file is empty", hint="restore it from a copy")
+
+
+def _require_size(path: Path, size: tuple[int, int], num_frames: int, max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise InputError(f"{path}: {width}x{height} has no pixels", hint="the file is damaged")
+    if width * height * num_frames > max_pixels:
+        times = f" x {num_frames} frames" if num_frames > 1 else ""
+        raise InputError(
+            f"{path}: {width}x{height}{times} is more than {max_pixels:,} pixels",
+            hint="pass a larger --max-pixels if the file is to be trusted",
+        )
+
+
+@contextmanager
+def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
+    """Turn whatever a decoder raises or warns about into our own words."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    except InputError:
+        raise
+    except PermissionError as error:
+        raise InputError(f"{path}: no permission to read it", hint="check its owner") from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{path}: not a picture in a format that can be read", hint=_VIEWER_HINT
+        ) from error
+    except MemoryError as error:
+        raise InputError(f"{path}: too large for the memory", hint="pass --max-pixels") from error
+    except Exception as error:  # Decoders raise almost anything on damaged files.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: damaged or not supported ({reason})", hint=_VIEWER_HINT
+        ) from error
+    for warning in caught:
+        text = str(warning.message).splitlines()[0] if str(warning.message) else ""
+        if "orrupt" in text or "runcated" in text:
+            note = f"slightly damaged ({text.strip()})"
+            if note not in notes:
+                notes.append(note)

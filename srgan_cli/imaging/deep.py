@@ -1,0 +1,215 @@
+"""16-bit PNG and TIFF.
+
+Pillow has no mode for 16-bit colour: it drops the low byte of 16-bit RGB and RGBA.
+Here tifffile and its codec library imagecodecs read and write the pixels; what
+accompanies them is still Pillow's.
+"""
+
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from PIL import Image, TiffImagePlugin
+
+from srgan_cli.imaging.metadata import Metadata, save_options
+
+Uint16Image = npt.NDArray[np.uint16]
+
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, ExtraSamples
+_EXIF_IFD, _GPS_IFD = 34665, 34853
+_TIFF_TYPES = {"ascii": 2, "ifd": 13, "undefined": 7, "byte": 1}
+
+
+def is_deep_png(image: Image.Image) -> bool:
+    """Say whether an opened, not yet decoded PNG has 16 bits per channel."""
+    tiles = getattr(image, "tile", [])
+    return any("16" in str(tile.args) for tile in tiles)
+
+
+def is_deep_tiff(image: Image.Image) -> bool:
+    """Say whether the current page of an opened TIFF is grey or RGB of 9 to 16 bits."""
+    tags = getattr(image, "tag_v2", {})
+    bits = set(tags.get(258, (1,)))
+    whole_numbers = set(tags.get(339, (1,))) <= {1}
+    grey_or_rgb = tags.get(262) in (0, 1, 2)
+    return len(bits) == 1 and 8 < bits.pop() <= 16 and whole_numbers and grey_or_rgb
+
+
+def read_png(path: Path) -> tuple[Uint16Image, Uint16Image | None]:
+    """Decode a 16-bit PNG to its colour (H, W or H, W, 3) and alpha (H, W)."""
+    return _split(imagecodecs.png_decode(path.read_bytes()))
+
+
+def read_tiff_page(path: Path, index: int) -> tuple[Uint16Image, Uint16Image | None]:
+    """Decode one page of a TIFF of 9 to 16 bits to its colour and alpha.
+
+    Fewer than 16 bits are widened to the full range, premultiplied colour is
+    divided by its alpha, and "white is zero" is inverted.
+    """
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[index].aspage()
+        samples = page.asarray()
+        if page.axes.startswith("S"):
+            samples = np.moveaxis(samples, 0, -1)
+    if samples.ndim not in (2, 3) or samples.dtype != np.uint16:
+        raise ValueError(f"a TIFF page of shape {samples.shape}, {samples.dtype}")
+    if page.bitspersample < 16:
+        largest = 2**page.bitspersample - 1
+        wide = samples.astype(np.uint32)
+        samples = ((wide * 65535 + largest // 2) // largest).astype(np.uint16)
+    colours = 3 if page.photometric == tifffile.PHOTOMETRIC.RGB else 1
+    if samples.ndim == 3 and samples.shape[2] < colours:
+        raise ValueError("an RGB page with fewer than three channels")
+    kinds = page.extrasamples or (_UNASSOCIATED,)
+    colour, alpha = _split(_with_alpha(samples, colours, tuple(map(int, kinds))))
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        colour = 65535 - colour
+    return colour, alpha
+
+
+def _with_alpha(samples: Uint16Image, colours: int, kinds: tuple[int, ...]) -> Uint16Image:
+    """Reduce the channels of a page to its colours and, where there is one, straight alpha."""
+    if samples.ndim == 2 or samples.shape[2] == colours:
+        return samples
+    for offset, kind in enumerate(kinds[: samples.shape[2] - colours]):
+        if kind in (_ASSOCIATED, _UNASSOCIATED):
+            alpha = samples[..., colours + offset, None]
+            colour = samples[..., :colours]
+            if kind == _ASSOCIATED:
+                full = np.maximum(alpha, 1).astype(np.uint64)
+                colour = np.minimum((colour * np.uint64(65535) + full // 2) // full, 65535)
+            return np.concatenate([colour.astype(np.uint16), alpha], axis=2)
+    return samples[..., :colours]
+
+
+def _split(samples: npt.NDArray[Any]) -> tuple[Uint16Image, Uint16Image | None]:
+    if samples.dtype != np.uint16:
+        raise ValueError(f"expected 16 bits per channel, found {samples.dtype}")
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    if channels not in (1, 2, 3, 4):
+        raise ValueError(f"{channels} channels")
+    if channels == 1:
+        return samples.reshape(samples.shape[:2]), None
+    has_alpha = channels in (2, 4)
+    colour = samples[..., :-1] if has_alpha else samples
+    if channels == 2:
+        colour = colour[..., 0]
+    return np.ascontiguousarray(colour), samples[..., -1].copy() if has_alpha else None
+
+
+def write_png(path: Path, samples: Uint16Image, metadata: Metadata) -> None:
+    """Write a 16-bit PNG.
+
+    Args:
+        path: Replaced if it exists.
+        samples: H, W (grey) or H, W, 2..4 (grey + alpha, RGB, RGBA).
+        metadata: Written in the same chunks as Pillow writes for 8 bits.
+    """
+    encoded = imagecodecs.png_encode(samples)
+    header = 8 + 25  # Signature and IHDR.
+    with path.open("wb") as file:
+        file.write(encoded[:header])
+        file.writelines(_ancillary_chunks(metadata, (samples.shape[1], samples.shape[0])))
+        file.write(memoryview(encoded)[header:])
+
+
+def _ancillary_chunks(metadata: Metadata, size: tuple[int, int]) -> Iterable[bytes]:
+    """Let Pillow write the metadata into a picture of one pixel, and cut them out of it."""
+    buffer = BytesIO()
+    Image.new("L", (1, 1)).save(buffer, "PNG", **save_options("PNG", metadata, size))
+    data = buffer.getvalue()
+    position = 8
+    while position < len(data):
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        if data[position + 4 : position + 8] not in (b"IHDR", b"IDAT", b"IEND"):
+            yield data[position:end]
+        position = end
+
+
+class DeepTiff:
+    """A TIFF file being written with 16-bit pages; a context manager.
+
+    Args:
+        path: Replaced if it exists.
+        metadata: Written to every page.
+    """
+
+    def __init__(self, path: Path, metadata: Metadata) -> None:
+        self._path, self._metadata = path, metadata
+        self._writer = tifffile.TiffWriter(path)
+        self._directories: list[dict[int, dict[int, Any]]] = []
+
+    def __enter__(self) -> Self:
+        """Start writing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the file; after an error it is incomplete."""
+        self._writer.close()
+        if kind is None:
+            self._append_directories()
+
+    def write(self, samples: Uint16Image) -> None:
+        """Append a page: H, W (grey) or H, W, 2..4 (grey + alpha, RGB, RGBA)."""
+        channels = 1 if samples.ndim == 2 else samples.shape[2]
+        tags, directories = self._tags((samples.shape[1], samples.shape[0]))
+        dpi = self._metadata.dpi
+        self._writer.write(
+            samples,
+            photometric="rgb" if channels >= 3 else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            compression="zlib",
+            predictor=True,
+            rowsperstrip=max(1, 2**20 // (samples.shape[1] * channels * 2)),
+            iccprofile=self._metadata.icc,
+            resolution=dpi,
+            resolutionunit="inch" if dpi else None,
+            metadata=None,
+            software=False,
+            extratags=tags,
+            contiguous=False,
+        )
+        self._directories.append(directories)
+
+    def _tags(self, size: tuple[int, int]) -> tuple[list[Any], dict[int, dict[int, Any]]]:
+        """Return tifffile's form of the tags, with a placeholder for each EXIF directory."""
+        exif: Image.Exif = save_options("TIFF", self._metadata, size)["tiffinfo"]
+        tags: list[Any] = []
+        directories: dict[int, dict[int, Any]] = {}
+        for tag, value in exif.items():
+            if tag in (_EXIF_IFD, _GPS_IFD):
+                directories[tag] = exif.get_ifd(tag)
+                tags.append((tag, _TIFF_TYPES["ifd"], 1, 0, True))
+            elif isinstance(value, str):
+                tags.append((tag, _TIFF_TYPES["ascii"], 0, value.encode(), True))
+            elif isinstance(value, bytes):
+                kind = "byte" if tag == 700 else "undefined"
+                tags.append((tag, _TIFF_TYPES[kind], len(value), value, True))
+            elif isinstance(value, int):
+                tags.append((tag, 4, 1, value, True))
+        return tags, directories
+
+    def _append_directories(self) -> None:
+        """Put the EXIF and GPS directories behind the pages and point the pages to them."""
+        with tifffile.TiffFile(self._path, mode="r+") as file:
+            for page, directories in zip(file.pages, self._directories, strict=True):
+                for tag, fields in directories.items():
+                    offset = file.filehandle.size
+                    directory = TiffImagePlugin.ImageFileDirectory_v2(group=tag)
+                    for field, value in fields.items():
+                        directory[field] = value
+                    file.filehandle.seek(offset)
+                    file.filehandle.write(directory.tobytes(offset))
+                    page.aspage().tags[tag].overwrite(offset)

@@ -1,0 +1,56 @@
+"""What a picture file holds once it is decoded: frames of pixels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8 | np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a file: a still, a page, or a frame of an animation; upright."""
+
+    pixels: Pixels
+    """H, W (grey) or H, W, 3 (RGB); uint8 in 0..255 or uint16 in 0..65535."""
+    alpha: Pixels | None = None
+    """H, W of the same type, 0 for transparent; straight, not premultiplied. None: opaque."""
+    duration: float | None = None
+    """Milliseconds that an animation shows it."""
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def grey(self) -> bool:
+        """Whether there is one channel of colour instead of three."""
+        return self.pixels.ndim == 2
+
+    @property
+    def deep(self) -> bool:
+        """Whether there are 16 bits per channel."""
+        return self.pixels.dtype == np.uint16
+
+
+def peak(pixels: npt.NDArray[Any]) -> int:
+    """Return the largest level of a picture's type: 255 or 65535."""
+    return 65535 if pixels.dtype == np.uint16 else 255
+
+
+def shallow(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """Return pixels with 8 bits per channel.
+
+    16 bits are divided by 257, which is exact for what was widened from 8, and rounded.
+    """
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return pixels.astype(np.uint8, copy=False)
