@@ -35,7 +35,7 @@ def bleed(colour: Pixels, alpha: Pixels) -> Pixels:
 
 def _fill(total: FloatArray, weight: FloatArray) -> FloatArray:
     """Divide sums by weights, taking the next coarser level where the weight is nothing."""
-    mean: FloatArray = total / np.maximum(weight, np.float32(1e-6))
+    mean: FloatArray = np.divide(total, np.maximum(weight, np.float32(1e-6)), dtype=np.float32)
     empty = weight == 0
     if not empty.any():
         return mean

@@ -76,6 +76,12 @@ class Canvas:
         assert self._array is not None
         return self._array[..., 0] if self.channels == 1 else self._array
 
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Return a copy of some rows, H, W or H, W, C, at the canvas's own depth."""
+        if self._image is None:
+            return self.array()[start:stop].copy()
+        return np.asarray(self._image.crop((0, start, self.width, stop)))
+
     def resized(self, width: int, height: int) -> "Canvas":
         """Resize with Lanczos' filter, antialiased when shrinking.
 

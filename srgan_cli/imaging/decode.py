@@ -91,11 +91,11 @@ class OpenPicture:
             self._image.seek(index)
         _require_size(self._path, self._image.size, 1, self._max_pixels)
         colour, alpha = self._deep_frame(index) or self._shallow_frame()
+        turn = orientation(self._image)  # Before the metadata, which lose it.
         if is_first:
             self.metadata = read_metadata(self._image, self.notes)
             if is_converted(self._image.mode):
                 self.metadata = _without_profile(self.metadata)
-        turn = orientation(self._image)
         duration = self._image.info.get("duration")
         return Frame(
             upright(colour, turn),

@@ -1,4 +1,4 @@
-"""16-bit PNG and TIFF.
+"""16-bit PNG, and reading 16-bit TIFF.
 
 Pillow has no mode for 16-bit colour: it drops the low byte of 16-bit RGB and RGBA.
 Here tifffile and its codec library imagecodecs read and write the pixels; what
@@ -8,8 +8,7 @@ accompanies them is still Pillow's.
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -19,11 +18,16 @@ from PIL import Image, TiffImagePlugin
 
 from srgan_cli.imaging.metadata import Metadata, save_options
 
+# Pillow does not open 16-bit grey with alpha. Told the layout, it reads the header and the
+# metadata; the pixels are decoded here.
+for _order in (TiffImagePlugin.II, TiffImagePlugin.MM):
+    for _kind in (1, 2):
+        _layout = (_order, 1, (1,), 1, (16, 16), (_kind,))
+        TiffImagePlugin.OPEN_INFO.setdefault(_layout, ("LA", "LA;16B"))
+
 Uint16Image = npt.NDArray[np.uint16]
 
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, ExtraSamples
-_EXIF_IFD, _GPS_IFD = 34665, 34853
-_TIFF_TYPES = {"ascii": 2, "ifd": 13, "undefined": 7, "byte": 1}
 
 
 def is_deep_png(image: Image.Image) -> bool:
@@ -130,86 +134,3 @@ def _ancillary_chunks(metadata: Metadata, size: tuple[int, int]) -> Iterable[byt
         if data[position + 4 : position + 8] not in (b"IHDR", b"IDAT", b"IEND"):
             yield data[position:end]
         position = end
-
-
-class DeepTiff:
-    """A TIFF file being written with 16-bit pages; a context manager.
-
-    Args:
-        path: Replaced if it exists.
-        metadata: Written to every page.
-    """
-
-    def __init__(self, path: Path, metadata: Metadata) -> None:
-        self._path, self._metadata = path, metadata
-        self._writer = tifffile.TiffWriter(path)
-        self._directories: list[dict[int, dict[int, Any]]] = []
-
-    def __enter__(self) -> Self:
-        """Start writing."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Finish the file; after an error it is incomplete."""
-        self._writer.close()
-        if kind is None:
-            self._append_directories()
-
-    def write(self, samples: Uint16Image) -> None:
-        """Append a page: H, W (grey) or H, W, 2..4 (grey + alpha, RGB, RGBA)."""
-        channels = 1 if samples.ndim == 2 else samples.shape[2]
-        tags, directories = self._tags((samples.shape[1], samples.shape[0]))
-        dpi = self._metadata.dpi
-        self._writer.write(
-            samples,
-            photometric="rgb" if channels >= 3 else "minisblack",
-            planarconfig="contig" if channels > 1 else None,
-            extrasamples=["unassalpha"] if channels in (2, 4) else None,
-            compression="zlib",
-            predictor=True,
-            rowsperstrip=max(1, 2**20 // (samples.shape[1] * channels * 2)),
-            iccprofile=self._metadata.icc,
-            resolution=dpi,
-            resolutionunit="inch" if dpi else None,
-            metadata=None,
-            software=False,
-            extratags=tags,
-            contiguous=False,
-        )
-        self._directories.append(directories)
-
-    def _tags(self, size: tuple[int, int]) -> tuple[list[Any], dict[int, dict[int, Any]]]:
-        """Return tifffile's form of the tags, with a placeholder for each EXIF directory."""
-        exif: Image.Exif = save_options("TIFF", self._metadata, size)["tiffinfo"]
-        tags: list[Any] = []
-        directories: dict[int, dict[int, Any]] = {}
-        for tag, value in exif.items():
-            if tag in (_EXIF_IFD, _GPS_IFD):
-                directories[tag] = exif.get_ifd(tag)
-                tags.append((tag, _TIFF_TYPES["ifd"], 1, 0, True))
-            elif isinstance(value, str):
-                tags.append((tag, _TIFF_TYPES["ascii"], 0, value.encode(), True))
-            elif isinstance(value, bytes):
-                kind = "byte" if tag == 700 else "undefined"
-                tags.append((tag, _TIFF_TYPES[kind], len(value), value, True))
-            elif isinstance(value, int):
-                tags.append((tag, 4, 1, value, True))
-        return tags, directories
-
-    def _append_directories(self) -> None:
-        """Put the EXIF and GPS directories behind the pages and point the pages to them."""
-        with tifffile.TiffFile(self._path, mode="r+") as file:
-            for page, directories in zip(file.pages, self._directories, strict=True):
-                for tag, fields in directories.items():
-                    offset = file.filehandle.size
-                    directory = TiffImagePlugin.ImageFileDirectory_v2(group=tag)
-                    for field, value in fields.items():
-                        directory[field] = value
-                    file.filehandle.seek(offset)
-                    file.filehandle.write(directory.tobytes(offset))
-                    page.aspage().tags[tag].overwrite(offset)

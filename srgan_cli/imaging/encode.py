@@ -6,15 +6,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.colour import to_srgb
-from srgan_cli.imaging.deep import DeepTiff, write_png
+from srgan_cli.imaging.deep import write_png
 from srgan_cli.imaging.formats import Format
 from srgan_cli.imaging.metadata import Metadata, lost_parts, save_options
+from srgan_cli.imaging.tiff import TiffFile
 
 DEFAULT_QUALITY = {"JPEG": 95, "AVIF": 90, "HEIF": 90}
 """For the formats that are always lossy; the others are lossless unless a quality is given."""
@@ -67,10 +67,10 @@ def write_frames(
         if first.canvas.deep and encoding.format.name == "PNG":
             _refuse_more(frames)
             write_png(path, first.canvas.array(), kept)
-        elif first.canvas.deep and encoding.format.name == "TIFF":
-            with DeepTiff(path, kept) as file:
+        elif encoding.format.name == "TIFF":
+            with TiffFile(path, kept) as file:
                 for frame in chain([first], frames):
-                    file.write(_deepened(frame.canvas))
+                    file.write(frame.canvas)
         else:
             _write_shallow(path, first, frames, encoding, kept, notes)
     except (ValueError, KeyError, SystemError, Image.DecompressionBombError) as error:
@@ -83,13 +83,6 @@ def write_frames(
 
 def _refuse_more(frames: Iterator[Painted]) -> None:
     assert next(frames, None) is None, "16-bit animations are read with 8 bits"
-
-
-def _deepened(canvas: Canvas) -> Any:
-    """Return 16-bit samples of a page, also of one that has 8 bits in a file of 16."""
-    if canvas.deep:
-        return canvas.array()
-    return np.asarray(canvas.image()).astype(np.uint16) * 257
 
 
 def _lost(encoding: Encoding, metadata: Metadata) -> list[str]:
@@ -209,8 +202,6 @@ def _encoder_options(encoding: Encoding) -> dict[str, Any]:
                 return {"irreversible": False}
             # Pillow has no quality here; the ratio runs from 1:1 at 100 to 1:50 at 1.
             return {"irreversible": True, "quality_layers": [1 + (100 - quality) / 2]}
-        case "TIFF":
-            return {"compression": "tiff_adobe_deflate"}
         case "TGA":
             return {"compression": "tga_rle"}
         case _:

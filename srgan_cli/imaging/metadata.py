@@ -2,6 +2,7 @@
 
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,10 +27,9 @@ _DESCRIPTIVE_TAGS = {
     18246,  # Rating
     18249,  # RatingPercent
     33432,  # Copyright
-    34665,  # Exif IFD
-    34853,  # GPS IFD
     *range(40091, 40096),  # Windows' XPTitle … XPSubject
 }
+_SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _IPTC_TIFF_TAG = 33723
 _LARGEST_JPEG_SEGMENT = 65533
 _COMMENT_KEYS = ("Comment", "comment")
@@ -41,8 +41,9 @@ class Metadata:
 
     icc: bytes | None = None
     """ICC profile of the pixels."""
-    exif: Image.Exif | None = None
-    """Without orientation, thumbnail and file layout."""
+    exif: dict[int, Any] = field(default_factory=dict)
+    """By tag; the tags of both sub-directories lead to dictionaries of their own. Without
+    orientation, thumbnail and file layout."""
     xmp: bytes | None = None
     iptc: bytes | None = None
     """IPTC-IIM records."""
@@ -94,17 +95,20 @@ def orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _read_exif(image: Image.Image, notes: list[str]) -> Image.Exif | None:
+def _read_exif(image: Image.Image, notes: list[str]) -> dict[int, Any]:
     try:
-        exif = image.getexif()
-        for tag in set(exif) - _DESCRIPTIVE_TAGS:
-            del exif[tag]
-        if not exif:
-            return None
-        exif.tobytes()
+        stored = image.getexif()
+        exif = {tag: stored[tag] for tag in _DESCRIPTIVE_TAGS & set(stored)}
+        for tag in _SUB_DIRECTORIES:
+            fields = dict(stored.get_ifd(tag))
+            fields.pop(ExifTags.IFD.Interop, None)  # Points to a place in the old file.
+            if fields:
+                exif[tag] = fields
+        if exif:
+            _exif_bytes(exif, (1, 1))
     except Exception:  # noqa: BLE001 - damaged EXIF raises almost anything, and costs only itself.
         notes.append("its EXIF data are damaged and were dropped")
-        return None
+        return {}
     return exif
 
 
@@ -136,14 +140,14 @@ def _read_dpi(dpi: object) -> tuple[float, float] | None:
 
 
 def save_options(format_name: str, metadata: Metadata, size: tuple[int, int]) -> dict[str, Any]:
-    """Return the options of Pillow's ``save`` that keep metadata in a format.
+    """Return the options of Pillow's ``save`` that keep metadata in a format (but TIFF).
 
     Args:
         format_name: Pillow's name of the format.
         metadata: What to keep; parts that the format has no place for are left out.
         size: Width and height of the result, which EXIF repeats.
     """
-    exif = None if metadata.exif is None else _exif_of_size(metadata.exif, size)
+    exif = _exif_bytes(metadata.exif, size) if metadata.exif else None
     common = {"exif": exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
     match format_name:
         case "JPEG":
@@ -153,12 +157,9 @@ def save_options(format_name: str, metadata: Metadata, size: tuple[int, int]) ->
             options = common | {"dpi": metadata.dpi, "pnginfo": _png_text(metadata)}
         case "WEBP" | "AVIF" | "HEIF" | "JXL":
             options = common
-        case "TIFF":
-            options = {"icc_profile": metadata.icc, "dpi": metadata.dpi}
-            options["tiffinfo"] = _tiff_tags(metadata, size)
         case "GIF":
             options = {"comment": metadata.comment}
-        case "BMP" | "PCX":
+        case "BMP":
             options = {"dpi": metadata.dpi}
         case "JPEG2000":
             options = {"comment": metadata.comment}
@@ -180,7 +181,6 @@ def lost_parts(format_name: str, metadata: Metadata) -> list[str]:
         "GIF": {"comment"},
         "JPEG2000": {"comment"},
         "BMP": {"resolution"},
-        "PCX": {"resolution"},
     }.get(format_name, set())
     has = {
         "EXIF": metadata.exif,
@@ -192,12 +192,23 @@ def lost_parts(format_name: str, metadata: Metadata) -> list[str]:
     return [name for name, value in has.items() if value and name not in kept]
 
 
-def _exif_of_size(exif: Image.Exif, size: tuple[int, int]) -> bytes:
-    fields = exif.get_ifd(ExifTags.IFD.Exif)
-    for tag, value in zip((0xA002, 0xA003), size, strict=True):  # PixelXDimension and Y
-        if tag in fields:
-            fields[tag] = value
-    return exif.tobytes()
+def _exif_bytes(exif: Mapping[int, Any], size: tuple[int, int]) -> bytes:
+    block = Image.Exif()
+    for tag, value in exif_of_size(exif, size).items():
+        block[tag] = value
+    return block.tobytes()
+
+
+def exif_of_size(exif: Mapping[int, Any], size: tuple[int, int]) -> dict[int, Any]:
+    """Return EXIF data whose PixelXDimension and PixelYDimension, if any, are ``size``."""
+    sized = dict(exif)
+    if ExifTags.IFD.Exif in sized:
+        fields = dict(sized[ExifTags.IFD.Exif])
+        for tag, value in zip((0xA002, 0xA003), size, strict=True):
+            if tag in fields:
+                fields[tag] = value
+        sized[ExifTags.IFD.Exif] = fields
+    return sized
 
 
 def _jpeg_options(metadata: Metadata) -> dict[str, Any]:
@@ -224,16 +235,3 @@ def _png_text(metadata: Metadata) -> PngImagePlugin.PngInfo:
     for key, value in metadata.text.items():
         chunks.add_itxt(key, value, zip=len(value) > 1024)
     return chunks
-
-
-def _tiff_tags(metadata: Metadata, size: tuple[int, int]) -> Image.Exif:
-    tags = Image.Exif()
-    if metadata.exif is not None:
-        tags.load(_exif_of_size(metadata.exif, size))
-    if metadata.comment and 270 not in tags:
-        tags[270] = metadata.comment
-    if metadata.xmp:
-        tags[700] = metadata.xmp
-    if metadata.iptc:
-        tags[_IPTC_TIFF_TAG] = metadata.iptc
-    return tags

@@ -1,0 +1,51 @@
+"""A model whose result is known: without its convolutions it is the bilinear enlargement."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from srgan_cli import engine
+from srgan_cli.config import UpscaleConfig, preset
+from srgan_cli.engine.weights import save_weights
+from srgan_cli.observer import SilentObserver
+
+
+def save_bilinear(path: Path, scale: int = 2) -> Path:
+    generator = engine.Generator(preset("compact", scale))
+    for parameter in generator.parameters():
+        torch.nn.init.zeros_(parameter)
+    save_weights(path, generator, {})
+    return path
+
+
+@dataclass
+class Upscale:
+    """Runs ``engine.upscale`` with the bilinear model."""
+
+    model: Path
+
+    def __call__(self, *inputs, **options):
+        config = UpscaleConfig(
+            tuple(map(Path, inputs)), model=str(self.model), device="cpu", **options
+        )
+        return engine.upscale(config, SilentObserver())
+
+    def one(self, source, output, **options):
+        """Enlarge one picture and return the result's path."""
+        report = self(source, output=output, **options)
+        assert not report.failed, report.failed
+        (item,) = report.written
+        return item.output
+
+
+@pytest.fixture(scope="session")
+def bilinear(tmp_path_factory):
+    torch.set_num_threads(1)
+    return save_bilinear(tmp_path_factory.mktemp("model") / "bilinear.safetensors")
+
+
+@pytest.fixture
+def upscale(bilinear):
+    return Upscale(bilinear)
