@@ -67,6 +67,8 @@ class OpenPicture:
         """What was not read as it stands in the file; complete after the last frame."""
         self.metadata = Metadata()
         """Complete once the first frame has been decoded."""
+        if _has_default_image(image):
+            self.notes.append("the still picture for old viewers is replaced by the first frame")
         if self.header.left_out:
             self.notes.append(f"only the first of {self.header.left_out + 1} pictures is taken")
 
@@ -77,8 +79,8 @@ class OpenPicture:
             InputError: A frame is damaged, too large, or of a kind that is not read.
         """
         # An animated PNG can have a still picture for programs that do not know animations.
-        first = 1 if self._image.info.get("default_image") and self.header.num_frames > 1 else 0
-        stop = first + self.header.num_frames - (1 if first else 0)
+        first = 1 if _has_default_image(self._image) else 0
+        stop = first + self.header.num_frames
         for index in range(first, stop):
             with _decoding(self._path, self.notes):
                 frame = self._frame(index, is_first=index == first)
@@ -190,9 +192,14 @@ def _header(image: Image.Image) -> Header:
         width, height = height, width
     if image.format not in _MULTIPLE:
         return Header(image.format or "", width, height, 1, counted - 1)
-    if image.info.get("default_image") and counted > 1:
+    if _has_default_image(image):
         counted -= 1
     return Header(image.format or "", width, height, counted, 0)
+
+
+def _has_default_image(image: Image.Image) -> bool:
+    """Say whether the first picture of an animated PNG is not part of the animation."""
+    return bool(image.info.get("default_image")) and getattr(image, "n_frames", 1) > 1
 
 
 def _loses_depth(image: Image.Image) -> bool:

@@ -1,0 +1,175 @@
+"""Upscale every file below a folder and count the outcomes: python benchmarks/corpus.py PATH.
+
+Meant for other people's test suites, such as Pillow's Tests/images: a thousand files that are
+strange on purpose. Each file goes through ``engine.upscale`` alone, in a worker process that is
+killed after a minute. Results are compared with what Pillow alone makes of the source.
+"""
+
+import argparse
+import json
+import multiprocessing
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+TIMEOUT = 60.0
+MAX_PIXELS = 20_000_000
+LARGEST_DIFFERENCE = 3.0  # Levels of 255, mean over the picture; a wrong channel gives more.
+
+
+def main() -> None:
+    """Run the corpus and print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--json", type=Path, help="write the outcome of every file")
+    arguments = parser.parse_args()
+    files = sorted(path for path in arguments.path.rglob("*") if path.is_file())
+    outcomes = {}
+    with tempfile.TemporaryDirectory() as folder:
+        worker = Worker(Path(folder))
+        for number, path in enumerate(files, start=1):
+            outcome = worker.run(path)
+            outcomes[str(path.relative_to(arguments.path))] = outcome
+            if sys.stderr.isatty() or outcome["outcome"] not in (
+                "right",
+                "right, not compared",
+                "refused",
+            ):
+                print(f"{number}/{len(files)} {path.name}: {outcome}", file=sys.stderr)
+        worker.stop()
+    counts = Counter(outcome["outcome"] for outcome in outcomes.values())
+    print(f"{len(files)} files below {arguments.path.name}")
+    for name, count in counts.most_common():
+        print(f"{count:6d} {name}")
+    reasons = Counter(o["reason"] for o in outcomes.values() if o["outcome"] == "refused")
+    print("reasons for refusal:")
+    for reason, count in reasons.most_common(25):
+        print(f"{count:6d} {reason}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(outcomes, indent=1), encoding="utf-8")
+
+
+class Worker:
+    """A process that upscales one file after the other and can be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=work, args=(theirs, self._folder), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._pipe.recv()
+
+    def run(self, path: Path) -> dict[str, Any]:
+        """Return what became of a file."""
+        started = time.perf_counter()
+        self._pipe.send(path)
+        try:
+            if self._pipe.poll(TIMEOUT):
+                outcome: dict[str, Any] = self._pipe.recv()
+                return outcome | {"seconds": round(time.perf_counter() - started, 2)}
+            outcome = {"outcome": "hang"}
+        except EOFError:
+            outcome = {"outcome": "crash"}
+        self._process.kill()
+        self._process.join()
+        self._start()
+        return outcome
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+
+
+def work(pipe: Connection, folder: Path) -> None:
+    """Upscale files until the process is killed."""
+    import torch
+
+    from srgan_cli import engine
+    from srgan_cli.config import preset
+    from srgan_cli.engine.weights import save_weights
+
+    torch.set_num_threads(1)
+    # Without its convolutions the generator is a bilinear enlargement: fast, and its result is
+    # known, so that differences come from decoding and encoding alone.
+    generator = engine.Generator(preset("compact", 2))
+    for parameter in generator.parameters():
+        torch.nn.init.zeros_(parameter)
+    model = folder / "bilinear.safetensors"
+    save_weights(model, generator, {})
+    pipe.send("ready")
+    while True:
+        path = pipe.recv()
+        output = folder / "out"
+        shutil.rmtree(output, ignore_errors=True)
+        try:
+            pipe.send(upscale(path, output, model))
+        except BaseException:  # noqa: BLE001 - a traceback is what this looks for.
+            pipe.send({"outcome": "traceback", "reason": traceback.format_exc(limit=-4)})
+
+
+def upscale(path: Path, output: Path, model: Path) -> dict[str, Any]:
+    """Upscale one file and judge the result."""
+    from srgan_cli import engine
+    from srgan_cli.config import UpscaleConfig
+    from srgan_cli.observer import SilentObserver
+
+    config = UpscaleConfig((path,), output, model=str(model), max_pixels=MAX_PIXELS, device="cpu")
+    report = engine.upscale(config, SilentObserver())
+    left = [p.name for p in output.rglob("*") if p.is_file()] if output.exists() else []
+    if report.failed:
+        reason = report.failed[0].reason.replace(str(path), "").removeprefix(": ")
+        outcome = "half-written" if left else "refused"
+        return {"outcome": outcome, "reason": reason}
+    (made,) = report.written
+    if sorted(left) != sorted([".srgan-ledger.jsonl", made.output.name]):
+        return {"outcome": "half-written", "reason": str(left)}
+    difference = compare(path, made.output)
+    verdict = "right, not compared" if difference is None else "right"
+    if difference is not None and difference > LARGEST_DIFFERENCE:
+        verdict = "differs"
+    return {"outcome": verdict, "difference": difference, "notes": made.notes}
+
+
+def compare(source: Path, made: Path) -> float | None:
+    """Return the mean difference between a result and a bilinear enlargement by Pillow alone.
+
+    In levels of 255; colours count by their opacity. None where Pillow alone cannot tell what the source shows:
+    16-bit grey, of which its conversions keep the low byte, and profiles of inks.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(source) as before, Image.open(made) as after:
+            if before.mode.startswith(("I", "F")) or before.mode in {"CMYK", "LAB"}:
+                return None
+            if after.mode.startswith("I"):
+                return None
+            if before.info.get("default_image") and before.n_frames > 1:
+                before.seek(1)  # The first picture is not part of the animation.
+            wanted = ImageOps.exif_transpose(before).convert("RGBA").convert("RGBa")
+            result = after.convert("RGBA").convert("RGBa")
+    size = (2 * wanted.width, 2 * wanted.height)
+    if result.size != size:
+        return 255.0
+    wanted = wanted.resize(size, Image.Resampling.BILINEAR)
+    difference = np.abs(np.asarray(result).astype(float) - np.asarray(wanted))
+    return round(float(difference.mean()), 2)
+
+
+if __name__ == "__main__":
+    main()
