@@ -149,8 +149,8 @@ def upscale(path: Path, output: Path, model: Path) -> dict[str, Any]:
 def compare(source: Path, made: Path) -> float | None:
     """Return the mean difference between a result and a bilinear enlargement by Pillow alone.
 
-    In levels of 255; colours count by their opacity. None where Pillow alone cannot tell what the source shows:
-    16-bit grey, of which its conversions keep the low byte, and profiles of inks.
+    In levels of 255; colours count by their opacity. None where Pillow alone cannot tell what
+    the source shows: 16-bit grey, which its conversions cut off, and profiles of inks.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -63,7 +63,11 @@ class Ledger:
             raise ResourceError(
                 f"{self._folder}: {error.strerror or error}", hint="choose another --output folder"
             ) from error
-        _lock(self._file, self._folder)
+        try:
+            _lock(self._file, self._folder)
+        except ResourceError:
+            self._file.close()
+            raise
         self._file.seek(0)
         for line in self._file.read().splitlines():
             entry = _parse(line)
