@@ -21,6 +21,16 @@ class Picture:
     alpha: npt.NDArray[np.uint8] | None = None
     """H, W, 0 (transparent) to 255 (opaque)."""
 
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
 
 def read_picture(path: Path, *, max_pixels: int) -> Picture:
     """Decode the first frame of a file to 8 bits per channel, upright.

@@ -61,7 +61,7 @@ def test_readmes_first_command_upscales_the_examples(tmp_path, monkeypatch):
     pictures = sorted(str(path) for path in ROOT.glob(pattern))
     assert pictures
     assert run(["upscale", *pictures, "-o", str(tmp_path / "out")]) == 0
-    assert len(list((tmp_path / "out").iterdir())) == len(pictures)
+    assert len(list((tmp_path / "out").glob("[!.]*"))) == len(pictures)
 
 
 def test_ci_runs_readmes_second_command():

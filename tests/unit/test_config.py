@@ -51,7 +51,7 @@ UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
         (TrainConfig, {}, "seed", -1),
         (TrainConfig, {}, "seed", 2**31),
         (TrainConfig, {}, "name", ".hidden"),
-        (UpscaleConfig, UPSCALE, "scale", 7),
+        (UpscaleConfig, UPSCALE, "scale", 33),
         (UpscaleConfig, UPSCALE, "tile", 15),
         (UpscaleConfig, UPSCALE, "max_pixels", 0),
         (UpscaleConfig, UPSCALE, "suffix", "../x"),

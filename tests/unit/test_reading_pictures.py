@@ -5,15 +5,13 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.io import (
     list_pictures,
-    megapixels,
     picture_extensions,
     read_picture,
-    write_picture,
 )
 from tests.conftest import synthetic_photograph
 
@@ -60,9 +58,7 @@ def _png16(width, height):
 
 @pytest.mark.parametrize("extension", [".png", ".tif", ".webp"])
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_pictures_are_turned_upright_and_the_tag_is_dropped(
-    tmp_path, pixels, orientation, extension
-):
+def test_pictures_are_turned_upright(tmp_path, pixels, orientation, extension):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     exif[ExifTags.Base.Make] = "camera"
@@ -72,21 +68,6 @@ def test_pictures_are_turned_upright_and_the_tag_is_dropped(
     picture = read_picture(path, max_pixels=LIMIT)
 
     assert np.array_equal(picture.pixels, UPRIGHT[orientation](pixels))
-    kept = Image.Exif()
-    kept.load(picture.metadata["exif"])
-    assert ExifTags.Base.Orientation not in kept
-    assert kept[ExifTags.Base.Make] == "camera"
-
-
-def test_an_orientation_that_stands_in_xmp_is_dropped_with_the_turn(tmp_path, pixels):
-    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6" note="kept"/></x:xmpmeta>'
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    Image.fromarray(pixels).save(tmp_path / "a.webp", exif=exif, xmp=xmp, lossless=True)
-    picture = read_picture(tmp_path / "a.webp", max_pixels=LIMIT)
-    assert np.array_equal(picture.pixels, UPRIGHT[6](pixels))
-    assert b"note" in picture.metadata["xmp"]
-    assert b"Orientation" not in picture.metadata["xmp"]
 
 
 @pytest.mark.parametrize("mode", ["1", "L"])
@@ -128,38 +109,17 @@ def test_alpha_is_kept_beside_the_colours(tmp_path, pixels, mode):
     assert np.array_equal(picture.alpha, alpha)
 
 
-def test_cmyk_becomes_rgb_without_its_profile(tmp_path, pixels):
+def test_cmyk_becomes_rgb(tmp_path, pixels):
     image = Image.fromarray(pixels).convert("CMYK")
     image.save(tmp_path / "print.tif", icc_profile=b"a profile of inks")
     picture = read_picture(tmp_path / "print.tif", max_pixels=LIMIT)
     assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
-    assert "icc_profile" not in picture.metadata
 
 
-@pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".webp"])
-def test_profile_exif_and_resolution_survive_reading_and_writing(tmp_path, pixels, extension):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    exif = Image.Exif()
-    exif[ExifTags.Base.Artist] = "somebody"
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] = 400
-    source, target = tmp_path / f"a{extension}", tmp_path / f"b{extension}"
-    Image.fromarray(pixels).save(source, exif=exif.tobytes(), icc_profile=profile, dpi=(300, 300))
-
-    write_picture(target, read_picture(source, max_pixels=LIMIT))
-
-    with Image.open(target) as image:
-        assert image.info["icc_profile"] == profile
-        assert image.getexif()[ExifTags.Base.Artist] == "somebody"
-        assert image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ISOSpeedRatings] == 400
-        if extension != ".webp":  # WebP has no field for it.
-            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-
-
-def test_only_the_first_frame_is_taken_and_the_number_is_known(tmp_path, pixels):
+def test_only_the_first_frame_is_taken(tmp_path, pixels):
     frames = [Image.fromarray(np.roll(pixels, n, axis=0)) for n in range(3)]
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
     picture = read_picture(tmp_path / "a.tif", max_pixels=LIMIT)
-    assert picture.num_frames == 3
     assert np.array_equal(picture.pixels, pixels)
 
 
@@ -171,7 +131,7 @@ def test_a_truncated_file_is_refused(tmp_path, extension):
     )
     path = tmp_path / f"half{extension}"
     path.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
-    assert "not a readable picture" in _refusal(path)
+    assert "damaged" in _refusal(path)
 
 
 def test_files_that_are_no_pictures_are_refused(tmp_path):
@@ -179,19 +139,10 @@ def test_files_that_are_no_pictures_are_refused(tmp_path):
     text.write_text("not a picture")
     folder.mkdir()
     empty.touch()
-    for path in (text, folder, empty):
-        assert "not a readable picture" in _refusal(path)
+    assert "not a picture" in _refusal(text)
+    assert "a folder" in _refusal(folder)
+    assert "empty" in _refusal(empty)
     assert "no such file" in _refusal(tmp_path / "missing.png")
-
-
-def test_more_than_8_bits_per_channel_are_refused_not_cut(tmp_path):
-    grey, colour = tmp_path / "grey.png", tmp_path / "colour.png"
-    Image.fromarray(np.full((4, 4), 0x1234, np.uint16)).save(grey)
-    colour.write_bytes(_png16(4, 4))
-    floats = tmp_path / "floats.tif"
-    Image.fromarray(np.ones((4, 4), np.float32)).save(floats)
-    for path in (grey, colour, floats):
-        assert "would lose depth" in _refusal(path)
 
 
 def test_the_size_is_checked_before_any_pixel_is_decoded(tmp_path, monkeypatch):
@@ -207,13 +158,6 @@ def test_the_size_limit_is_inclusive(tmp_path, pixels):
     Image.fromarray(pixels).save(path)
     assert read_picture(path, max_pixels=13 * 7).width == 13
     _refusal(path, max_pixels=13 * 7 - 1)
-
-
-def test_megapixels_are_known_without_failing(tmp_path, pixels):
-    path = tmp_path / "a.png"
-    Image.fromarray(pixels).save(path)
-    assert megapixels(path) == pytest.approx(13 * 7 / 1e6)
-    assert megapixels(tmp_path / "missing.png") == 0
 
 
 def test_pictures_are_listed_sorted_without_hidden_and_foreign_ones(tmp_path):
@@ -238,3 +182,9 @@ def test_symlink_loops_do_not_trap_the_listing(tmp_path):
 def test_the_usual_extensions_can_be_read():
     assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"} <= picture_extensions()
     assert ".pdf" not in picture_extensions()
+
+
+def test_16_bits_are_rounded_to_8(tmp_path):
+    colour = tmp_path / "colour.png"
+    colour.write_bytes(_png16(4, 4))
+    assert (read_picture(colour, max_pixels=LIMIT).pixels == round(0x1234 / 257)).all()
