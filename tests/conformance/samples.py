@@ -187,3 +187,36 @@ def bomb(path: Path, width: int = 60_000, height: int = 50_000) -> Path:
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0")), (b"IEND", b""))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
     return path
+
+
+def display_p3() -> bytes:
+    """Return a Display P3 profile (ICC.1:2001-04, matrix and gamma, adapted to D50)."""
+
+    def xyz(*values: float) -> bytes:
+        numbers = [round(value * 65536) for value in values]
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *numbers)
+
+    name = b"Display P3\0"
+    description = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(78)
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(2.2 * 256))
+    tags = {
+        b"desc": description,
+        b"cprt": b"text\0\0\0\0none\0",
+        b"wtpt": xyz(0.9642, 1.0, 0.8249),
+        b"rXYZ": xyz(0.51512, 0.24120, -0.00105),
+        b"gXYZ": xyz(0.29198, 0.69225, 0.04189),
+        b"bXYZ": xyz(0.15710, 0.06657, 0.78407),
+        b"rTRC": curve,
+        b"gTRC": curve,
+        b"bTRC": curve,
+    }
+    table, body = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", start + len(body), len(data))
+        body += data + b"\0" * (-len(data) % 4)
+    header = struct.pack(">I4sI", start + len(body), b"none", 0x02100000)
+    header += (
+        b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    )
+    return header.ljust(128, b"\0") + table + body
