@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.cli import run
+from srgan_cli.engine.ledger import LEDGER_FILE
 
 TINY = (
     *("--steps", "6", "--batch", "2", "--patch", "16", "--critic-width", "4"),
@@ -81,5 +82,9 @@ def assert_fails(result: Result, code: int, *words: str) -> None:
 
 
 def files_below(folder: Path) -> list[str]:
-    """Return every file and folder below, hidden ones too."""
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    """Return every file and folder below, hidden ones too, but for the ledger of upscale."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.name != LEDGER_FILE
+    )

@@ -218,15 +218,15 @@ def _result_format(source: Path, header: Header, config: UpscaleConfig, notes: l
         assert chosen is not None, "checked before"
         return chosen
     own = written_format(header.format)
-    if config.in_place:
-        if own is None:
+    lacking = "" if own else f"{header.format} cannot be written"
+    if own and header.has_alpha and not own.alpha:
+        lacking = f"{own.name} is written without transparency"
+    if own is None or lacking:
+        if config.in_place:
             raise InputError(
-                f"{source}: {header.format} cannot be written, so not in place",
-                hint="pass --output FOLDER to get a PNG",
+                f"{source}: {lacking}, so not in place", hint="pass --output FOLDER to get a PNG"
             )
-        return own
-    if own is None:
-        notes.append(f"{header.format} cannot be written: the result is a PNG")
+        notes.append(f"{lacking}: the result is a PNG")
         return FORMATS["PNG"]
     if source.suffix and format_of_extension(source.suffix) != own:
         notes.append(f"the file is {own.name}, whatever its name says")

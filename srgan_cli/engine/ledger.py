@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +48,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file: BinaryIO | None = None
+        self._is_new = False
         self._latest: dict[str, Entry] = {}
         self._made: dict[str, set[str]] = {}
 
@@ -56,6 +58,7 @@ class Ledger:
         Raises:
             ResourceError: Another run works there, or the folder cannot be written.
         """
+        self._is_new = not self._folder.exists()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = (self._folder / LEDGER_FILE).open("ab+")
@@ -81,11 +84,14 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let other runs in. A ledger without entries is removed again."""
+        """Let other runs in. A ledger without entries goes, and with it a folder it made."""
         assert self._file is not None
         if not self._latest:
             (self._folder / LEDGER_FILE).unlink(missing_ok=True)
         self._file.close()
+        if self._is_new:
+            with suppress(OSError):  # It holds results.
+                self._folder.rmdir()
 
     def is_fresh(self, output: Path, *, input_sha256: str, settings: str) -> bool:
         """Say whether a result stands there as this input and these settings make it."""

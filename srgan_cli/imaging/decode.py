@@ -42,6 +42,8 @@ class Header:
     """Rows of the first frame, upright."""
     num_frames: int
     """Frames or pages that are read."""
+    has_alpha: bool
+    """Whether there may be transparency."""
     left_out: int
     """Further pictures in the file (layers, previews, sizes) that are not read."""
 
@@ -82,7 +84,7 @@ class OpenPicture:
         first = 1 if _has_default_image(self._image) else 0
         stop = first + self.header.num_frames
         for index in range(first, stop):
-            with _decoding(self._path, self.notes):
+            with _decoding(self._path, self.notes), _pixels_within(self._max_pixels):
                 frame = self._frame(index, is_first=index == first)
                 if index == stop - 1:
                     self._image.close()  # Frees the decoder's pixels before the enlargement.
@@ -187,14 +189,15 @@ def probe(path: Path, *, max_pixels: int) -> Header:
 def _header(image: Image.Image) -> Header:
     counted = getattr(image, "n_frames", 1)
     width, height = image.size
+    has_alpha = image.has_transparency_data
     # Pillow turns TIFF pages itself. Looking further in a PNG would decode it.
     if image.format != "TIFF" and "exif" in image.info and orientation(image) >= 5:
         width, height = height, width
     if image.format not in _MULTIPLE:
-        return Header(image.format or "", width, height, 1, counted - 1)
+        return Header(image.format or "", width, height, 1, has_alpha, counted - 1)
     if _has_default_image(image):
         counted -= 1
-    return Header(image.format or "", width, height, counted, 0)
+    return Header(image.format or "", width, height, counted, has_alpha, 0)
 
 
 def _has_default_image(image: Image.Image) -> bool:
@@ -278,6 +281,16 @@ def _require_size(path: Path, size: tuple[int, int], num_frames: int, max_pixels
             f"{path}: {width}x{height}{times} is more than {max_pixels:,} pixels",
             hint="pass a larger --max-pixels if the file is to be trusted",
         )
+
+
+@contextmanager
+def _pixels_within(max_pixels: int) -> Iterator[None]:
+    """Apply the limit to pictures inside pictures too, whose size no header has told."""
+    Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)  # Pillow refuses twice as many.
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = None
 
 
 @contextmanager

@@ -159,8 +159,7 @@ def _for_gif(image: Image.Image) -> Image.Image:
     if image.mode != "RGBA":
         return image.quantize(256, Image.Quantize.MEDIANCUT)
     alpha = image.getchannel("A").point(lambda level: 255 if level >= 128 else 0)
-    if alpha.getextrema() == (255, 255):
-        return image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT)
+    # Opaque frames keep the entry too: without it, disposal would clear to a colour.
     indexed = image.convert("RGB").quantize(255, Image.Quantize.MEDIANCUT)
     indexed.paste(255, mask=alpha.point(lambda level: 255 - level))
     indexed.info["transparency"] = 255

@@ -27,7 +27,7 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
     [
         ("prepare", {"folder", "manifest", "unchanged"}),
         ("train", {"run", "weights", "steps", "seconds", "scores"}),
-        ("upscale", {"model", "scale", "written", "failed"}),
+        ("upscale", {"model", "scale", "written", "unchanged", "failed"}),
         ("eval", {"model", "scale", "protocol", "sets"}),
     ],
 )

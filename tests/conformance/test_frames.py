@@ -60,6 +60,28 @@ def test_a_cleared_frame_shows_nothing_of_the_one_before(tmp_path, upscale):
     assert made[2][0].getpixel((10, 16))[3] == 0
 
 
+def test_an_opaque_frame_between_transparent_ones_is_cleared_too(tmp_path, upscale):
+    frames = [Image.new("RGBA", (16, 16), colour) for colour in ("red", "lime", "blue")]
+    for frame in (frames[0], frames[2]):
+        frame.paste((0, 0, 0, 0), (8, 0, 16, 16))
+    frames[0].save(
+        tmp_path / "a.gif", save_all=True, append_images=frames[1:], disposal=2, duration=100
+    )
+    made, _ = frames_of(upscale.one(tmp_path / "a.gif", tmp_path / "out"))
+    assert [frame.getpixel((28, 16))[3] for frame, _ in made] == [0, 255, 0]
+
+
+def test_the_still_picture_of_an_animated_png_is_not_a_frame(tmp_path, upscale):
+    frames = [samples.image("RGB", phase) for phase in (0.0, 1.0, 2.0)]
+    frames[0].save(
+        tmp_path / "a.png", save_all=True, append_images=frames[1:], default_image=True, duration=90
+    )
+    made, _ = frames_of(upscale.one(tmp_path / "a.png", tmp_path / "out"))
+    assert [duration for _, duration in made] == [90, 90]
+    wanted = np.asarray(frames[1]).astype(int)
+    assert np.abs(np.asarray(made[0][0].convert("RGB").reduce(2)) - wanted).mean() < 2
+
+
 def test_animations_lose_all_but_the_first_frame_where_there_is_no_place(tmp_path, upscale):
     source, _ = samples.save_animation(tmp_path / "a.gif", "RGB")
     report = upscale(source, output=tmp_path / "out", ext="jpg")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFilter
 
 from srgan_cli.config import GeneratorConfig, UpscaleConfig, preset
 from srgan_cli.engine import upscale
@@ -9,9 +9,9 @@ from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.models import Generator
 from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.weights import Model, ModelSource, save_weights
-from srgan_cli.errors import ResourceError, UsageError, WeightsError
+from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.imaging.resize import upscale_bicubic
-from srgan_cli.imaging.tensors import from_picture, to_grey, to_pixels
+from srgan_cli.imaging.tensors import from_picture, to_levels, to_pixels
 from srgan_cli.imaging.tiles import tile_spans
 from srgan_cli.observer import SilentBar
 from tests.conftest import synthetic_photograph
@@ -136,7 +136,8 @@ def test_grey_stays_grey(enlarge, tmp_path, extension):
     assert result.size == (80, 60)
     if extension != "webp":  # It has no grey.
         assert result.mode == "L"
-    expected = to_grey(to_pixels(random_generator(SMALL)(from_picture(source))))
+    sr = random_generator(SMALL)(from_picture(source))
+    expected = to_levels(sr, grey=True, deep=False).astype(int)
     got = np.asarray(result.convert("L")).astype(int)
     assert np.abs(got - expected).mean() < (4 if extension == "jpg" else 1)
 
@@ -162,7 +163,13 @@ def test_alpha_is_kept_and_enlarged(enlarge, tmp_path, mode, extension):
         image.save(tmp_path / f"a.{extension}", lossless=True)
     result = one(enlarge(tmp_path / f"a.{extension}"))
     assert result.size == (80, 60)
-    np.testing.assert_array_equal(np.asarray(result.getchannel("A")), upscale_bicubic(alpha, 2))
+    made = np.asarray(result.getchannel("A"))
+    # Enlarged by the network, but never beyond the pixels around.
+    low, high = (
+        np.asarray(Image.fromarray(alpha).filter(extreme)).repeat(2, axis=0).repeat(2, axis=1)
+        for extreme in (ImageFilter.MinFilter(3), ImageFilter.MaxFilter(3))
+    )
+    assert ((low <= made) & (made <= high))[2:-2, 2:-2].all()
 
 
 def test_cmyk_becomes_rgb_without_its_profile(enlarge, tmp_path):
@@ -273,7 +280,8 @@ def test_existing_results_are_replaced_only_when_asked(enlarge, tmp_path):
     assert "exists already" in report.failed[0].reason
     assert "--overwrite" in report.failed[0].hint
     report = enlarge(tmp_path / "a.png", tmp_path / "b.png", overwrite=True)
-    assert len(report.written) == 2
+    assert [w.source.name for w in report.written] == ["a.png"]
+    assert [path.name for path in report.unchanged] == ["b.png"]
     assert opened(tmp_path / "out" / "a.png").size == (16, 16)
 
 
@@ -294,8 +302,9 @@ def test_bad_file_costs_only_itself(enlarge, tmp_path, observer):
     Image.new("RGB", (90, 90)).save(folder / "g.png")
     report = enlarge(folder, max_pixels=8000)
     assert [w.source.name for w in report.written] == ["a.png", "c.png", "e.jpg"]
-    assert [f.source.name for f in report.failed] == ["b.png", "d.jpg", "f.png", "g.png"]
-    assert "90x90 is more than 8,000 pixels" in report.failed[-1].reason
+    reasons = {f.source.name: f.reason for f in report.failed}
+    assert sorted(reasons) == ["b.png", "d.jpg", "f.png", "g.png"]
+    assert "90x90 is more than 8,000 pixels" in reasons["g.png"]
     assert files_below(tmp_path / "out") == ["a.png", "c.png", "e.jpg"]
     assert len(observer.warned) == 4
 
@@ -309,10 +318,10 @@ def test_picture_that_its_format_cannot_hold_costs_only_itself(enlarge, tmp_path
     assert files_below(tmp_path / "out") == ["c.png"]
 
 
-def test_animation_gives_its_first_frame_and_a_warning(enlarge, tmp_path, observer):
+def test_animation_in_a_format_of_stills_gives_a_warning(enlarge, tmp_path, observer):
     frames = [Image.fromarray(synthetic_photograph(20, 20, seed)) for seed in range(3)]
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
-    assert one(enlarge(tmp_path / "a.webp")).size == (40, 40)
+    assert one(enlarge(tmp_path / "a.webp", ext="jpg")).size == (40, 40)
     assert "first of 3 frames" in observer.warned[0]
 
 
@@ -324,12 +333,6 @@ def test_broken_generator_is_noticed(enlarge, tmp_path):
     with pytest.raises(ResourceError, match="not finite"):
         enlarge(tmp_path / "a.png", model=str(tmp_path / "nan.safetensors"))
     assert not (tmp_path / "out").exists()
-
-
-def test_weights_of_another_scale_are_refused(enlarge, tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(WeightsError, match="trained for ×2, but --scale is 3"):
-        enlarge(tmp_path / "a.png", scale=3)
 
 
 def test_bundled_model_beats_bicubic_on_the_example_photographs(enlarge, tmp_path):
