@@ -152,6 +152,8 @@ def save_options(format_name: str, metadata: Metadata, size: tuple[int, int]) ->
     match format_name:
         case "JPEG":
             options = common | _jpeg_options(metadata)
+            if exif and len(exif) > _LARGEST_JPEG_SEGMENT:
+                options["exif"] = None
         case "PNG":
             del common["xmp"]
             options = common | {"dpi": metadata.dpi, "pnginfo": _png_text(metadata)}
@@ -182,6 +184,11 @@ def lost_parts(format_name: str, metadata: Metadata) -> list[str]:
         "JPEG2000": {"comment"},
         "BMP": {"resolution"},
     }.get(format_name, set())
+    if format_name == "JPEG":  # One segment each; Pillow writes no extended XMP.
+        if len(metadata.xmp or b"") > _LARGEST_JPEG_SEGMENT - 29:
+            kept = kept - {"XMP"}
+        if metadata.exif and len(_exif_bytes(metadata.exif, (1, 1))) > _LARGEST_JPEG_SEGMENT:
+            kept = kept - {"EXIF"}
     has = {
         "EXIF": metadata.exif,
         "XMP": metadata.xmp,
@@ -221,7 +228,7 @@ def _jpeg_options(metadata: Metadata) -> dict[str, Any]:
         segment = b"Photoshop 3.0\0" + block
         options["extra"] = b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
     if metadata.xmp and len(metadata.xmp) > _LARGEST_JPEG_SEGMENT - 29:
-        options["xmp"] = None  # Extended XMP would need several segments; Pillow writes one.
+        options["xmp"] = None
     return options
 
 

@@ -65,9 +65,9 @@ def test_an_opaque_frame_between_transparent_ones_is_cleared_too(tmp_path, upsca
     for frame in (frames[0], frames[2]):
         frame.paste((0, 0, 0, 0), (8, 0, 16, 16))
     frames[0].save(
-        tmp_path / "a.gif", save_all=True, append_images=frames[1:], disposal=2, duration=100
+        tmp_path / "a.png", save_all=True, append_images=frames[1:], blend=0, duration=100
     )
-    made, _ = frames_of(upscale.one(tmp_path / "a.gif", tmp_path / "out"))
+    made, _ = frames_of(upscale.one(tmp_path / "a.png", tmp_path / "out", ext="gif"))
     assert [frame.getpixel((28, 16))[3] for frame, _ in made] == [0, 255, 0]
 
 

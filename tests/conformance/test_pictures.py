@@ -316,3 +316,9 @@ def test_jpeg_has_full_chroma(tmp_path, upscale):
     Image.fromarray(samples.ramp(3)).save(tmp_path / "a.png")
     with Image.open(upscale.one(tmp_path / "a.png", tmp_path / "out", ext="jpg")) as image:
         assert image.layer[0][1:3] == (1, 1)
+
+
+def test_the_page_on_pictures_is_what_the_samples_show():
+    from docs import build_formats
+
+    assert build_formats.TARGET.read_text(encoding="utf-8") == build_formats.document()
