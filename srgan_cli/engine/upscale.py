@@ -173,6 +173,9 @@ class _Batch:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         with written_beside(job.output) as temporary:
             notes = self._write(job, temporary, bar)
+            if _is_full(temporary.parent):
+                # Encoders may have written less than they had without a word.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.output))
             drift = self._drift(job, temporary)
             # Before the file has its name: see Ledger.
             ledger.record(job.output, input_sha256=sha256, settings=self._settings, made=temporary)
@@ -254,7 +257,7 @@ def _named_failures(job: Job) -> Iterator[None]:
             hint="choose a smaller size, or a machine with more memory",
         ) from error
     except OSError as error:
-        if error.errno in _FATAL or _is_full(job.folder):
+        if error.errno in _FATAL:
             raise ResourceError(
                 f"{job.output}: {error.strerror or error}",
                 hint="free some disk space, or choose another --output folder, then run it again",
@@ -267,7 +270,7 @@ def _named_failures(job: Job) -> Iterator[None]:
 
 
 def _is_full(folder: Path) -> bool:
-    """Say whether a disk has no room left, for encoders that do not tell why they failed."""
+    """Say whether a disk has no room left."""
     try:
         status = os.statvfs(folder)
     except (OSError, AttributeError):
