@@ -1,7 +1,8 @@
 """``srgan eval``."""
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,13 +10,19 @@ from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import (
     DeviceOption,
     JsonOption,
-    ModelOption,
     PrecisionOption,
     ScaleOption,
     TileOption,
 )
-from srgan_cli.cli.render import RichObserver, jsonable, say, show_json, show_table
-from srgan_cli.config import EvalConfig
+from srgan_cli.cli.render import RichObserver, say, show_json, show_table
+from srgan_cli.config import Channel, EvalConfig
+
+if TYPE_CHECKING:
+    from srgan_cli.engine import Comparison, EvalReport, SetScores
+
+
+def _folder(flag: str, text: str) -> Any:
+    return typer.Option(flag, metavar="FOLDER", help=text, show_default=False)
 
 
 def evaluate(
@@ -23,13 +30,37 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="FOLDER",
-            help="Folders of HR pictures. [dim]Default: the newest data set's validation "
-            "pictures.[/]",
+            help="Folders of HR pictures. [dim]Default: the validation pictures of the data "
+            "set that the model was trained on.[/]",
             show_default=False,
         ),
     ] = None,
-    model: ModelOption = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-n",
+            metavar="NAME|FILE",
+            help="Run, bundled model or weights file; give it again to compare several. "
+            "[dim]Default: the newest run, else the bundled model.[/]",
+            show_default=False,
+        ),
+    ] = None,
+    hr: Annotated[
+        Path | None, _folder("--hr", "HR pictures that go with --lr or --sr by name.")
+    ] = None,
+    lr: Annotated[
+        Path | None, _folder("--lr", "LR pictures. [dim]Default: made from HR.[/]")
+    ] = None,
+    sr: Annotated[
+        list[Path] | None,
+        _folder("--sr", "Pictures that another tool enlarged; may be given again."),
+    ] = None,
     scale: ScaleOption = None,
+    channel: Annotated[
+        Channel,
+        typer.Option(help="y: Y of 8 bits, as papers; y-float: not rounded, as BasicSR; rgb."),
+    ] = EvalConfig.channel,
     border: Annotated[
         int | None,
         typer.Option(
@@ -43,47 +74,93 @@ def evaluate(
     device: DeviceOption = EvalConfig.device,
     json: JsonOption = False,
 ) -> ExitCode:
-    """Score a model beside bicubic enlargement: PSNR and SSIM on the Y channel.
+    """Score models, or other tools' pictures, beside bicubic and Lanczos enlargement.
 
-    LR is made from the HR pictures by MATLAB's bicubic, as in the literature,
-    so the figures can be compared with published tables. The protocol is
-    printed with them.
+    PSNR and SSIM follow the literature, so the figures can be compared with
+    published tables; the protocol is printed with them. Differences come with
+    a 95 % interval over the pictures and a verdict.
 
     [bold]Examples[/]
 
       srgan eval
-      srgan eval Set5 Set14 B100 --scale 2
+      srgan eval Set5 Set14 B100 --model mine --model fidelity-x2
+      srgan eval --lr Set5/LRx2 --hr Set5/HR
+      srgan eval --sr their-results --hr Set5/HR --scale 2
     """
-    config = EvalConfig(tuple(sets or ()), model, scale, border, tile, precision, device)
+    config = EvalConfig(
+        sets=tuple(sets or ()),
+        models=tuple(model or ()),
+        hr=hr,
+        lr=lr,
+        sr=tuple(sr or ()),
+        scale=scale,
+        channel=channel,
+        border=border,
+        tile=tile,
+        precision=precision,
+        device=device,
+    )
     from srgan_cli import engine
 
     report = engine.evaluate(config, RichObserver())
     if json:
-        means = [{"bicubic": scored.bicubic, "model": scored.model} for scored in report.sets]
-        document = jsonable(report)
-        for scored, mean in zip(document["sets"], jsonable(means), strict=True):
-            scored["mean"] = mean
-        show_json(document)
+        show_json(report)
     else:
+        _show(report)
+    return ExitCode.PARTIAL if any(scored.failed for scored in report.sets) else ExitCode.OK
+
+
+def _show(report: "EvalReport") -> None:
+    gain = {metric.name: metric for metric in report.metrics}["psnr"]
+    columns = {
+        "": "left",
+        **{metric.label: "right" for metric in report.metrics},
+        "gain over bicubic (95 %)": "right",
+        "verdict": "left",
+    }
+    for scored in report.sets:
+        against_bicubic = {
+            comparison.contender: comparison
+            for comparison in report.comparisons
+            if comparison.set == scored.name
+            and comparison.metric == gain.name
+            and comparison.against == "bicubic"
+        }
         rows = [
             [
-                scored.name,
-                str(len(scored.pictures)),
-                *(f"{s.psnr:.2f} / {s.ssim:.4f}" for s in (scored.bicubic, scored.model)),
-                f"{scored.model.psnr - scored.bicubic.psnr:+.2f} dB",
+                contender.name,
+                *(
+                    f"{scored.means[contender.name][metric.name]:.{metric.digits}f}"
+                    for metric in report.metrics
+                ),
+                *_gain(against_bicubic.get(contender.name)),
             ]
-            for scored in report.sets
+            for contender in report.contenders
         ]
-        show_table(
-            f"PSNR / SSIM at ×{report.scale}",
-            {
-                "set": "left",
-                "pictures": "right",
-                "bicubic": "right",
-                report.model.name: "right",
-                "gain": "right",
-            },
-            rows,
-        )
-        say(f"protocol: {report.protocol}")
-    return ExitCode.PARTIAL if any(scored.failed for scored in report.sets) else ExitCode.OK
+        title = f"{scored.name} ×{report.protocol.scale}, {_count(scored)}"
+        show_table(title, columns, rows)
+    for comparison in report.comparisons:
+        if comparison.against != "bicubic" and comparison.metric == gain.name:
+            difference, verdict = _gain(comparison)
+            say(
+                f"{comparison.set}: {comparison.contender} against {comparison.against}: "
+                f"{verdict}, {difference}"
+            )
+    say(f"protocol: {report.protocol_text}")
+
+
+def _count(scored: "SetScores") -> str:
+    left_out = f", {len(scored.failed)} left out" if scored.failed else ""
+    return f"{len(scored.pictures)} picture{'s' * (len(scored.pictures) != 1)}{left_out}"
+
+
+def _gain(comparison: "Comparison | None") -> tuple[str, str]:
+    if comparison is None:
+        return "", ""
+    difference = comparison.difference
+    if not math.isfinite(difference.mean):
+        return "", "equal to HR"
+    if difference.low is None or difference.high is None:
+        return f"{difference.mean:+.2f} dB", difference.verdict
+    interval = f"({difference.low:+.2f} to {difference.high:+.2f})"
+    return f"{difference.mean:+.2f} dB {interval}", difference.verdict

@@ -1,189 +1,238 @@
-"""Score a generator beside bicubic enlargement: ``srgan eval``."""
+"""Score models beside bicubic and Lanczos enlargement: ``srgan eval``."""
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from statistics import fmean
 
-import numpy as np
-import numpy.typing as npt
-
 from srgan_cli.config import EvalConfig
-from srgan_cli.data.manifest import Entry, find_dataset
-from srgan_cli.data.store import Store
-from srgan_cli.engine.upscaler import Upscaler, open_upscaler
-from srgan_cli.engine.weights import ModelSource
+from srgan_cli.engine.comparison import Difference, compare
+from srgan_cli.engine.contenders import (
+    BASELINES,
+    Contender,
+    Lineup,
+    enlarge_baselines,
+    open_lineup,
+)
+from srgan_cli.engine.evalsets import (
+    Frame,
+    PictureSet,
+    folder_set,
+    matched_set,
+    paired_scale,
+    validation_set,
+)
+from srgan_cli.engine.pipeline import in_pipeline
+from srgan_cli.engine.protocol import PSNR, SSIM, Metric, Protocol
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import list_pictures, read_picture
-from srgan_cli.imaging.metrics import SSIM_WINDOW, crop_border, luma, psnr, ssim
-from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
-from srgan_cli.observer import Bar, Observer, SilentBar
+from srgan_cli.imaging.levels import Levels
+from srgan_cli.imaging.metrics import SSIM_WINDOW
+from srgan_cli.observer import Observer
 
-Image = npt.NDArray[np.uint8]
+FORMAT = 1
 
-_MAX_PIXELS = 256_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """PSNR in dB and SSIM, of one picture or as the mean of several."""
-
-    psnr: float
-    ssim: float
+Scores = Mapping[str, float]
+"""Figures by metric name; NaN where a metric is not defined for a picture."""
 
 
 @dataclass(frozen=True, slots=True)
-class PictureScore:
-    """Both scores of one picture."""
+class PictureScores:
+    """Figures of one picture."""
 
     name: str
-    bicubic: Score
-    model: Score
+    width: int
+    """HR columns, before the border is cut."""
+    height: int
+    """HR rows."""
+    scores: Mapping[str, Scores]
+    """By contender."""
 
 
 @dataclass(frozen=True, slots=True)
-class SetScore:
-    """Scores of one set of pictures."""
+class SetScores:
+    """Figures of one set of pictures."""
 
     name: str
-    pictures: tuple[PictureScore, ...]
+    means: Mapping[str, Scores]
+    """Means over the pictures, by contender."""
+    pictures: tuple[PictureScores, ...]
     failed: tuple[str, ...]
-    """Pictures that could not be scored, each with the reason."""
+    """Pictures that could not be scored, each with the reason; no contender has them."""
 
-    @property
-    def bicubic(self) -> Score:
-        """Mean over the pictures."""
-        return _mean(picture.bicubic for picture in self.pictures)
 
-    @property
-    def model(self) -> Score:
-        """Mean over the pictures."""
-        return _mean(picture.model for picture in self.pictures)
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One contender against another on one set."""
+
+    set: str
+    contender: str
+    against: str
+    metric: str
+    difference: Difference
 
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What ``srgan eval`` found."""
+    """What ``srgan eval`` found; its JSON form is what ``--not-worse-than`` reads."""
 
-    model: ModelSource
-    scale: int
-    protocol: str
+    format: int
+    protocol: Protocol
+    protocol_text: str
     """How the scores were computed, in one line."""
-    sets: tuple[SetScore, ...]
+    metrics: tuple[Metric, ...]
+    contenders: tuple[Contender, ...]
+    sets: tuple[SetScores, ...]
+    comparisons: tuple[Comparison, ...]
+    """Every model and folder against bicubic, and every later one against the first."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Pairs:
-    """A set of pictures that are decoded one at a time."""
+class _Job:
+    """One picture on its way through the pipeline."""
 
-    title: str
-    load: Mapping[str, Callable[[], tuple[Image, Image]]]
-    """For every name, what returns its LR and HR pixels."""
+    set: str
+    name: str
+    load: Callable[[], Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    job: _Job
+    frame: Frame | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Enlarged:
+    loaded: _Loaded
+    results: Mapping[str, Levels]
+    """What the models made of the frame, by name."""
 
 
 def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
-    """Score a model on sets of HR pictures, whose LR is made by MATLAB's bicubic.
+    """Score models, folders of pictures and two baselines on sets of HR pictures.
 
     Raises:
-        InputError: A folder is missing or holds no picture that can be scored.
-        WeightsError: The weights cannot be used, or have another scale.
+        InputError: A folder is missing, names do not match, or no picture of a set can
+            be scored.
+        UsageError: Options contradict each other.
+        WeightsError: Weights cannot be used, or have another scale.
         ResourceError: Device or memory are lacking.
     """
-    upscaler = open_upscaler(config, observer)
-    scale = upscaler.model.scale
-    border = scale if config.border is None else config.border
+    lineup = open_lineup(config, observer)
+    scale = _scale(config, lineup)
+    protocol = Protocol(
+        scale,
+        config.channel,
+        scale if config.border is None else config.border,
+        "LR as given" if config.lr else "LR by MATLAB-exact bicubic, 8 bits",
+    )
+    sets = _open_sets(config, lineup, scale, observer)
+    scored = _score_sets(sets, lineup, protocol, observer)
+    metrics = (PSNR, SSIM)
+    return EvalReport(
+        FORMAT,
+        protocol,
+        protocol.text,
+        metrics,
+        lineup.contenders,
+        scored,
+        tuple(_comparisons(scored, lineup.contenders, metrics)),
+    )
+
+
+def _scale(config: EvalConfig, lineup: Lineup) -> int:
+    if lineup.models:
+        return lineup.models[0].scale
+    if config.scale is None and config.lr and config.hr:
+        return paired_scale(config.lr, config.hr)
+    assert config.scale is not None, "EvalConfig asks for a scale where no model sets it"
+    return config.scale
+
+
+def _open_sets(
+    config: EvalConfig, lineup: Lineup, scale: int, observer: Observer
+) -> list[PictureSet]:
+    if config.hr:
+        return [matched_set(config.hr, config.lr, lineup.folders, scale)]
     if config.sets:
-        sets = [_folder_pairs(folder, scale) for folder in config.sets]
-    else:
-        sets = [_validation_pairs(scale, observer)]
-    with observer.bar("scoring", total=sum(len(s.load) for s in sets), unit="pictures") as bar:
-        scored = tuple(_score_set(pairs, upscaler, border, observer, bar) for pairs in sets)
-    protocol = (
-        f"Y channel (BT.601, 16-235, rounded; grey as it is), border {border} px, ×{scale}, "
-        "LR by MATLAB-exact bicubic, SSIM 11×11 Gaussian σ 1.5"
-    )
-    return EvalReport(upscaler.model.source, scale, protocol, scored)
+        return [folder_set(folder, scale) for folder in config.sets]
+    return [validation_set(lineup.models[0], scale, observer)]
 
 
-def _folder_pairs(folder: Path, scale: int) -> _Pairs:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder", hint="name folders of HR pictures")
-    pictures = list_pictures(folder)
+def _score_sets(
+    sets: Sequence[PictureSet], lineup: Lineup, protocol: Protocol, observer: Observer
+) -> tuple[SetScores, ...]:
+    jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
+    stages = in_pipeline(jobs, _load, partial(_enlarge, lineup), partial(_score, lineup, protocol))
+    with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
+        outcomes = []
+        for outcome in stages:
+            outcomes.append(outcome)
+            if isinstance(outcome, str):
+                observer.warn(f"left out: {outcome}")
+            bar.advance()
+    results = iter(outcomes)
+    return tuple(_set_scores(s.name, [next(results) for _ in s.load], lineup) for s in sets)
+
+
+def _load(job: _Job) -> _Loaded:
+    try:
+        return _Loaded(job, job.load())
+    except InputError as error:
+        return _Loaded(job, None, error.message)
+
+
+def _enlarge(lineup: Lineup, loaded: _Loaded) -> _Enlarged:
+    return _Enlarged(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
+
+
+def _score(lineup: Lineup, protocol: Protocol, enlarged: _Enlarged) -> PictureScores | str:
+    """Score one picture, or say why it cannot be scored."""
+    frame, name = enlarged.loaded.frame, enlarged.loaded.job.name
+    if frame is None:
+        return enlarged.loaded.problem
+    height, width = frame.hr.shape[:2]
+    if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
+        return f"{name}: {width}x{height} leaves less than {SSIM_WINDOW} pixels inside the border"
+    results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
+    scores = {c.name: protocol.score(results[c.name], frame.hr) for c in lineup.contenders}
+    return PictureScores(name, width, height, scores)
+
+
+def _set_scores(name: str, outcomes: list[PictureScores | str], lineup: Lineup) -> SetScores:
+    pictures = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureScores))
+    failed = tuple(outcome for outcome in outcomes if isinstance(outcome, str))
     if not pictures:
-        raise InputError(f"{folder}: no pictures in this folder", hint="name another folder")
-
-    def load(path: Path) -> tuple[Image, Image]:
-        hr = mod_crop(read_picture(path, max_pixels=_MAX_PIXELS).pixels, scale)
-        if not hr.size:
-            raise InputError(f"{path}: smaller than ×{scale}", hint="leave it out")
-        return downscale(hr, scale), hr
-
-    return _Pairs(
-        folder.resolve().name,
-        {path.relative_to(folder).as_posix(): partial(load, path) for path in pictures},
-    )
-
-
-def _validation_pairs(scale: int, observer: Observer) -> _Pairs:
-    folder, reason = find_dataset(None)
-    store = Store(folder)
-    if store.manifest.scale != scale:
         raise InputError(
-            f"data set {store.manifest.name} is ×{store.manifest.scale}, the model ×{scale}",
-            hint="name folders of HR pictures, or choose another --model",
+            f"{name}: no picture could be scored", hint=f"the first problem: {failed[0]}"
         )
-    entries = store.entries("validation")
-    observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation pictures")
-
-    def load(entry: Entry) -> tuple[Image, Image]:
-        lr, hr = store.pair(entry)
-        return lr.numpy(), hr.numpy()
-
-    return _Pairs(
-        f"{store.manifest.name} validation",
-        {entry.source: partial(load, entry) for entry in entries},
-    )
+    means = {c.name: _means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
+    return SetScores(name, means, pictures, failed)
 
 
-def _score_set(
-    pairs: _Pairs, upscaler: Upscaler, border: int, observer: Observer, bar: Bar
-) -> SetScore:
-    scores: list[PictureScore] = []
-    failed: list[str] = []
-    for name, load in pairs.load.items():
-        try:
-            scores.append(_score_picture(name, *load(), upscaler, border))
-        except InputError as error:
-            failed.append(error.message)
-            observer.warn(error.message)
-        bar.advance()
-    if not scores:
-        raise InputError(
-            f"{pairs.title}: no picture could be scored", hint=f"the first problem: {failed[0]}"
-        )
-    return SetScore(pairs.title, tuple(scores), tuple(failed))
+def _means(scores: Sequence[Scores]) -> dict[str, float]:
+    return {metric: _mean([score[metric] for score in scores]) for metric in scores[0]}
 
 
-def _score_picture(
-    name: str, lr: Image, hr: Image, upscaler: Upscaler, border: int
-) -> PictureScore:
-    if min(hr.shape[:2]) - 2 * border < SSIM_WINDOW:
-        raise InputError(
-            f"{name}: {hr.shape[1]}x{hr.shape[0]} is too small to be scored",
-            hint=f"pictures need at least {SSIM_WINDOW} pixels inside the border",
-        )
-    wanted = crop_border(luma(hr), border)
-    bicubic = upscale_bicubic(lr, upscaler.model.scale)
-    model = upscaler.enlarge(lr, SilentBar())
-    return PictureScore(name, *(_score(image, wanted, border) for image in (bicubic, model)))
+def _mean(figures: Sequence[float]) -> float:
+    """Return the mean of the figures that are defined."""
+    defined = [figure for figure in figures if not math.isnan(figure)]
+    return fmean(defined) if defined else math.nan
 
 
-def _score(image: Image, wanted: Image, border: int) -> Score:
-    y = crop_border(luma(image), border)
-    return Score(psnr(y, wanted), ssim(y, wanted))
-
-
-def _mean(scores: Iterable[Score]) -> Score:
-    scores = list(scores)
-    return Score(fmean(score.psnr for score in scores), fmean(score.ssim for score in scores))
+def _comparisons(
+    sets: Sequence[SetScores], contenders: Sequence[Contender], metrics: Sequence[Metric]
+) -> Iterator[Comparison]:
+    tested = [c.name for c in contenders if c.kind != "baseline"]
+    pairs = [(name, BASELINES[0]) for name in tested] + [(name, tested[0]) for name in tested[1:]]
+    for scored in sets:
+        for name, against in pairs:
+            for metric in metrics:
+                first, second = (
+                    [picture.scores[who][metric.name] for picture in scored.pictures]
+                    for who in (name, against)
+                )
+                difference = compare(first, second, metric)
+                yield Comparison(scored.name, name, against, metric.name, difference)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from srgan_cli.config import EvalConfig, UpscaleConfig
+from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.models import Generator
 from srgan_cli.engine.weights import Model, ModelSource, find_model, load_model, require_scale
@@ -134,7 +134,7 @@ class Upscaler:
         return to_grey(enlarged) if tile.ndim == 2 else enlarged
 
 
-def open_upscaler(config: UpscaleConfig | EvalConfig, observer: Observer) -> Upscaler:
+def open_upscaler(config: UpscaleConfig, observer: Observer) -> Upscaler:
     """Load the weights that a command is to use, and say which they are and why."""
     source = find_model(config.model, config.scale)
     model = load_model(source)
