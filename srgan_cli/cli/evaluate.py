@@ -14,7 +14,7 @@ from srgan_cli.cli.options import (
     ScaleOption,
     TileOption,
 )
-from srgan_cli.cli.render import RichObserver, say, show_json, show_table
+from srgan_cli.cli.render import RichObserver, say, show_error, show_json, show_table
 from srgan_cli.config import Channel, EvalConfig
 
 if TYPE_CHECKING:
@@ -69,6 +69,24 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    min_psnr: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DB", help="End with code 8 when a mean is below.", show_default=False
+        ),
+    ] = None,
+    min_ssim: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="End with code 8 when a mean is below.", show_default=False),
+    ] = None,
+    not_worse_than: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN.json",
+            help="What --json printed earlier; end with code 8 when a model is worse than then.",
+            show_default=False,
+        ),
+    ] = None,
     tile: TileOption = EvalConfig.tile,
     precision: PrecisionOption = EvalConfig.precision,
     device: DeviceOption = EvalConfig.device,
@@ -85,6 +103,7 @@ def evaluate(
       srgan eval
       srgan eval Set5 Set14 B100 --model mine --model fidelity-x2
       srgan eval --lr Set5/LRx2 --hr Set5/HR
+      srgan eval Set5 --min-psnr 36 --not-worse-than last-release.json
       srgan eval --sr their-results --hr Set5/HR --scale 2
     """
     config = EvalConfig(
@@ -96,6 +115,9 @@ def evaluate(
         scale=scale,
         channel=channel,
         border=border,
+        min_psnr=min_psnr,
+        min_ssim=min_ssim,
+        not_worse_than=not_worse_than,
         tile=tile,
         precision=precision,
         device=device,
@@ -107,6 +129,10 @@ def evaluate(
         show_json(report)
     else:
         _show(report)
+    for figure in report.unmet:
+        show_error(figure, "the models are held to --min-psnr, --min-ssim and --not-worse-than")
+    if report.unmet:
+        return ExitCode.BELOW
     return ExitCode.PARTIAL if any(scored.failed for scored in report.sets) else ExitCode.OK
 
 

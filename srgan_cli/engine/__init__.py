@@ -10,13 +10,12 @@ from srgan_cli.engine.contenders import Contender
 from srgan_cli.engine.evaluator import (
     Comparison,
     EvalReport,
-    PictureScores,
-    SetScores,
     evaluate,
 )
 from srgan_cli.engine.models import Discriminator, Generator
 from srgan_cli.engine.protocol import Metric, Protocol
 from srgan_cli.engine.run import TrainReport, train
+from srgan_cli.engine.scores import PictureScores, SetScores
 from srgan_cli.engine.upscaler import Failed, Upscaled, Upscaler, UpscaleReport, upscale
 from srgan_cli.engine.validation import Scores
 from srgan_cli.engine.weights import Model, ModelSource, find_model, load_model

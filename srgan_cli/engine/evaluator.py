@@ -1,10 +1,8 @@
 """Score models beside bicubic and Lanczos enlargement: ``srgan eval``."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import fmean
 
 from srgan_cli.config import EvalConfig
 from srgan_cli.engine.comparison import Difference, compare
@@ -23,42 +21,16 @@ from srgan_cli.engine.evalsets import (
     paired_scale,
     validation_set,
 )
+from srgan_cli.engine.gate import EarlierRun, unmet
 from srgan_cli.engine.pipeline import in_pipeline
 from srgan_cli.engine.protocol import PSNR, SSIM, Metric, Protocol
+from srgan_cli.engine.scores import PictureScores, SetScores, means
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.metrics import SSIM_WINDOW
 from srgan_cli.observer import Observer
 
 FORMAT = 1
-
-Scores = Mapping[str, float]
-"""Figures by metric name; NaN where a metric is not defined for a picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class PictureScores:
-    """Figures of one picture."""
-
-    name: str
-    width: int
-    """HR columns, before the border is cut."""
-    height: int
-    """HR rows."""
-    scores: Mapping[str, Scores]
-    """By contender."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetScores:
-    """Figures of one set of pictures."""
-
-    name: str
-    means: Mapping[str, Scores]
-    """Means over the pictures, by contender."""
-    pictures: tuple[PictureScores, ...]
-    failed: tuple[str, ...]
-    """Pictures that could not be scored, each with the reason; no contender has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +57,8 @@ class EvalReport:
     sets: tuple[SetScores, ...]
     comparisons: tuple[Comparison, ...]
     """Every model and folder against bicubic, and every later one against the first."""
+    unmet: tuple[str, ...]
+    """Figures below what ``--min-psnr`` and its like ask for, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +94,7 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
         WeightsError: Weights cannot be used, or have another scale.
         ResourceError: Device or memory are lacking.
     """
+    earlier = EarlierRun.read(config.not_worse_than) if config.not_worse_than else None
     lineup = open_lineup(config, observer)
     scale = _scale(config, lineup)
     protocol = Protocol(
@@ -128,6 +103,8 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
         scale if config.border is None else config.border,
         "LR as given" if config.lr else "LR by MATLAB-exact bicubic, 8 bits",
     )
+    if earlier:
+        earlier.require_comparable(protocol, lineup.contenders)
     sets = _open_sets(config, lineup, scale, observer)
     scored = _score_sets(sets, lineup, protocol, observer)
     metrics = (PSNR, SSIM)
@@ -139,6 +116,7 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
         lineup.contenders,
         scored,
         tuple(_comparisons(scored, lineup.contenders, metrics)),
+        unmet(config, lineup.contenders, scored, earlier),
     )
 
 
@@ -208,18 +186,8 @@ def _set_scores(name: str, outcomes: list[PictureScores | str], lineup: Lineup) 
         raise InputError(
             f"{name}: no picture could be scored", hint=f"the first problem: {failed[0]}"
         )
-    means = {c.name: _means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
-    return SetScores(name, means, pictures, failed)
-
-
-def _means(scores: Sequence[Scores]) -> dict[str, float]:
-    return {metric: _mean([score[metric] for score in scores]) for metric in scores[0]}
-
-
-def _mean(figures: Sequence[float]) -> float:
-    """Return the mean of the figures that are defined."""
-    defined = [figure for figure in figures if not math.isnan(figure)]
-    return fmean(defined) if defined else math.nan
+    set_means = {c.name: means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
+    return SetScores(name, set_means, pictures, failed)
 
 
 def _comparisons(

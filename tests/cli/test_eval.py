@@ -149,3 +149,79 @@ def test_bad_input_takes_two_lines(evaluate, folders, monkeypatch, options, code
     assert message in err
     assert "error: " in err
     assert " hint: " in err
+
+
+def _results(folders, *names):
+    return (
+        *(part for name in names for part in ("--sr", folders / name)),
+        *("--hr", folders / "hr", "--scale", 2),
+    )
+
+
+@pytest.fixture
+def earlier(evaluate, folders):
+    """The JSON of a run with the better tool."""
+    path = folders / "earlier.json"
+    path.write_text(evaluate(*_results(folders, "tool"), "--json")[1])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("bar", "code"),
+    [
+        (("--min-psnr", 10), 0),
+        (("--min-psnr", 60), 8),
+        (("--min-ssim", 0.1), 0),
+        (("--min-ssim", 0.9999), 8),
+    ],
+)
+def test_a_score_below_the_bar_ends_with_code_8(evaluate, folders, bar, code):
+    result, out, err = evaluate(*_results(folders, "tool"), *bar, "--json")
+    assert result == code
+    assert len(_document(out)["unmet"]) == (code == 8)
+    assert (f"{bar[0]} is {bar[1]}" in err) == (code == 8)
+
+
+def test_baselines_are_not_held_to_the_bar(evaluate, folders):
+    code, _, err = evaluate(*_results(folders, "tool"), "--min-psnr", 60)
+    assert code == 8
+    assert "tool has" in err
+    assert "bicubic has" not in err
+
+
+def test_the_same_results_are_not_worse_than_earlier(evaluate, folders, earlier):
+    assert evaluate(*_results(folders, "tool"), "--not-worse-than", earlier)[0] == 0
+
+
+def test_worse_results_name_the_figure_and_end_with_code_8(evaluate, folders, earlier):
+    code, out, err = evaluate(*_results(folders, "noisy"), "--not-worse-than", earlier)
+    assert code == 8
+    assert "hr ×2" in out
+    assert re.search(r"hr: noisy has PSNR \(dB\) -\d\.\d\d against tool in earlier.json", err)
+
+
+def test_better_results_pass(evaluate, folders, earlier):
+    assert evaluate(*_results(folders, "hr"), "--not-worse-than", earlier)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda run: run["protocol"].update(border=4), "scored with border 4, now with 2"),
+        (lambda run: run["sets"][0].update(name="other"), "set hr is not in it"),
+        (lambda run: run["sets"][0]["pictures"].pop(), "with the same pictures"),
+        (lambda run: run.pop("sets"), "not the JSON of an evaluation"),
+        (lambda run: run["sets"][0]["pictures"][0].pop("scores"), "not the JSON of an evaluation"),
+        (lambda run: run.update(contenders=[]), "holds baselines only"),
+    ],
+)
+def test_an_earlier_run_that_cannot_be_compared_is_refused(
+    evaluate, folders, earlier, change, message
+):
+    run_then = json.loads(earlier.read_text())
+    change(run_then)
+    earlier.write_text(json.dumps(run_then))
+    code, _, err = evaluate(*_results(folders, "tool"), "--not-worse-than", earlier)
+    assert code == 3
+    assert message in err
+    assert evaluate(*_results(folders, "tool"), "--not-worse-than", folders / "none")[0] == 3
