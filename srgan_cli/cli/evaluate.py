@@ -14,8 +14,18 @@ from srgan_cli.cli.options import (
     ScaleOption,
     TileOption,
 )
-from srgan_cli.cli.render import RichObserver, say, show_error, show_json, show_table
+from srgan_cli.cli.render import (
+    RichObserver,
+    jsonable,
+    say,
+    show_error,
+    show_json,
+    show_table,
+)
 from srgan_cli.config import Channel, EvalConfig
+from srgan_cli.errors import ResourceError, UsageError
+from srgan_cli.paths import write_text
+from srgan_cli.report import evaluation_page
 
 if TYPE_CHECKING:
     from srgan_cli.engine import Comparison, EvalReport, SetScores
@@ -87,6 +97,18 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html", help="Write a page with plots and pictures.", show_default=False
+        ),
+    ] = None,
+    report_mb: Annotated[
+        float, typer.Option(metavar="MB", help="Largest size of that page.")
+    ] = EvalConfig.report_mb,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing --report.")
+    ] = False,
     tile: TileOption = EvalConfig.tile,
     precision: PrecisionOption = EvalConfig.precision,
     device: DeviceOption = EvalConfig.device,
@@ -102,6 +124,7 @@ def evaluate(
 
       srgan eval
       srgan eval Set5 Set14 B100 --model mine --model fidelity-x2
+      srgan eval Set5 --report set5.html
       srgan eval --lr Set5/LRx2 --hr Set5/HR
       srgan eval Set5 --min-psnr 36 --not-worse-than last-release.json
       srgan eval --sr their-results --hr Set5/HR --scale 2
@@ -118,22 +141,53 @@ def evaluate(
         min_psnr=min_psnr,
         min_ssim=min_ssim,
         not_worse_than=not_worse_than,
+        report=report,
+        report_mb=report_mb,
+        overwrite=overwrite,
         tile=tile,
         precision=precision,
         device=device,
     )
     from srgan_cli import engine
 
-    report = engine.evaluate(config, RichObserver())
+    _require_writable(config)
+    observer = RichObserver()
+    found = engine.evaluate(config, observer)
+    document = jsonable(found)
+    exhibits = document.pop("exhibits")
+    if config.report:
+        page = evaluation_page(document, exhibits)
+        _write(config.report, page)
+        observer.say(f"report: {config.report} ({len(page.encode()) / 1e6:.1f} MB)")
     if json:
-        show_json(report)
+        show_json(document)
     else:
-        _show(report)
-    for figure in report.unmet:
+        _show(found)
+    for figure in found.unmet:
         show_error(figure, "the models are held to --min-psnr, --min-ssim and --not-worse-than")
-    if report.unmet:
+    if found.unmet:
         return ExitCode.BELOW
-    return ExitCode.PARTIAL if any(scored.failed for scored in report.sets) else ExitCode.OK
+    return ExitCode.PARTIAL if any(scored.failed for scored in found.sets) else ExitCode.OK
+
+
+def _require_writable(config: EvalConfig) -> None:
+    """Refuse, before an hour of work, a report that could not be written."""
+    if config.report is None:
+        return
+    if config.report.exists() and not config.overwrite:
+        raise UsageError(f"{config.report} exists already", hint="pass --overwrite to replace it")
+    if not config.report.parent.is_dir():
+        raise UsageError(f"{config.report.parent}: no such folder", hint="make it first")
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        write_text(path, page)
+    except OSError as error:
+        raise ResourceError(
+            f"{path}: {error.strerror or error}",
+            hint="free some disk space, or choose another file",
+        ) from error
 
 
 def _show(report: "EvalReport") -> None:

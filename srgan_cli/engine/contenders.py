@@ -17,6 +17,7 @@ from srgan_cli.imaging.resize import Kernel, enlarge
 from srgan_cli.observer import Observer, SilentBar
 
 BASELINES: tuple[Kernel, ...] = ("bicubic", "lanczos")
+_REFERENCES = ("LR", "HR")  # What the report calls the pictures that are not scored.
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,14 @@ def _distinct_names(models: list[Model], folders: tuple[Path, ...]) -> tuple[lis
     short = [model.source.name for model in models]
     short += [folder.resolve().name for folder in folders]
     paths = [model.source.path for model in models] + [folder.resolve() for folder in folders]
-    counts = Counter([*BASELINES, *short])
+    counts = Counter([*BASELINES, *_REFERENCES, *short])
     names = [
         name if counts[name] == 1 else f"{path.parent.name}/{name}"
         for name, path in zip(short, paths, strict=True)
     ]
-    repeated = [name for name, count in Counter([*BASELINES, *names]).items() if count > 1]
+    repeated = [
+        name for name, count in Counter([*BASELINES, *_REFERENCES, *names]).items() if count > 1
+    ]
     if repeated:
         raise UsageError(
             f"two things to compare are called {repeated[0]}",

@@ -21,11 +21,12 @@ from srgan_cli.engine.evalsets import (
     paired_scale,
     validation_set,
 )
+from srgan_cli.engine.exhibits import Crop, Exhibit, allowance, make_crops
 from srgan_cli.engine.gate import EarlierRun, unmet
 from srgan_cli.engine.pipeline import in_pipeline
 from srgan_cli.engine.protocol import PSNR, SSIM, Metric, Protocol
 from srgan_cli.engine.scores import PictureScores, SetScores, means
-from srgan_cli.errors import InputError
+from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.metrics import SSIM_WINDOW
 from srgan_cli.observer import Observer
@@ -59,6 +60,8 @@ class EvalReport:
     """Every model and folder against bicubic, and every later one against the first."""
     unmet: tuple[str, ...]
     """Figures below what ``--min-psnr`` and its like ask for, in words."""
+    exhibits: tuple[Exhibit, ...]
+    """Crops for the HTML report, when one is asked for; not part of the JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,16 @@ class _Enlarged:
     """What the models made of the frame, by name."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A scored picture, or why there is none."""
+
+    job: _Job
+    scores: PictureScores | None
+    crops: tuple[Crop, ...] = ()
+    problem: str = ""
+
+
 def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
     """Score models, folders of pictures and two baselines on sets of HR pictures.
 
@@ -106,7 +119,8 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
     if earlier:
         earlier.require_comparable(protocol, lineup.contenders)
     sets = _open_sets(config, lineup, scale, observer)
-    scored = _score_sets(sets, lineup, protocol, observer)
+    outcomes = _score_all(sets, lineup, protocol, _crop_bytes(config, sets), observer)
+    scored = tuple(_set_scores(s.name, outcomes, lineup) for s in sets)
     metrics = (PSNR, SSIM)
     return EvalReport(
         FORMAT,
@@ -117,7 +131,14 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
         scored,
         tuple(_comparisons(scored, lineup.contenders, metrics)),
         unmet(config, lineup.contenders, scored, earlier),
+        tuple(Exhibit(o.job.set, o.job.name, o.crops) for o in outcomes if o.scores),
     )
+
+
+def _crop_bytes(config: EvalConfig, sets: Sequence[PictureSet]) -> int:
+    if config.report is None:
+        return 0
+    return allowance(config.report_mb, sum(len(s.load) for s in sets))
 
 
 def _scale(config: EvalConfig, lineup: Lineup) -> int:
@@ -135,24 +156,31 @@ def _open_sets(
     if config.hr:
         return [matched_set(config.hr, config.lr, lineup.folders, scale)]
     if config.sets:
-        return [folder_set(folder, scale) for folder in config.sets]
+        sets = [folder_set(folder, scale) for folder in config.sets]
+        names = [s.name for s in sets]
+        if len(set(names)) < len(names):
+            raise UsageError("two of the folders have the same name", hint="rename one of them")
+        return sets
     return [validation_set(lineup.models[0], scale, observer)]
 
 
-def _score_sets(
-    sets: Sequence[PictureSet], lineup: Lineup, protocol: Protocol, observer: Observer
-) -> tuple[SetScores, ...]:
+def _score_all(
+    sets: Sequence[PictureSet],
+    lineup: Lineup,
+    protocol: Protocol,
+    crop_bytes: int,
+    observer: Observer,
+) -> list[_Outcome]:
     jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
-    stages = in_pipeline(jobs, _load, partial(_enlarge, lineup), partial(_score, lineup, protocol))
+    score = partial(_score, lineup, protocol, crop_bytes)
+    outcomes = []
     with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
-        outcomes = []
-        for outcome in stages:
+        for outcome in in_pipeline(jobs, _load, partial(_enlarge, lineup), score):
             outcomes.append(outcome)
-            if isinstance(outcome, str):
-                observer.warn(f"left out: {outcome}")
+            if outcome.problem:
+                observer.warn(f"left out: {outcome.problem}")
             bar.advance()
-    results = iter(outcomes)
-    return tuple(_set_scores(s.name, [next(results) for _ in s.load], lineup) for s in sets)
+    return outcomes
 
 
 def _load(job: _Job) -> _Loaded:
@@ -166,22 +194,27 @@ def _enlarge(lineup: Lineup, loaded: _Loaded) -> _Enlarged:
     return _Enlarged(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
 
 
-def _score(lineup: Lineup, protocol: Protocol, enlarged: _Enlarged) -> PictureScores | str:
+def _score(lineup: Lineup, protocol: Protocol, crop_bytes: int, enlarged: _Enlarged) -> _Outcome:
     """Score one picture, or say why it cannot be scored."""
-    frame, name = enlarged.loaded.frame, enlarged.loaded.job.name
+    frame, job = enlarged.loaded.frame, enlarged.loaded.job
     if frame is None:
-        return enlarged.loaded.problem
+        return _Outcome(job, None, problem=enlarged.loaded.problem)
     height, width = frame.hr.shape[:2]
     if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
-        return f"{name}: {width}x{height} leaves less than {SSIM_WINDOW} pixels inside the border"
+        problem = f"{job.name}: {width}x{height} leaves less than 11 pixels inside the border"
+        return _Outcome(job, None, problem=problem)
     results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
     scores = {c.name: protocol.score(results[c.name], frame.hr) for c in lineup.contenders}
-    return PictureScores(name, width, height, scores)
+    crops: tuple[Crop, ...] = ()
+    if crop_bytes:
+        crops = make_crops(frame, results, lineup.contenders, protocol.scale, crop_bytes)
+    return _Outcome(job, PictureScores(job.name, width, height, scores), crops)
 
 
-def _set_scores(name: str, outcomes: list[PictureScores | str], lineup: Lineup) -> SetScores:
-    pictures = tuple(outcome for outcome in outcomes if isinstance(outcome, PictureScores))
-    failed = tuple(outcome for outcome in outcomes if isinstance(outcome, str))
+def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
+    mine = [outcome for outcome in outcomes if outcome.job.set == name]
+    pictures = tuple(outcome.scores for outcome in mine if outcome.scores)
+    failed = tuple(outcome.problem for outcome in mine if outcome.problem)
     if not pictures:
         raise InputError(
             f"{name}: no picture could be scored", hint=f"the first problem: {failed[0]}"
