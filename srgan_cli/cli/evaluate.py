@@ -22,7 +22,7 @@ from srgan_cli.cli.render import (
     show_json,
     show_table,
 )
-from srgan_cli.config import Channel, EvalConfig
+from srgan_cli.config import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.paths import write_text
 from srgan_cli.report import evaluation_page
@@ -76,6 +76,15 @@ def evaluate(
         typer.Option(
             metavar="PIXELS",
             help="HR pixels cut off every side before scoring. [dim]Default: the scale.[/]",
+            show_default=False,
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join(EXTRA_METRICS),
+            help="Measure this as well; may be given again. lpips and dists need "
+            "[bold]pip install 'srgan-cli\\[perceptual]'[/].",
             show_default=False,
         ),
     ] = None,
@@ -138,6 +147,7 @@ def evaluate(
         scale=scale,
         channel=channel,
         border=border,
+        metrics=tuple(metric or ()),
         min_psnr=min_psnr,
         min_ssim=min_ssim,
         not_worse_than=not_worse_than,

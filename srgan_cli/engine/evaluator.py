@@ -22,6 +22,7 @@ from srgan_cli.engine.evalsets import (
     validation_set,
 )
 from srgan_cli.engine.exhibits import Crop, Exhibit, allowance, make_crops
+from srgan_cli.engine.extra_metrics import ExtraMetric, open_metrics, score_extra
 from srgan_cli.engine.gate import EarlierRun, unmet
 from srgan_cli.engine.pipeline import in_pipeline
 from srgan_cli.engine.protocol import PSNR, SSIM, Metric, Protocol
@@ -108,6 +109,7 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
         ResourceError: Device or memory are lacking.
     """
     earlier = EarlierRun.read(config.not_worse_than) if config.not_worse_than else None
+    extras = open_metrics(config.metrics, observer)
     lineup = open_lineup(config, observer)
     scale = _scale(config, lineup)
     protocol = Protocol(
@@ -119,9 +121,10 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
     if earlier:
         earlier.require_comparable(protocol, lineup.contenders)
     sets = _open_sets(config, lineup, scale, observer)
-    outcomes = _score_all(sets, lineup, protocol, _crop_bytes(config, sets), observer)
+    score = partial(_score, lineup, protocol, extras, _crop_bytes(config, sets))
+    outcomes = _score_all(sets, lineup, score, observer)
     scored = tuple(_set_scores(s.name, outcomes, lineup) for s in sets)
-    metrics = (PSNR, SSIM)
+    metrics = (PSNR, SSIM, *(extra.metric for extra in extras))
     return EvalReport(
         FORMAT,
         protocol,
@@ -167,12 +170,10 @@ def _open_sets(
 def _score_all(
     sets: Sequence[PictureSet],
     lineup: Lineup,
-    protocol: Protocol,
-    crop_bytes: int,
+    score: Callable[[_Enlarged], _Outcome],
     observer: Observer,
 ) -> list[_Outcome]:
     jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
-    score = partial(_score, lineup, protocol, crop_bytes)
     outcomes = []
     with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
         for outcome in in_pipeline(jobs, _load, partial(_enlarge, lineup), score):
@@ -194,7 +195,13 @@ def _enlarge(lineup: Lineup, loaded: _Loaded) -> _Enlarged:
     return _Enlarged(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
 
 
-def _score(lineup: Lineup, protocol: Protocol, crop_bytes: int, enlarged: _Enlarged) -> _Outcome:
+def _score(
+    lineup: Lineup,
+    protocol: Protocol,
+    extras: Sequence[ExtraMetric],
+    crop_bytes: int,
+    enlarged: _Enlarged,
+) -> _Outcome:
     """Score one picture, or say why it cannot be scored."""
     frame, job = enlarged.loaded.frame, enlarged.loaded.job
     if frame is None:
@@ -204,7 +211,11 @@ def _score(lineup: Lineup, protocol: Protocol, crop_bytes: int, enlarged: _Enlar
         problem = f"{job.name}: {width}x{height} leaves less than 11 pixels inside the border"
         return _Outcome(job, None, problem=problem)
     results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
-    scores = {c.name: protocol.score(results[c.name], frame.hr) for c in lineup.contenders}
+    scores = {
+        c.name: protocol.score(results[c.name], frame.hr)
+        | score_extra(extras, results[c.name], frame.hr, protocol.border)
+        for c in lineup.contenders
+    }
     crops: tuple[Crop, ...] = ()
     if crop_bytes:
         crops = make_crops(frame, results, lineup.contenders, protocol.scale, crop_bytes)

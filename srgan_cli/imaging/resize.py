@@ -75,6 +75,11 @@ def _resize_columns(image: Levels, new_width: int, kernel: Kernel = "bicubic") -
     return np.swapaxes(_resize_rows(np.swapaxes(image, 0, 1), new_width, kernel), 0, 1)
 
 
+def resample(image: Levels, height: int, width: int, kernel: Kernel = "bicubic") -> FloatArray:
+    """Resize rows, then columns, in floating point, neither rounded nor clipped."""
+    return _resize_columns(_resize_rows(image, height, kernel), width, kernel)
+
+
 def mod_crop(image: Uint8Image, scale: int) -> Uint8Image:
     """Cut rows and columns off the lower right so that both sides divide by ``scale``."""
     return image[: image.shape[0] // scale * scale, : image.shape[1] // scale * scale]
@@ -111,8 +116,8 @@ def enlarge(image: Uint8Image, scale: int, kernel: Kernel) -> FloatArray:
     Returns:
         H * scale, W * scale (, C) levels, clipped to 0..255 and not rounded.
     """
-    rows = _resize_rows(image, image.shape[0] * scale, kernel)
-    return np.clip(_resize_columns(rows, image.shape[1] * scale, kernel), 0, 255)
+    height, width = (length * scale for length in image.shape[:2])
+    return np.clip(resample(image, height, width, kernel), 0, 255)
 
 
 def upscale_bicubic(image: Uint8Image, scale: int) -> Uint8Image:

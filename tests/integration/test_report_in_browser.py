@@ -34,7 +34,7 @@ def page(tmp_path_factory) -> Path:
         (folder / name).mkdir()
     for i in range(6):
         name = f"{i}.png" if i else "<b onclick=alert(1)>&.png"
-        hr = synthetic_photograph(480, 440, seed=i)
+        hr = synthetic_photograph(420, 300, seed=i)
         sr = upscale_bicubic(downscale(hr, 2), 2).astype(float)
         Image.fromarray(hr).save(folder / "hr" / name)
         for tool, error in (("sharp", 0.5 * (sr - hr)), ("noisy", sr - hr)):
@@ -43,7 +43,9 @@ def page(tmp_path_factory) -> Path:
             Image.fromarray(result).save(folder / tool / name)
     report = folder / "report.html"
     options = ("--sr", folder / "sharp", "--sr", folder / "noisy", "--hr", folder / "hr")
-    code = run(["eval", *map(str, options), "--scale", "2", "--report", str(report)])
+    code = run(
+        ["eval", *map(str, options), "--scale", "2", "--report", str(report), "--report-mb", "1"]
+    )
     assert code == 0
     return report
 

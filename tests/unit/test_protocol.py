@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import structural_similarity
 
 from srgan_cli.engine.protocol import Protocol
@@ -76,3 +77,23 @@ def test_the_protocol_says_channel_border_scale_and_lr():
     text = Protocol(4, "y-float", 7, "LR as given").text
     for part in ("not rounded", "border 7 px", "×4", "LR as given"):
         assert part in text
+
+
+@pytest.mark.parametrize("channel", ["y", "y-float", "rgb"])
+def test_scores_equal_torchmetrics(hr, sr, channel):
+    """A second implementation, of other authors, in single precision."""
+    functional = pytest.importorskip("torchmetrics.functional.image")
+    protocol = _protocol(channel)
+    a, b = (
+        torch.from_numpy(protocol.plane(image).astype(np.float32)).permute(2, 0, 1)[None]
+        for image in (sr, hr)
+    )
+    scores = protocol.score(sr, hr)
+    assert scores["psnr"] == pytest.approx(
+        float(functional.peak_signal_noise_ratio(a, b, data_range=255.0)), abs=1e-3
+    )
+    # torchmetrics pads by reflection: what the padding touches is cut off again.
+    _, full = functional.structural_similarity_index_measure(
+        a, b, data_range=255.0, sigma=1.5, return_full_image=True
+    )
+    assert scores["ssim"] == pytest.approx(float(full[..., 5:-5, 5:-5].mean()), abs=1e-4)
