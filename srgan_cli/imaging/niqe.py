@@ -61,7 +61,8 @@ def _normalised(image: FloatArray) -> FloatArray:
     """Take away the local mean and divide by the local contrast (eq. 1 to 3)."""
     mean = _blur(image)
     deviation = np.sqrt(np.abs(_blur(image * image) - mean * mean))
-    return (image - mean) / (deviation + 1)
+    normalised: FloatArray = (image - mean) / (deviation + 1)
+    return normalised
 
 
 def _blur(image: FloatArray) -> FloatArray:
