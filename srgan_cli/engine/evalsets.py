@@ -213,8 +213,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
 
 
 def _read(path: Path) -> Uint8Image:
-    # A copy, since Pillow gives out memory that is read-only and torch wants to own its own.
-    return read_picture(path, max_pixels=_MAX_PIXELS).pixels.copy()
+    return read_picture(path, max_pixels=_MAX_PIXELS).pixels
 
 
 def _made_lr(hr: Uint8Image, scale: int, path: Path) -> Uint8Image:
