@@ -12,7 +12,7 @@ Computed = TypeVar("Computed")
 Result = TypeVar("Result")
 
 _WORKERS = 2
-_AHEAD = 4
+_AHEAD = 2
 
 
 def in_pipeline(

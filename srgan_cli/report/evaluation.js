@@ -9,7 +9,7 @@
   const key = (set, name) => JSON.stringify([set, name]);
   const crops = new Map(exhibits.map((e) => [key(e.set, e.name), e.crops]));
   const shown = pictures.filter((p) => (crops.get(key(p.set, p.name)) || []).length);
-  const state = { picture: shown[0], crop: 0, left: baseline, right: null, cut: 0.5, zoom: 1, x: 0, y: 0 };
+  const state = { picture: null, crop: 0, left: baseline, right: null, cut: 0.5, zoom: 1, x: 0, y: 0 };
 
   // Everything is written as text: a picture's name is never markup.
   function make(tag, properties = {}, ...children) {
@@ -354,6 +354,8 @@
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
   });
+  // The picture that gained most comes first: a reader sees at once what a model can do.
+  state.picture = shown.reduce((best, p) => (best && tested.length && gain(p, tested[0]) <= gain(best, tested[0]) ? best : p), undefined);
   heading();
   summary();
   extremes();

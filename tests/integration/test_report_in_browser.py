@@ -267,23 +267,21 @@ def test_light_and_dark_follow_the_system_and_the_button(opened):
 
 
 @pytest.mark.skipif(not SCREENSHOTS, reason="SRGAN_SCREENSHOTS names no folder")
-def test_screenshots_for_the_documentation(opened):
+def test_screenshots_for_the_documentation(browser):
     """Not a check: takes the pictures that docs/ shows, of the report SRGAN_REPORT names."""
-    opened.get(Path(os.environ["SRGAN_REPORT"]).resolve().as_uri())
+    browser.get(Path(os.environ["SRGAN_REPORT"]).resolve().as_uri())
     for name, width, height, scheme in (
         ("eval-report-light", 1200, 900, "light"),
         ("eval-report-dark", 1200, 900, "dark"),
         ("eval-report-phone", 390, 844, "light"),
     ):
-        _resize(opened, width, height)
-        _prefer(opened, scheme)
-        opened.execute_script("scrollTo(0, 0)")
+        _resize(browser, width, height)
+        _prefer(browser, scheme)
+        browser.execute_script("scrollTo(0, 0)")
         if name == "eval-report-dark":
-            _find(opened, "#in").click()
-            opened.execute_script("document.getElementById('viewer').scrollIntoView()")
-        shot = opened.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
+            browser.execute_script("document.getElementById('viewer').scrollIntoView()")
+        shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
         Path(SCREENSHOTS, f"{name}.png").write_bytes(base64.b64decode(shot))
-    opened.get("about:blank")
 
 
 def _resize(browser, width, height):
