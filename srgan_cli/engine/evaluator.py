@@ -179,7 +179,7 @@ def _score_all(
         for outcome in in_pipeline(jobs, _load, partial(_enlarge, lineup), score):
             outcomes.append(outcome)
             if outcome.problem:
-                observer.warn(f"left out: {outcome.problem}")
+                observer.warn(outcome.problem)
             bar.advance()
     return outcomes
 
@@ -208,7 +208,7 @@ def _score(
         return _Outcome(job, None, problem=enlarged.loaded.problem)
     height, width = frame.hr.shape[:2]
     if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
-        problem = f"{job.name}: {width}x{height} leaves less than 11 pixels inside the border"
+        problem = f"{job.name}: {width}x{height} is too small to be scored"
         return _Outcome(job, None, problem=problem)
     results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
     scores = {
