@@ -356,6 +356,8 @@ class EvalConfig:
     """The JSON of an earlier ``srgan eval --json``."""
     report: Path | None = None
     """HTML file to write."""
+    show: int = 0
+    """Crops to show in the terminal: of the pictures that gained least, then most."""
     report_mb: float = 20.0
     """Largest size of the HTML file, in megabytes."""
     overwrite: bool = False
@@ -373,6 +375,7 @@ class EvalConfig:
             _require_scale(self.scale)
         _require(self.border is None or self.border >= 0, "border", self.border, "0 or more")
         _require(self.tile >= 16, "tile", self.tile, "at least 16")
+        _require(self.show >= 0, "show", self.show, "0 or more")
         _require(self.report_mb >= 1, "report_mb", self.report_mb, "at least 1")
         for metric in self.metrics:
             _require(metric in EXTRA_METRICS, "metric", metric, ", ".join(EXTRA_METRICS))

@@ -1,11 +1,11 @@
 """``srgan eval``."""
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from srgan_cli.cli.evaluation_view import show_crops, show_evaluation
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import (
     DeviceOption,
@@ -14,21 +14,11 @@ from srgan_cli.cli.options import (
     ScaleOption,
     TileOption,
 )
-from srgan_cli.cli.render import (
-    RichObserver,
-    jsonable,
-    say,
-    show_error,
-    show_json,
-    show_table,
-)
+from srgan_cli.cli.render import RichObserver, jsonable, show_error, show_json
 from srgan_cli.config import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.paths import write_text
 from srgan_cli.report import evaluation_page
-
-if TYPE_CHECKING:
-    from srgan_cli.engine import Comparison, EvalReport, SetScores
 
 
 def _folder(flag: str, text: str) -> Any:
@@ -112,6 +102,13 @@ def evaluate(
             metavar="FILE.html", help="Write a page with plots and pictures.", show_default=False
         ),
     ] = None,
+    show: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Show crops of N pictures here, in kitty, iTerm2 or a sixel terminal.",
+        ),
+    ] = EvalConfig.show,
     report_mb: Annotated[
         float, typer.Option(metavar="MB", help="Largest size of that page.")
     ] = EvalConfig.report_mb,
@@ -152,6 +149,7 @@ def evaluate(
         min_ssim=min_ssim,
         not_worse_than=not_worse_than,
         report=report,
+        show=show,
         report_mb=report_mb,
         overwrite=overwrite,
         tile=tile,
@@ -172,7 +170,8 @@ def evaluate(
     if json:
         show_json(document)
     else:
-        _show(found)
+        show_evaluation(found)
+        show_crops(document, exhibits, show, observer)
     for figure in found.unmet:
         show_error(figure, "the models are held to --min-psnr, --min-ssim and --not-worse-than")
     if found.unmet:
@@ -198,59 +197,3 @@ def _write(path: Path, page: str) -> None:
             f"{path}: {error.strerror or error}",
             hint="free some disk space, or choose another file",
         ) from error
-
-
-def _show(report: "EvalReport") -> None:
-    gain = {metric.name: metric for metric in report.metrics}["psnr"]
-    columns = {
-        "": "left",
-        **{metric.label: "right" for metric in report.metrics},
-        "gain over bicubic (95 %)": "right",
-        "verdict": "left",
-    }
-    for scored in report.sets:
-        against_bicubic = {
-            comparison.contender: comparison
-            for comparison in report.comparisons
-            if comparison.set == scored.name
-            and comparison.metric == gain.name
-            and comparison.against == "bicubic"
-        }
-        rows = [
-            [
-                contender.name,
-                *(
-                    f"{scored.means[contender.name][metric.name]:.{metric.digits}f}"
-                    for metric in report.metrics
-                ),
-                *_gain(against_bicubic.get(contender.name)),
-            ]
-            for contender in report.contenders
-        ]
-        title = f"{scored.name} ×{report.protocol.scale}, {_count(scored)}"
-        show_table(title, columns, rows)
-    for comparison in report.comparisons:
-        if comparison.against != "bicubic" and comparison.metric == gain.name:
-            difference, verdict = _gain(comparison)
-            say(
-                f"{comparison.set}: {comparison.contender} against {comparison.against}: "
-                f"{verdict}, {difference}"
-            )
-    say(f"protocol: {report.protocol_text}")
-
-
-def _count(scored: "SetScores") -> str:
-    left_out = f", {len(scored.failed)} left out" if scored.failed else ""
-    return f"{len(scored.pictures)} picture{'s' * (len(scored.pictures) != 1)}{left_out}"
-
-
-def _gain(comparison: "Comparison | None") -> tuple[str, str]:
-    if comparison is None:
-        return "", ""
-    difference = comparison.difference
-    if not math.isfinite(difference.mean):
-        return "", "equal to HR"
-    if difference.low is None or difference.high is None:
-        return f"{difference.mean:+.2f} dB", difference.verdict
-    interval = f"({difference.low:+.2f} to {difference.high:+.2f})"
-    return f"{difference.mean:+.2f} dB {interval}", difference.verdict

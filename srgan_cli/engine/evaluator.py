@@ -34,6 +34,8 @@ from srgan_cli.observer import Observer
 
 FORMAT = 1
 
+_SHOWN_BYTES = 150_000  # Of a picture's crops when they are for the terminal only.
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -140,7 +142,7 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
 
 def _crop_bytes(config: EvalConfig, sets: Sequence[PictureSet]) -> int:
     if config.report is None:
-        return 0
+        return _SHOWN_BYTES if config.show else 0
     return allowance(config.report_mb, sum(len(s.load) for s in sets))
 
 

@@ -151,6 +151,21 @@ def test_bad_input_takes_two_lines(evaluate, folders, monkeypatch, options, code
     assert " hint: " in err
 
 
+@pytest.mark.parametrize("term", ["xterm-kitty", "foot"])
+def test_crops_are_drawn_in_terminals_that_can_show_them(evaluate, folders, monkeypatch, term):
+    for name in ("TMUX", "TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", term)
+    options = (*_results(folders, "noisy"), "--show", 3)
+    _, out, err = evaluate(*options)
+    assert "\x1b" not in out
+    assert "kitty, iTerm2 and sixel terminals show them" in err
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    _, out, _ = evaluate(*options)
+    assert out.count("LR | bicubic | noisy | HR") == 3
+    assert out.count({"foot": "\x1bPq", "xterm-kitty": "\x1b_Ga=T"}[term]) == 3
+
+
 def _results(folders, *names):
     return (
         *(part for name in names for part in ("--sr", folders / name)),
