@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
     RESOURCE = 5, "a device, memory, disk or network is lacking"
     DIVERGED = 6, "training diverged: a loss is no longer finite"
     PARTIAL = 7, "some pictures failed, the rest are written"
+    BELOW = 8, "a score is below what --min-psnr, --min-ssim or --not-worse-than asks for"
     INTERRUPTED = 130, "interrupted; training saved where it stands"
 
 

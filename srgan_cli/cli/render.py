@@ -1,5 +1,6 @@
 """What people see: progress and messages on stderr, results on stdout."""
 
+import base64
 import json
 import math
 from collections.abc import Mapping
@@ -53,6 +54,8 @@ def jsonable(value: object) -> Any:
         return _printable(str(value))
     if isinstance(value, str):
         return _printable(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -124,6 +124,17 @@ def find_dataset(spec: str | None) -> tuple[Path, str]:
     return newest, "the newest prepared"
 
 
+def find_by_fingerprint(fingerprint: str) -> Path | None:
+    """Return the folder of the data set with this fingerprint, if it is on this machine."""
+    for folder in _datasets():
+        try:
+            if Manifest.read(folder).fingerprint == fingerprint:
+                return folder
+        except InputError:
+            continue  # Another set's damage is not this search's business.
+    return None
+
+
 def _datasets() -> list[Path]:
     root = datasets_dir()
     if not root.is_dir():

@@ -6,29 +6,41 @@ observer and returns a frozen report.
 
 from srgan_cli.data.prepare import PrepareReport, prepare
 from srgan_cli.engine.batch import Failed
+from srgan_cli.engine.comparison import Difference
+from srgan_cli.engine.contenders import Contender
 from srgan_cli.engine.estimate import Estimate, EstimateReport, estimate
-from srgan_cli.engine.evaluator import EvalReport, PictureScore, Score, SetScore, evaluate
+from srgan_cli.engine.evaluator import (
+    Comparison,
+    EvalReport,
+    evaluate,
+)
 from srgan_cli.engine.models import Discriminator, Generator
+from srgan_cli.engine.protocol import Metric, Protocol
 from srgan_cli.engine.run import TrainReport, train
+from srgan_cli.engine.scores import PictureScores, SetScores
 from srgan_cli.engine.upscale import Upscaled, UpscaleReport, upscale
 from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.validation import Scores
 from srgan_cli.engine.weights import Model, ModelSource, find_model, load_model
 
 __all__ = [
+    "Comparison",
+    "Contender",
+    "Difference",
     "Discriminator",
     "Estimate",
     "EstimateReport",
     "EvalReport",
     "Failed",
     "Generator",
+    "Metric",
     "Model",
     "ModelSource",
-    "PictureScore",
+    "PictureScores",
     "PrepareReport",
-    "Score",
+    "Protocol",
     "Scores",
-    "SetScore",
+    "SetScores",
     "TrainReport",
     "UpscaleReport",
     "Upscaled",

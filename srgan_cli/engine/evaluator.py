@@ -1,189 +1,252 @@
-"""Score a generator beside bicubic enlargement: ``srgan eval``."""
+"""Score models beside bicubic and Lanczos enlargement: ``srgan eval``."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from statistics import fmean
-
-import numpy as np
-import numpy.typing as npt
 
 from srgan_cli.config import EvalConfig
-from srgan_cli.data.manifest import Entry, find_dataset
-from srgan_cli.data.store import Store
-from srgan_cli.engine.upscaler import Upscaler, open_upscaler
-from srgan_cli.engine.weights import ModelSource
-from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import list_pictures, read_picture
-from srgan_cli.imaging.metrics import SSIM_WINDOW, crop_border, luma, psnr, ssim
-from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
-from srgan_cli.observer import Bar, Observer, SilentBar
+from srgan_cli.engine.comparison import Difference, compare
+from srgan_cli.engine.contenders import (
+    BASELINES,
+    Contender,
+    Lineup,
+    enlarge_baselines,
+    open_lineup,
+)
+from srgan_cli.engine.evalsets import (
+    Frame,
+    PictureSet,
+    folder_set,
+    matched_set,
+    paired_scale,
+    validation_set,
+)
+from srgan_cli.engine.exhibits import Crop, Exhibit, allowance, make_crops
+from srgan_cli.engine.extra_metrics import ExtraMetric, open_metrics, score_extra
+from srgan_cli.engine.gate import EarlierRun, unmet
+from srgan_cli.engine.pipeline import in_pipeline
+from srgan_cli.engine.protocol import PSNR, SSIM, Metric, Protocol
+from srgan_cli.engine.scores import PictureScores, SetScores, means
+from srgan_cli.errors import InputError, UsageError
+from srgan_cli.imaging.levels import Levels
+from srgan_cli.imaging.metrics import SSIM_WINDOW
+from srgan_cli.observer import Observer
 
-Image = npt.NDArray[np.uint8]
+FORMAT = 1
 
-_MAX_PIXELS = 256_000_000
+_SHOWN_BYTES = 150_000  # Of a picture's crops when they are for the terminal only.
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """PSNR in dB and SSIM, of one picture or as the mean of several."""
+class Comparison:
+    """One contender against another on one set."""
 
-    psnr: float
-    ssim: float
-
-
-@dataclass(frozen=True, slots=True)
-class PictureScore:
-    """Both scores of one picture."""
-
-    name: str
-    bicubic: Score
-    model: Score
-
-
-@dataclass(frozen=True, slots=True)
-class SetScore:
-    """Scores of one set of pictures."""
-
-    name: str
-    pictures: tuple[PictureScore, ...]
-    failed: tuple[str, ...]
-    """Pictures that could not be scored, each with the reason."""
-
-    @property
-    def bicubic(self) -> Score:
-        """Mean over the pictures."""
-        return _mean(picture.bicubic for picture in self.pictures)
-
-    @property
-    def model(self) -> Score:
-        """Mean over the pictures."""
-        return _mean(picture.model for picture in self.pictures)
+    set: str
+    contender: str
+    against: str
+    metric: str
+    difference: Difference
 
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What ``srgan eval`` found."""
+    """What ``srgan eval`` found; its JSON form is what ``--not-worse-than`` reads."""
 
-    model: ModelSource
-    scale: int
-    protocol: str
+    format: int
+    protocol: Protocol
+    protocol_text: str
     """How the scores were computed, in one line."""
-    sets: tuple[SetScore, ...]
+    metrics: tuple[Metric, ...]
+    contenders: tuple[Contender, ...]
+    sets: tuple[SetScores, ...]
+    comparisons: tuple[Comparison, ...]
+    """Every model and folder against bicubic, and every later one against the first."""
+    unmet: tuple[str, ...]
+    """Figures below what ``--min-psnr`` and its like ask for, in words."""
+    exhibits: tuple[Exhibit, ...]
+    """Crops for the HTML report, when one is asked for; not part of the JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Pairs:
-    """A set of pictures that are decoded one at a time."""
+class _Job:
+    """One picture on its way through the pipeline."""
 
-    title: str
-    load: Mapping[str, Callable[[], tuple[Image, Image]]]
-    """For every name, what returns its LR and HR pixels."""
+    set: str
+    name: str
+    load: Callable[[], Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    job: _Job
+    frame: Frame | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Enlarged:
+    loaded: _Loaded
+    results: Mapping[str, Levels]
+    """What the models made of the frame, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A scored picture, or why there is none."""
+
+    job: _Job
+    scores: PictureScores | None
+    crops: tuple[Crop, ...] = ()
+    problem: str = ""
 
 
 def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
-    """Score a model on sets of HR pictures, whose LR is made by MATLAB's bicubic.
+    """Score models, folders of pictures and two baselines on sets of HR pictures.
 
     Raises:
-        InputError: A folder is missing or holds no picture that can be scored.
-        WeightsError: The weights cannot be used, or have another scale.
+        InputError: A folder is missing, names do not match, or no picture of a set can
+            be scored.
+        UsageError: Options contradict each other.
+        WeightsError: Weights cannot be used, or have another scale.
         ResourceError: Device or memory are lacking.
     """
-    upscaler = open_upscaler(config, observer)
-    scale = upscaler.model.scale
-    border = scale if config.border is None else config.border
+    earlier = EarlierRun.read(config.not_worse_than) if config.not_worse_than else None
+    extras = open_metrics(config.metrics, observer)
+    lineup = open_lineup(config, observer)
+    scale = _scale(config, lineup)
+    protocol = Protocol(
+        scale,
+        config.channel,
+        scale if config.border is None else config.border,
+        "LR as given" if config.lr else "LR by MATLAB-exact bicubic, 8 bits",
+    )
+    if earlier:
+        earlier.require_comparable(protocol, lineup.contenders)
+    sets = _open_sets(config, lineup, scale, observer)
+    score = partial(_score, lineup, protocol, extras, _crop_bytes(config, sets))
+    outcomes = _score_all(sets, lineup, score, observer)
+    scored = tuple(_set_scores(s.name, outcomes, lineup) for s in sets)
+    metrics = (PSNR, SSIM, *(extra.metric for extra in extras))
+    return EvalReport(
+        FORMAT,
+        protocol,
+        protocol.text,
+        metrics,
+        lineup.contenders,
+        scored,
+        tuple(_comparisons(scored, lineup.contenders, metrics)),
+        unmet(config, lineup.contenders, scored, earlier),
+        tuple(Exhibit(o.job.set, o.job.name, o.crops) for o in outcomes if o.scores),
+    )
+
+
+def _crop_bytes(config: EvalConfig, sets: Sequence[PictureSet]) -> int:
+    if config.report is None:
+        return _SHOWN_BYTES if config.show else 0
+    return allowance(config.report_mb, sum(len(s.load) for s in sets))
+
+
+def _scale(config: EvalConfig, lineup: Lineup) -> int:
+    if lineup.models:
+        return lineup.models[0].scale
+    if config.scale is None and config.lr and config.hr:
+        return paired_scale(config.lr, config.hr)
+    assert config.scale is not None, "EvalConfig asks for a scale where no model sets it"
+    return config.scale
+
+
+def _open_sets(
+    config: EvalConfig, lineup: Lineup, scale: int, observer: Observer
+) -> list[PictureSet]:
+    if config.hr:
+        return [matched_set(config.hr, config.lr, lineup.folders, scale)]
     if config.sets:
-        sets = [_folder_pairs(folder, scale) for folder in config.sets]
-    else:
-        sets = [_validation_pairs(scale, observer)]
-    with observer.bar("scoring", total=sum(len(s.load) for s in sets), unit="pictures") as bar:
-        scored = tuple(_score_set(pairs, upscaler, border, observer, bar) for pairs in sets)
-    protocol = (
-        f"Y channel (BT.601, 16-235, rounded; grey as it is), border {border} px, ×{scale}, "
-        "LR by MATLAB-exact bicubic, SSIM 11×11 Gaussian σ 1.5"
-    )
-    return EvalReport(upscaler.model.source, scale, protocol, scored)
+        sets = [folder_set(folder, scale) for folder in config.sets]
+        names = [s.name for s in sets]
+        if len(set(names)) < len(names):
+            raise UsageError("two of the folders have the same name", hint="rename one of them")
+        return sets
+    return [validation_set(lineup.models[0], scale, observer)]
 
 
-def _folder_pairs(folder: Path, scale: int) -> _Pairs:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder", hint="name folders of HR pictures")
-    pictures = list_pictures(folder)
+def _score_all(
+    sets: Sequence[PictureSet],
+    lineup: Lineup,
+    score: Callable[[_Enlarged], _Outcome],
+    observer: Observer,
+) -> list[_Outcome]:
+    jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
+    outcomes = []
+    with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
+        for outcome in in_pipeline(jobs, _load, partial(_enlarge, lineup), score):
+            outcomes.append(outcome)
+            if outcome.problem:
+                observer.warn(outcome.problem)
+            bar.advance()
+    return outcomes
+
+
+def _load(job: _Job) -> _Loaded:
+    try:
+        return _Loaded(job, job.load())
+    except InputError as error:
+        return _Loaded(job, None, error.message)
+
+
+def _enlarge(lineup: Lineup, loaded: _Loaded) -> _Enlarged:
+    return _Enlarged(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
+
+
+def _score(
+    lineup: Lineup,
+    protocol: Protocol,
+    extras: Sequence[ExtraMetric],
+    crop_bytes: int,
+    enlarged: _Enlarged,
+) -> _Outcome:
+    """Score one picture, or say why it cannot be scored."""
+    frame, job = enlarged.loaded.frame, enlarged.loaded.job
+    if frame is None:
+        return _Outcome(job, None, problem=enlarged.loaded.problem)
+    height, width = frame.hr.shape[:2]
+    if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
+        problem = f"{job.name}: {width}x{height} is too small to be scored"
+        return _Outcome(job, None, problem=problem)
+    results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
+    scores = {
+        c.name: protocol.score(results[c.name], frame.hr)
+        | score_extra(extras, results[c.name], frame.hr, protocol.border)
+        for c in lineup.contenders
+    }
+    crops: tuple[Crop, ...] = ()
+    if crop_bytes:
+        crops = make_crops(frame, results, lineup.contenders, protocol.scale, crop_bytes)
+    return _Outcome(job, PictureScores(job.name, width, height, scores), crops)
+
+
+def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
+    mine = [outcome for outcome in outcomes if outcome.job.set == name]
+    pictures = tuple(outcome.scores for outcome in mine if outcome.scores)
+    failed = tuple(outcome.problem for outcome in mine if outcome.problem)
     if not pictures:
-        raise InputError(f"{folder}: no pictures in this folder", hint="name another folder")
-
-    def load(path: Path) -> tuple[Image, Image]:
-        hr = mod_crop(read_picture(path, max_pixels=_MAX_PIXELS).pixels, scale)
-        if not hr.size:
-            raise InputError(f"{path}: smaller than ×{scale}", hint="leave it out")
-        return downscale(hr, scale), hr
-
-    return _Pairs(
-        folder.resolve().name,
-        {path.relative_to(folder).as_posix(): partial(load, path) for path in pictures},
-    )
-
-
-def _validation_pairs(scale: int, observer: Observer) -> _Pairs:
-    folder, reason = find_dataset(None)
-    store = Store(folder)
-    if store.manifest.scale != scale:
         raise InputError(
-            f"data set {store.manifest.name} is ×{store.manifest.scale}, the model ×{scale}",
-            hint="name folders of HR pictures, or choose another --model",
+            f"{name}: no picture could be scored", hint=f"the first problem: {failed[0]}"
         )
-    entries = store.entries("validation")
-    observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation pictures")
-
-    def load(entry: Entry) -> tuple[Image, Image]:
-        lr, hr = store.pair(entry)
-        return lr.numpy(), hr.numpy()
-
-    return _Pairs(
-        f"{store.manifest.name} validation",
-        {entry.source: partial(load, entry) for entry in entries},
-    )
+    set_means = {c.name: means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
+    return SetScores(name, set_means, pictures, failed)
 
 
-def _score_set(
-    pairs: _Pairs, upscaler: Upscaler, border: int, observer: Observer, bar: Bar
-) -> SetScore:
-    scores: list[PictureScore] = []
-    failed: list[str] = []
-    for name, load in pairs.load.items():
-        try:
-            scores.append(_score_picture(name, *load(), upscaler, border))
-        except InputError as error:
-            failed.append(error.message)
-            observer.warn(error.message)
-        bar.advance()
-    if not scores:
-        raise InputError(
-            f"{pairs.title}: no picture could be scored", hint=f"the first problem: {failed[0]}"
-        )
-    return SetScore(pairs.title, tuple(scores), tuple(failed))
-
-
-def _score_picture(
-    name: str, lr: Image, hr: Image, upscaler: Upscaler, border: int
-) -> PictureScore:
-    if min(hr.shape[:2]) - 2 * border < SSIM_WINDOW:
-        raise InputError(
-            f"{name}: {hr.shape[1]}x{hr.shape[0]} is too small to be scored",
-            hint=f"pictures need at least {SSIM_WINDOW} pixels inside the border",
-        )
-    wanted = crop_border(luma(hr), border)
-    bicubic = upscale_bicubic(lr, upscaler.model.scale)
-    model = upscaler.enlarge(lr, SilentBar())
-    return PictureScore(name, *(_score(image, wanted, border) for image in (bicubic, model)))
-
-
-def _score(image: Image, wanted: Image, border: int) -> Score:
-    y = crop_border(luma(image), border)
-    return Score(psnr(y, wanted), ssim(y, wanted))
-
-
-def _mean(scores: Iterable[Score]) -> Score:
-    scores = list(scores)
-    return Score(fmean(score.psnr for score in scores), fmean(score.ssim for score in scores))
+def _comparisons(
+    sets: Sequence[SetScores], contenders: Sequence[Contender], metrics: Sequence[Metric]
+) -> Iterator[Comparison]:
+    tested = [c.name for c in contenders if c.kind != "baseline"]
+    pairs = [(name, BASELINES[0]) for name in tested] + [(name, tested[0]) for name in tested[1:]]
+    for scored in sets:
+        for name, against in pairs:
+            for metric in metrics:
+                first, second = (
+                    [picture.scores[who][metric.name] for picture in scored.pictures]
+                    for who in (name, against)
+                )
+                difference = compare(first, second, metric)
+                yield Comparison(scored.name, name, against, metric.name, difference)

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from srgan_cli.config import EvalConfig, UpscaleConfig
+from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.models import Generator
-from srgan_cli.engine.weights import Model, ModelSource, find_model, load_model, require_scale
+from srgan_cli.engine.weights import Model, ModelSource, load_model
 from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.frames import Pixels
-from srgan_cli.imaging.tensors import from_picture, to_levels
+from srgan_cli.imaging.tensors import from_picture, to_picture
 from srgan_cli.imaging.tiles import Span, tile_spans
 from srgan_cli.observer import Bar, Observer
 
@@ -114,19 +114,10 @@ class Upscaler:
                 f"{self.amp.precision}",
                 hint="pass --precision fp32",
             )
-        return to_levels(sr, grey=tile.ndim == 2, deep=deep)
+        return to_picture(sr, grey=tile.ndim == 2, deep=deep)
 
 
-def open_upscaler(config: EvalConfig, observer: Observer) -> Upscaler:
-    """Load the weights that a command is to use, and say which they are and why."""
-    upscaler = load_upscaler(find_model(config.model, config.scale), config, observer)
-    require_scale(upscaler.model, config.scale)
-    return upscaler
-
-
-def load_upscaler(
-    source: ModelSource, config: UpscaleConfig | EvalConfig, observer: Observer
-) -> Upscaler:
+def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer) -> Upscaler:
     """Load weights onto the device that a command is to use, and say which and why."""
     model = load_model(source)
     amp = Amp.create(resolve_device(config.device), config.precision)

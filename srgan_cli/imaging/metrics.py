@@ -3,44 +3,48 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from srgan_cli.imaging.levels import FloatArray, Levels, Uint8Image, to_levels
 
 _GAUSSIAN_SIGMA = 1.5
 SSIM_WINDOW = 11
 
 
-def luma(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def luma(image: Levels) -> Uint8Image:
     """Return the Y channel that papers score: BT.601, studio range, rounded.
 
-    ``16 + (65.481 R + 128.553 G + 24.966 B) / 255`` for R, G, B in 0..255, which is
-    MATLAB's ``rgb2ycbcr``. A grey picture is scored on its grey values as they are.
+    This is MATLAB's ``rgb2ycbcr``. A grey picture is scored on its grey values as
+    they are.
 
     Args:
-        image: H, W (grey) or H, W, 3 (RGB), uint8.
+        image: H, W (grey) or H, W, 3 (RGB), 0..255.
 
     Returns:
-        H, W, uint8: 16..235 for RGB input, the input itself for grey.
+        H, W, uint8: 16..235 for RGB input, the (rounded) input itself for grey.
     """
-    if image.ndim == 2:
-        return image
-    y = 16 + image.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255
-    rounded: npt.NDArray[np.uint8] = np.floor(y + 0.5).astype(np.uint8)
-    return rounded
+    return to_levels(luma_unrounded(image))
 
 
-def crop_border(image: npt.NDArray[np.uint8], border: int) -> npt.NDArray[np.uint8]:
+def luma_unrounded(image: Levels) -> FloatArray:
+    """Return Y as :func:`luma` does, without the rounding: what BasicSR's scripts score.
+
+    ``16 + (65.481 R + 128.553 G + 24.966 B) / 255`` for R, G, B in 0..255.
+    """
+    values = image.astype(np.float64)
+    return values if image.ndim == 2 else 16 + values @ np.array([65.481, 128.553, 24.966]) / 255
+
+
+def crop_border(image: Levels, border: int) -> Levels:
     """Cut ``border`` HR pixels off every side: they depend on how the edge was padded."""
     return image[border : image.shape[0] - border, border : image.shape[1] - border]
 
 
-def psnr(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
+def psnr(a: Levels, b: Levels) -> float:
     """Return the peak signal-to-noise ratio in dB for a peak of 255.
 
     Args:
-        a: uint8 of any shape.
-        b: uint8 of the same shape.
+        a: Of any shape, 0..255.
+        b: Of the same shape.
 
     Returns:
         ``10 log10(255² / MSE)``; infinity when both are equal.
@@ -53,7 +57,7 @@ def psnr(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def ssim(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
+def ssim(a: Levels, b: Levels) -> float:
     """Return the mean structural similarity of two one-channel pictures.
 
     Wang et al. 2004, with the reference implementation's constants: an 11x11
@@ -61,8 +65,8 @@ def ssim(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> float:
     where the window fits.
 
     Args:
-        a: H, W, uint8; both sides at least 11.
-        b: uint8 of the same shape.
+        a: H, W, 0..255; both sides at least 11.
+        b: Of the same shape.
 
     Returns:
         At most 1, reached when both are equal.
@@ -98,6 +102,6 @@ def _blur(x: FloatArray) -> FloatArray:
     return x
 
 
-def _require_same_shape(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> None:
+def _require_same_shape(a: Levels, b: Levels) -> None:
     if a.shape != b.shape:
         raise ValueError(f"pictures differ in shape: {a.shape} and {b.shape}")

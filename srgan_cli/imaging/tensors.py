@@ -35,7 +35,7 @@ def to_pixels(batch: Tensor) -> npt.NDArray[np.uint8]:
     return levels.permute(1, 2, 0).cpu().numpy()
 
 
-def to_levels(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
+def to_picture(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
     """Turn 1, 3, H, W floats into pixels: clipped to [0, 1] and rounded once.
 
     Args:

@@ -104,6 +104,7 @@ def test_exit_codes_are_the_documented_ones():
         "RESOURCE": 5,
         "DIVERGED": 6,
         "PARTIAL": 7,
+        "BELOW": 8,
         "INTERRUPTED": 130,
     }
     assert all(code.meaning for code in ExitCode)

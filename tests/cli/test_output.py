@@ -28,7 +28,13 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
         ("prepare", {"folder", "manifest", "unchanged"}),
         ("train", {"run", "weights", "steps", "seconds", "scores"}),
         ("upscale", {"model", "scale", "written", "unchanged", "failed"}),
-        ("eval", {"model", "scale", "protocol", "sets"}),
+        (
+            "eval",
+            {
+                *("format", "protocol", "protocol_text", "metrics", "contenders"),
+                *("sets", "comparisons", "unmet"),
+            },
+        ),
     ],
 )
 def test_json_is_one_document_and_nothing_else_on_stdout(srgan, commands, name, keys):
@@ -53,8 +59,8 @@ def test_tables_fit_eighty_columns_and_progress_stays_off_stdout(srgan, commands
 def test_perfect_scores_are_null_in_json_because_json_has_no_infinity(srgan, tmp_path):
     Image.new("RGB", (32, 32), (90, 90, 90)).save(tmp_path / "flat.png")
     (scored,) = srgan("eval", tmp_path, "--json").document["sets"]
-    assert scored["mean"]["bicubic"] == {"psnr": None, "ssim": 1.0}
-    assert scored["pictures"][0]["bicubic"]["psnr"] is None
+    assert scored["means"]["bicubic"] == {"psnr": None, "ssim": 1.0}
+    assert scored["pictures"][0]["scores"]["bicubic"]["psnr"] is None
 
 
 def test_names_that_are_no_unicode_come_out_as_json(srgan, make_photographs, tmp_path):

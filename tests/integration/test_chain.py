@@ -56,7 +56,10 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
 
     scored = srgan("eval")
     assert first_line(scored).startswith(f"model: {run.name} (the newest run), ×2")
-    assert "data set: photos-x2 (the newest prepared), 1 validation pictures" in scored.err
+    assert (
+        "data set: photos-x2 (the set that the model was trained on), 1 validation pictures"
+        in scored.err
+    )
     assert "protocol: Y channel" in scored.out
 
     bundled = srgan("eval", "--model", "fidelity-x2")

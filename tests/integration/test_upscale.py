@@ -11,7 +11,7 @@ from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.weights import Model, ModelSource, save_weights
 from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.imaging.resize import upscale_bicubic
-from srgan_cli.imaging.tensors import from_picture, to_levels, to_pixels
+from srgan_cli.imaging.tensors import from_picture, to_picture, to_pixels
 from srgan_cli.imaging.tiles import tile_spans
 from srgan_cli.observer import SilentBar
 from tests.conftest import synthetic_photograph
@@ -137,7 +137,7 @@ def test_grey_stays_grey(enlarge, tmp_path, extension):
     if extension != "webp":  # It has no grey.
         assert result.mode == "L"
     sr = random_generator(SMALL)(from_picture(source))
-    expected = to_levels(sr, grey=True, deep=False).astype(int)
+    expected = to_picture(sr, grey=True, deep=False).astype(int)
     got = np.asarray(result.convert("L")).astype(int)
     assert np.abs(got - expected).mean() < (4 if extension == "jpg" else 1)
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srgan_cli.imaging.resize import cubic_taps, downscale, mod_crop, upscale_bicubic
+from srgan_cli.imaging.resize import downscale, kernel_taps, mod_crop, upscale_bicubic
 from tests.conftest import synthetic_photograph
 
 SIDES = st.integers(1, 40)
@@ -48,7 +48,7 @@ def test_upscale_is_within_one_level_of_pillow_nearly_everywhere(scale):
 
 @given(SIDES, SIDES)
 def test_weights_of_every_pixel_sum_to_one_and_point_inside_the_axis(length, new_length):
-    indices, weights = cubic_taps(length, new_length)
+    indices, weights = kernel_taps(length, new_length)
     assert indices.shape == weights.shape
     assert len(weights) == new_length
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-12)
@@ -58,7 +58,7 @@ def test_weights_of_every_pixel_sum_to_one_and_point_inside_the_axis(length, new
 
 def test_taps_are_keys_cubic_at_the_classic_quarter_phases():
     # Enlarging by 2 samples the kernel at ±1/4 and ±3/4, ±5/4, ±7/4: known fractions of 128.
-    indices, weights = cubic_taps(16, 32)
+    indices, weights = kernel_taps(16, 32)
     middle = dict(zip(indices[16], weights[16] * 128, strict=True))
     assert {tap: weight for tap, weight in middle.items() if weight} == {
         6: -3,
@@ -115,7 +115,7 @@ def test_rows_are_resized_and_rounded_before_columns():
     transposed = downscale(image.swapaxes(0, 1), 2).swapaxes(0, 1)
     straight = downscale(image, 2)
     assert not np.array_equal(straight, transposed)
-    taps, weights = cubic_taps(32, 16)
+    taps, weights = kernel_taps(32, 16)
     rows = np.einsum("ot,ot...->o...", weights, image[taps].astype(float))
     rows = np.clip(np.floor(rows + 0.5), 0, 255)
     columns = np.einsum("ot,hotc->hoc", weights, rows[:, taps])

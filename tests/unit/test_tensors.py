@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srgan_cli.imaging.tensors import from_picture, to_levels, to_pixels, to_unit
+from srgan_cli.imaging.tensors import from_picture, to_picture, to_pixels, to_unit
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
@@ -18,7 +18,7 @@ def test_pixels_survive_the_way_to_a_network_and_back(height, width):
 
 def test_every_level_of_grey_survives():
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert np.array_equal(to_levels(from_picture(grey), grey=True, deep=False), grey)
+    assert np.array_equal(to_picture(from_picture(grey), grey=True, deep=False), grey)
 
 
 def test_channels_rows_and_columns_stay_in_their_order():
@@ -54,4 +54,4 @@ def test_read_only_pixels_are_copied():
 def test_every_level_of_16_bits_survives(grey):
     levels = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
     pixels = levels if grey else np.dstack([levels, levels[::-1], levels.T])
-    assert np.array_equal(to_levels(from_picture(pixels), grey=grey, deep=True), pixels)
+    assert np.array_equal(to_picture(from_picture(pixels), grey=grey, deep=True), pixels)

@@ -1,0 +1,21 @@
+"""Picture levels from 0 to 255, rounded or not."""
+
+import numpy as np
+import numpy.typing as npt
+
+Uint8Image = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+Levels = Uint8Image | FloatArray
+"""Levels from 0 to 255; float where an enlargement has not been rounded yet."""
+
+
+def to_levels(values: Levels) -> Uint8Image:
+    """Round half up and clip to 0..255, as MATLAB does; uint8 input is returned as it is."""
+    if values.dtype == np.uint8:
+        return values.astype(np.uint8, copy=False)
+    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
+
+
+def to_grey(image: Uint8Image) -> Uint8Image:
+    """Turn H, W, 3 pixels to H, W by full-range BT.601 luma."""
+    return to_levels(image.astype(np.float64) @ np.array([0.299, 0.587, 0.114]))
