@@ -1,5 +1,6 @@
 """What every tier shares: a home of its own, real data where present, synthetic photographs."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def synthetic_photograph(width: int, height: int, seed: int = 0) -> npt.NDArray[
 def _one_thread():
     """Sums come out in one order, and the tests leave the other cores alone."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible():
+    """Programs that tests start hear Ctrl-C even if the test run itself was started deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

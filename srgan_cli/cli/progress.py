@@ -9,7 +9,6 @@ from rich.progress import (
     ProgressColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Column
@@ -48,10 +47,8 @@ class RichObserver:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             _Count(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(elapsed_when_finished=True),
             console=self._console,
             expand=True,
         )

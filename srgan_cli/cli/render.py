@@ -69,14 +69,16 @@ def show_table(title: str, columns: Mapping[str, str], rows: list[list[str]]) ->
         columns: Heading to justification (``left`` or ``right``).
         rows: Cells, already formatted.
     """
-    table = Table(title=Text(title), title_justify="left")
+    table = Table()  # Its own title would be folded to the table's width.
     for heading, justify in columns.items():
         table.add_column(
             heading, justify="right" if justify == "right" else "left", overflow="fold"
         )
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
-    stdout().print(table)
+    console = stdout()
+    console.print(Text(one_line(title), style="bold"), soft_wrap=True)
+    console.print(table)
 
 
 def say(line: str) -> None:
