@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: rendered from plain data, no torch, no network."""
