@@ -9,7 +9,7 @@ from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import DeviceOption, JsonOption, PrecisionOption
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import say, show_json, show_table
-from srgan_cli.config import PRESETS, LossWeights, TrainConfig
+from srgan_cli.config import PRESETS, Degrade, LossWeights, TrainConfig
 from srgan_cli.errors import UsageError
 
 _MODEL, _LENGTH, _OPTIMISER, _LOSSES, _MACHINE = (
@@ -37,6 +37,24 @@ def train(
             metavar="|".join(PRESETS), help="Size of the generator.", rich_help_panel=_MODEL
         ),
     ] = TrainConfig.preset,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            "--scale",
+            "-s",
+            metavar="2|3|4|8",
+            help="Factor per side, of a set that holds several. [dim]Default: its first.[/]",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = TrainConfig.scale,
+    degrade: Annotated[
+        Degrade,
+        typer.Option(
+            help="Blur, noise, resizing and JPEG damage to learn to undo.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = TrainConfig.degrade,
     init: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Weights to start from.", rich_help_panel=_MODEL),
@@ -201,6 +219,8 @@ def train(
         data=data,
         name=name,
         preset=preset,
+        scale=scale,
+        degrade=degrade,
         epochs=epochs,
         steps=steps,
         pretrain=pretrain,

@@ -1,5 +1,6 @@
 """Random training patches, reproducible from the seed and the step alone."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from srgan_cli.data.manifest import Split
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.degrade import degrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,24 @@ class PatchSampler:
         split: Which pictures to draw from.
         patch: Side of a patch, in LR pixels.
         batch: Patches per step.
-        seed: Fixes order, places and orientations.
+        seed: Fixes order, places, orientations and degradations.
+        degrade: ``none`` takes the prepared LR pictures; ``mild`` and ``strong`` make LR
+            from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
 
     Raises:
         InputError: A picture of the split is smaller than a patch.
     """
 
-    def __init__(self, store: Store, split: Split, *, patch: int, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        split: Split,
+        *,
+        patch: int,
+        batch: int,
+        seed: int,
+        degrade: str = "none",
+    ) -> None:
         self._pairs = []
         for entry in store.entries(split):
             lr, hr = store.pair(entry)
@@ -52,8 +65,9 @@ class PatchSampler:
                     "or prepare with a larger --min-side",
                 )
             self._pairs.append((lr, hr))
-        self._scale = store.manifest.scale
+        self._scale = store.scale
         self._patch, self._batch, self._seed = patch, batch, seed
+        self._degrade = degrade
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -65,22 +79,72 @@ class PatchSampler:
 
     def batch(self, step: int) -> Batch:
         """Return the patches of one step, counted from 0."""
-        places = range(step * self._batch, (step + 1) * self._batch)
-        lr, hr = zip(*(self._patch_at(place) for place in places), strict=True)
-        return Batch(torch.stack(lr), torch.stack(hr))
+        # One generator per step: making one costs as much as cutting a patch.
+        draws = np.random.default_rng((self._seed, 1, step)).random((self._batch, 3))
+        lr, hr = zip(
+            *(self._patch_at(step * self._batch + i, *draw) for i, draw in enumerate(draws)),
+            strict=True,
+        )
+        batch = Batch(torch.stack(lr), torch.stack(hr))
+        return batch if self._degrade == "none" else self._degraded(batch, step)
 
-    def _patch_at(self, place: int) -> tuple[Tensor, Tensor]:
-        """Return the patch at one place of the endless sequence of epochs."""
+    def _patch_at(self, place: int, down: float, right: float, way: float) -> tuple[Tensor, Tensor]:
+        """Return the patch at one place of the endless sequence of epochs.
+
+        Args:
+            place: Which photograph of which epoch.
+            down: Where to cut, from 0 (top) to 1 (bottom).
+            right: Where to cut, from 0 (left) to 1 (right).
+            way: Which way round, from 0 to 1.
+        """
         epoch, position = divmod(place, len(self._pairs))
         lr, hr = self._pairs[_epoch_order(self._seed, epoch, len(self._pairs))[position]]
-        random = np.random.default_rng((self._seed, 1, place))
-        top = int(random.integers(lr.shape[0] - self._patch + 1))
-        left = int(random.integers(lr.shape[1] - self._patch + 1))
-        turn = int(random.integers(8))
+        height, width, _ = lr.shape
+        top = int(down * (height - self._patch + 1))
+        left = int(right * (width - self._patch + 1))
+        turn = int(way * 8)
         return (
             _turned(_crop(lr, top, left, self._patch), turn),
             _turned(_crop(hr, *(self._scale * n for n in (top, left, self._patch))), turn),
         )
+
+    def _degraded(self, batch: Batch, step: int) -> Batch:
+        """Make LR patches anew, as damaged as the world's pictures are."""
+        lr = [
+            degrade(hr, self._scale, self._degrade, np.random.default_rng((self._seed, 2, step, i)))
+            for i, hr in enumerate(batch.hr.numpy())
+        ]
+        return Batch(torch.from_numpy(np.stack(lr)), batch.hr)
+
+
+class BatchesAhead:
+    """Makes the next batches on other threads while the current one is trained on.
+
+    Args:
+        sampler: Where they come from.
+        num_ahead: How many to make ahead, each on a thread of its own.
+    """
+
+    def __init__(self, sampler: PatchSampler, num_ahead: int) -> None:
+        self._sampler, self._num_ahead = sampler, num_ahead
+        self._pool = ThreadPoolExecutor(num_ahead, thread_name_prefix="batches")
+        self._made: dict[int, Future[Batch]] = {}
+
+    def batch(self, step: int) -> Batch:
+        """Return the patches of one step; steps may be asked for in any order."""
+        wanted = range(step, step + self._num_ahead + 1)
+        self._made = {
+            n: self._made.get(n) or self._pool.submit(self._sampler.batch, n) for n in wanted
+        }
+        return self._made[step].result()
+
+
+def example_sheet(batch: Batch, num_pairs: int = 8) -> npt.NDArray[np.uint8]:
+    """Lay LR patches, enlarged to see their pixels, under their HR ones: H, W, 3."""
+    scale = batch.hr.shape[1] // batch.lr.shape[1]
+    large = batch.lr.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+    rows = [torch.cat(tuple(side[:num_pairs]), dim=1) for side in (batch.hr, large)]
+    return torch.cat(rows).numpy()
 
 
 @lru_cache(maxsize=4)  # A batch may straddle several epochs of a small set.

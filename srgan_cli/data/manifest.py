@@ -1,9 +1,9 @@
 """The manifest of a prepared data set, and how a set is found. No torch here.
 
-A data set is one folder::
+A data set is one folder, described in ``docs/data.md``::
 
-    manifest.json            settings, pictures, what was dropped and why
-    shard-00000.safetensors  uint8 tensors "hr/<index>" and "lr/<index>", H, W, 3
+    manifest.json              settings, pictures, what was dropped and why
+    shard-<key>.safetensors    uint8 tensors "hr/<index>" and "lr-x<scale>/<index>", H, W, 3
 """
 
 import json
@@ -14,20 +14,29 @@ from typing import Any, Literal, Self
 from srgan_cli.errors import InputError
 from srgan_cli.paths import datasets_dir
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 Split = Literal["train", "validation"]
+Kind = Literal[
+    "unreadable",
+    "small",
+    "duplicate",
+    "near-duplicate",
+    "excluded",
+    "flat",
+    "blurry",
+    "upscaled",
+    "blocky",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture of a data set."""
+    """One picture of a data set: a photograph, or a part of one where ``--crop`` was given."""
 
-    index: int
-    """Its number; the tensors are ``hr/<index>`` and ``lr/<index>``."""
     source: str
-    """Path below the source folder."""
+    """Path of the photograph below the source folder."""
     sha256: str
     """Hash of the source file."""
     width: int
@@ -36,18 +45,24 @@ class Entry:
     """HR rows."""
     split: Split
     """``train`` or ``validation``."""
-    shard: int
-    """Number of the shard that holds it."""
+    shard: str
+    """File name of the shard that holds it."""
+    index: int
+    """Its number there; the tensors are ``hr/<index>`` and ``lr-x<scale>/<index>``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
-    """A photograph that was left out."""
+class Finding:
+    """What is wrong with a photograph."""
 
     source: str
     """Path below the source folder."""
+    kind: Kind
+    """What it is, for counting."""
     reason: str
-    """Why, in plain words."""
+    """Why, in plain words and with the measured value."""
+    twin: str = ""
+    """For duplicates, the photograph that was kept instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +70,28 @@ class Manifest:
     """What ``manifest.json`` holds."""
 
     name: str
-    scale: int
-    created: str
-    """UTC time in ISO 8601."""
+    scales: tuple[int, ...]
+    """Factors per side for which the set holds LR pictures."""
     fingerprint: str
-    """Hash of the settings and of every source file's path and content."""
+    """Hash of the settings and of every picture's source path and content."""
     listing: str
-    """Hash of the source files' paths, sizes and times: tells cheaply whether they changed."""
+    """Hash of the settings and of the source files' paths, sizes and times: tells cheaply
+    whether they changed."""
     settings: dict[str, Any]
     pictures: tuple[Entry, ...]
-    dropped: tuple[Dropped, ...]
+    """In the order of their sources."""
+    dropped: tuple[Finding, ...]
+    """Photographs that were left out."""
+    flagged: tuple[Finding, ...]
+    """Photographs that were kept in spite of what was found."""
+    shards: tuple[str, ...]
+    """File names, in order."""
     format: int = FORMAT
+
+    @property
+    def scale(self) -> int:
+        """The first of the factors, and the only one of most sets."""
+        return self.scales[0]
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``."""
@@ -84,19 +110,23 @@ class Manifest:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values["format"] != FORMAT:
-                raise InputError(f"{path}: data set format {values['format']}", hint=hint)
+                raise InputError(
+                    f"{path}: data set format {values['format']}, this version reads {FORMAT}",
+                    hint="make the set again: srgan prepare FOLDER --overwrite",
+                )
             values["pictures"] = tuple(Entry(**entry) for entry in values["pictures"])
-            values["dropped"] = tuple(Dropped(**entry) for entry in values["dropped"])
-            return cls(**values)
+            for name in ("dropped", "flagged"):
+                values[name] = tuple(Finding(**finding) for finding in values[name])
+            for name in ("scales", "shards"):
+                values[name] = tuple(values[name])
+            manifest = cls(**values)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(f"{folder} holds no prepared data set", hint=hint) from error
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a data set manifest ({error})", hint=hint) from error
-
-
-def shard_name(number: int) -> str:
-    """Return the file name of a shard."""
-    return f"shard-{number:05d}.safetensors"
+        if any(Path(name).name != name for name in manifest.shards):
+            raise InputError(f"{path}: names a shard outside its folder", hint=hint)
+        return manifest
 
 
 def find_dataset(spec: str | None) -> tuple[Path, str]:

@@ -6,10 +6,11 @@ the pages that it touches.
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from srgan_cli.data.manifest import Entry, Manifest, Split, shard_name
+from srgan_cli.data.manifest import Entry, Manifest, Split
 from srgan_cli.errors import InputError
 
 
@@ -18,40 +19,56 @@ class Store:
 
     Args:
         folder: The data set's folder.
+        scale: Which of the set's scales to read; its first when not given.
 
     Raises:
-        InputError: The folder holds no data set, or a shard is missing or damaged.
+        InputError: The folder holds no data set, none of that scale, or a shard is
+            missing or damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scale: int | None = None) -> None:
         self.folder = folder
         self.manifest = Manifest.read(folder)
-        self._tensors: dict[str, Tensor] = {}
-        for number in sorted({entry.shard for entry in self.manifest.pictures}):
-            self._map(folder / shard_name(number))
+        self.scale = self.manifest.scale if scale is None else scale
+        if self.scale not in self.manifest.scales:
+            held = ", ".join(f"×{factor}" for factor in self.manifest.scales)
+            raise InputError(
+                f"data set {self.manifest.name} is for {held}, not ×{scale}",
+                hint=f"prepare it again with --scale {scale}, or choose another set",
+            )
+        self._tensors: dict[tuple[str, str], Tensor] = {}
+        wanted: dict[str, list[Entry]] = {}
         for entry in self.manifest.pictures:
-            self._require_pair(entry)
+            wanted.setdefault(entry.shard, []).append(entry)
+        for shard, entries in wanted.items():
+            self._map(folder / shard, entries)
 
-    def _map(self, path: Path) -> None:
+    def _map(self, path: Path, entries: list[Entry]) -> None:
         try:
             with safe_open(path, framework="pt") as shard:
                 # safetensors hands out views of the mapped file: no pixel is read here.
-                self._tensors |= {key: shard.get_tensor(key) for key in shard.keys()}  # noqa: SIM118
+                for key in (key for entry in entries for key in self._keys(entry)):
+                    self._tensors[path.name, key] = shard.get_tensor(key)
         except (OSError, SafetensorError) as error:
             raise InputError(
-                f"{path}: damaged shard ({error})", hint="prepare the data set again"
+                f"{path}: damaged shard ({error})",
+                hint="prepare the data set again with --overwrite",
             ) from error
+        for entry in entries:
+            self._require_pair(path, entry)
 
-    def _require_pair(self, entry: Entry) -> None:
-        for side, factor in (("hr", 1), ("lr", self.manifest.scale)):
-            tensor = self._tensors.get(f"{side}/{entry.index}")
-            shape = () if tensor is None else tensor.shape
-            if [factor * n for n in shape[:2]] != [entry.height, entry.width]:
-                path = self.folder / shard_name(entry.shard)
+    def _require_pair(self, path: Path, entry: Entry) -> None:
+        lr, hr = self.pair(entry)
+        width, height = entry.width, entry.height
+        for side, factor in ((lr, self.scale), (hr, 1)):
+            if side.dtype != torch.uint8 or side.shape != (height // factor, width // factor, 3):
                 raise InputError(
-                    f"{path}: damaged shard (no {side} pixels of {entry.source})",
-                    hint="prepare the data set again",
+                    f"{path}: damaged shard (not the pixels of {entry.source})",
+                    hint="prepare the data set again with --overwrite",
                 )
+
+    def _keys(self, entry: Entry) -> tuple[str, str]:
+        return f"lr-x{self.scale}/{entry.index}", f"hr/{entry.index}"
 
     def entries(self, split: Split) -> list[Entry]:
         """Return the pictures of one split in their order."""
@@ -59,4 +76,5 @@ class Store:
 
     def pair(self, entry: Entry) -> tuple[Tensor, Tensor]:
         """Return a picture's LR and HR pixels: uint8, H, W, 3, views of the mapped file."""
-        return self._tensors[f"lr/{entry.index}"], self._tensors[f"hr/{entry.index}"]
+        lr, hr = (self._tensors[entry.shard, key] for key in self._keys(entry))
+        return lr, hr

@@ -12,11 +12,13 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from PIL import Image
 
 from srgan_cli.config import TrainConfig, preset
-from srgan_cli.data.dataset import PatchSampler
+from srgan_cli.data.dataset import BatchesAhead, PatchSampler, example_sheet
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
+from srgan_cli.data.workers import num_cores
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.checkpoint import CHECKPOINT_FILE, Checkpoint
 from srgan_cli.engine.interrupts import interrupts_held_back
@@ -34,11 +36,12 @@ from srgan_cli.engine.weights import (
 )
 from srgan_cli.errors import DivergedError, InputError, ResourceError, UsageError
 from srgan_cli.observer import Bar, Observer
-from srgan_cli.paths import runs_dir, write_text
+from srgan_cli.paths import runs_dir, write_text, written_beside
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 PRETRAIN_FILE = "pretrain.safetensors"
+EXAMPLES_FILE = "degradations.png"
 
 _STEPS_PER_RECORD = 10
 
@@ -138,18 +141,25 @@ class _Run:
 
     def __init__(self, config: TrainConfig, folder: Path, observer: Observer) -> None:
         data, reason = find_dataset(config.data)
-        store = Store(data)
+        store = Store(data, config.scale)
         manifest = store.manifest
         self.config = replace(config, data=str(data.resolve()))
         self.folder, self.observer = folder, observer
         observer.say(
-            f"data set: {manifest.name} ({reason}), ×{manifest.scale}, "
+            f"data set: {manifest.name} ({reason}), ×{store.scale}, "
             f"{len(manifest.pictures)} pictures"
         )
         self.fingerprint = manifest.fingerprint
         self.sampler = PatchSampler(
-            store, "train", patch=config.patch, batch=config.batch, seed=config.seed
+            store,
+            "train",
+            patch=config.patch,
+            batch=config.batch,
+            seed=config.seed,
+            degrade=config.degrade,
         )
+        # Cutting patches takes one thread a fraction of a step; damaging them takes longer.
+        self.batches = BatchesAhead(self.sampler, 1 if config.degrade == "none" else num_cores())
         self.validator = Validator(store)
         self.steps = config.steps or self.sampler.steps(config.epochs)
         self.phases = plan_phases(
@@ -162,7 +172,7 @@ class _Run:
         amp = Amp.create(resolve_device(config.device), config.precision)
         adversarial = self.phases[-1].name == "adversarial"
         features = load_perceptual(config.perceptual, observer) if adversarial else None
-        generator_config = preset(config.preset, manifest.scale)
+        generator_config = preset(config.preset, store.scale)
         self.trainer = Trainer(config, generator_config, amp, features)
         self.step, self.seconds = 0, 0.0
         observer.say(
@@ -180,6 +190,12 @@ class _Run:
         self.scores = self._score()
         self.folder.mkdir(parents=True)
         write_text(self.folder / CONFIG_FILE, json.dumps(self.config.to_dict(), indent=1) + "\n")
+
+        if self.config.degrade != "none":
+            sheet = Image.fromarray(example_sheet(self.sampler.batch(0)))
+            with written_beside(self.folder / EXAMPLES_FILE) as path:
+                sheet.save(path)
+            self.observer.say(f"what it learns to undo: {self.folder / EXAMPLES_FILE}")
 
     def _start_from(self, source: ModelSource) -> None:
         model = load_model(source)
@@ -239,7 +255,7 @@ class _Run:
             pending: list[Terms] = []
             while self.step < phase.stop:
                 started = time.perf_counter()
-                pending.append(self.trainer.step(phase, self.step, self.sampler.batch(self.step)))
+                pending.append(self.trainer.step(phase, self.step, self.batches.batch(self.step)))
                 self.step += 1
                 validates = self.step % self.config.validate_every == 0 or self.step == phase.stop
                 # Before every validation too: what has diverged must not be saved.

@@ -33,7 +33,7 @@ class Validator:
     """
 
     def __init__(self, store: Store) -> None:
-        self._scale = store.manifest.scale
+        self._scale = store.scale
         self._pairs = [
             (_centre(lr, 1), _centre(hr, self._scale))
             for lr, hr in map(store.pair, store.entries("validation"))

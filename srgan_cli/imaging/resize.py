@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from srgan_cli.imaging.levels import FloatArray, Levels, Uint8Image, to_levels
 
@@ -101,6 +102,8 @@ def downscale(image: Uint8Image, scale: int) -> Uint8Image:
     height, width = image.shape[:2]
     if height % scale or width % scale:
         raise ValueError(f"{width}x{height} does not divide by {scale}")
+    if scale & (scale - 1) == 0:
+        return _downscale_by_pillow(image, scale)
     rows = to_levels(_resize_rows(image, height // scale))
     return to_levels(_resize_columns(rows, width // scale))
 
@@ -118,6 +121,33 @@ def enlarge(image: Uint8Image, scale: int, kernel: Kernel) -> FloatArray:
     """
     height, width = (length * scale for length in image.shape[:2])
     return np.clip(resample(image, height, width, kernel), 0, 255)
+
+
+def _downscale_by_pillow(image: Uint8Image, scale: int) -> Uint8Image:
+    """Reduce by a power of two, several times faster than in floating point.
+
+    The kernel's weights are then multiples of a power of two, which Pillow's
+    fixed-point arithmetic holds without error, and it rounds half up. What it
+    does otherwise at the edges is settled by mirroring the picture there first.
+    """
+    margin = 2 * scale
+    height, width = (side // scale for side in image.shape[:2])
+    rows = Image.fromarray(_mirrored(image, margin, axis=0)).resize(
+        (width * scale, height),
+        Image.Resampling.BICUBIC,
+        box=(0, margin, width * scale, margin + height * scale),
+    )
+    columns = Image.fromarray(_mirrored(np.asarray(rows), margin, axis=1)).resize(
+        (width, height),
+        Image.Resampling.BICUBIC,
+        box=(margin, 0, margin + width * scale, height),
+    )
+    return np.array(columns)  # A copy that can be written to.
+
+
+def _mirrored(image: Uint8Image, margin: int, *, axis: int) -> Uint8Image:
+    widths = [(margin, margin) if i == axis else (0, 0) for i in range(image.ndim)]
+    return np.pad(image, widths, mode="symmetric")
 
 
 def upscale_bicubic(image: Uint8Image, scale: int) -> Uint8Image:

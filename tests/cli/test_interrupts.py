@@ -66,7 +66,8 @@ def test_interrupted_prepare_leaves_no_half_made_set(home, tmp_path):
     process = start("prepare", tmp_path / "in")
     wait_until((home / "datasets").exists, process)  # Then the pictures are being worked on.
     interrupt(process)
-    assert files_below(home) == ["datasets"]
+    assert not list(home.rglob("manifest.json"))
+    assert not list(home.rglob(".*"))  # Nothing half written, no lock.
 
 
 def test_interrupt_while_a_file_is_written_leaves_nothing(srgan, monkeypatch, tmp_path):

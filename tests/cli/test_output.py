@@ -25,7 +25,7 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
 @pytest.mark.parametrize(
     ("name", "keys"),
     [
-        ("prepare", {"folder", "manifest", "unchanged"}),
+        ("prepare", {"folder", "manifest", "unchanged", "prepared", "leads"}),
         ("train", {"run", "weights", "steps", "seconds", "scores"}),
         ("upscale", {"model", "scale", "written", "unchanged", "failed"}),
         (

@@ -6,13 +6,17 @@ import torch
 from safetensors.numpy import save_file
 
 from srgan_cli.data.dataset import PatchSampler, _turned
-from srgan_cli.data.manifest import MANIFEST, Entry, Manifest, shard_name
+from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
 from tests.conftest import synthetic_photograph
 
 SCALE = 2
+
+
+def shard_name(number):
+    return f"shard-{number}.safetensors"
 
 
 def _write_set(folder, pictures, split=lambda _: "train", per_shard=3):
@@ -24,13 +28,13 @@ def _write_set(folder, pictures, split=lambda _: "train", per_shard=3):
         for index in range(start, min(start + per_shard, len(pictures))):
             hr = pictures[index]
             tensors[f"hr/{index}"] = np.ascontiguousarray(hr)
-            tensors[f"lr/{index}"] = np.ascontiguousarray(downscale(hr, SCALE))
+            tensors[f"lr-x{SCALE}/{index}"] = np.ascontiguousarray(downscale(hr, SCALE))
             height, width = hr.shape[:2]
-            entries.append(
-                Entry(index, f"{index}.png", "", width, height, split(index), start // per_shard)
-            )
+            shard = shard_name(start // per_shard)
+            entries.append(Entry(f"{index}.png", "", width, height, split(index), shard, index))
         save_file(tensors, folder / shard_name(start // per_shard))
-    manifest = Manifest("set", SCALE, "2026-01-01", "f", "l", {}, tuple(entries), ())
+    shards = tuple({entry.shard: None for entry in entries})
+    manifest = Manifest("set", (SCALE,), "f", "l", {}, tuple(entries), (), (), shards)
     (folder / MANIFEST).write_text(manifest.to_json())
     return Store(folder)
 

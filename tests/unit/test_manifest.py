@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,17 +9,17 @@ from hypothesis import strategies as st
 from srgan_cli.data.manifest import (
     FORMAT,
     MANIFEST,
-    Dropped,
     Entry,
+    Finding,
     Manifest,
     find_dataset,
-    shard_name,
 )
 from srgan_cli.errors import InputError
 from srgan_cli.paths import datasets_dir
 
-ENTRY = Entry(0, "a/ü.png", "00ff", 64, 48, "train", 0)
-ANY = Manifest("flowers", 2, "2026-01-01T00:00:00+00:00", "f1", "l1", {"seed": 0}, (ENTRY,), ())
+ENTRY = Entry("a/ü.png", "00ff", 64, 48, "train", "shard-0.safetensors", 0)
+BLURRY = Finding("b.png", "blurry", "soft")
+ANY = Manifest("flowers", (2,), "f1", "l1", {"seed": 0}, (ENTRY,), (BLURRY,), (), (ENTRY.shard,))
 
 
 def _make_set(name, seconds=0):
@@ -45,18 +46,21 @@ entries = st.builds(
     width=st.integers(1),
     height=st.integers(1),
     split=st.sampled_from(["train", "validation"]),
-    shard=st.integers(0),
+    shard=st.text(),
 )
+findings = st.builds(Finding, source=st.text(), kind=st.just("flat"), reason=st.text())
+names = st.from_regex(r"\Ashard-[0-9a-f]{4}\Z")
 manifests = st.builds(
     Manifest,
     name=st.text(),
-    scale=st.sampled_from([2, 3, 4, 8]),
-    created=st.text(),
+    scales=st.lists(st.sampled_from([2, 3, 4, 8]), min_size=1).map(tuple),
     fingerprint=st.text(),
     listing=st.text(),
     settings=st.dictionaries(st.text(), st.integers() | st.booleans()),
     pictures=st.lists(entries).map(tuple),
-    dropped=st.lists(st.builds(Dropped, source=st.text(), reason=st.text())).map(tuple),
+    dropped=st.lists(findings).map(tuple),
+    flagged=st.lists(findings).map(tuple),
+    shards=st.lists(names).map(tuple),
     format=st.just(FORMAT),
 )
 
@@ -71,7 +75,7 @@ def test_what_was_written_is_read_back(tmp_path_factory, manifest):
 
 def test_file_names_that_are_not_unicode_survive(tmp_path):
     name = os.fsdecode(b"caf\xe9.jpg")
-    manifest = Manifest("x", 2, "", "", "", {}, (), (Dropped(name, "unreadable"),))
+    manifest = replace(ANY, dropped=(Finding(name, "unreadable", "cut off"),))
     (tmp_path / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     assert Manifest.read(tmp_path).dropped[0].source == name
 
@@ -109,9 +113,10 @@ def test_a_manifest_of_another_format_is_refused_by_its_number(tmp_path):
     assert f"format {FORMAT + 1}" in _refusal(tmp_path)
 
 
-def test_shards_sort_by_name_in_their_order():
-    names = [shard_name(number) for number in range(0, 2000, 37)]
-    assert names == sorted(names)
+@pytest.mark.parametrize("name", ["../shard", "/etc/passwd", "a/b"])
+def test_shards_outside_the_folder_are_refused(tmp_path, name):
+    (tmp_path / MANIFEST).write_text(replace(ANY, shards=(name,)).to_json())
+    assert "outside its folder" in _refusal(tmp_path)
 
 
 @pytest.mark.usefixtures("home")

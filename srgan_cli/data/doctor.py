@@ -1,0 +1,167 @@
+"""Find out what is wrong with a photograph: flat, blurry, enlarged or blocky. No torch here.
+
+All thresholds are stated in ``docs/data.md``, with the share of good and of damaged
+photographs that each was found to catch.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Uint8Image = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+
+FLAT = 2.0
+"""A picture is flat when 9 of 10 of its blocks deviate less than this, in levels of 255."""
+DETAIL = -2.55
+"""Least power above 0.24 cycles per pixel against that at 0.06 to 0.15, in powers of ten."""
+FALL = -2.3
+"""Steepest fall of power over 0.12 cycles per pixel, in powers of ten."""
+BLUR = -1.55
+"""A lack of detail is called blur when power falls by this from 0.08 to 0.17 cycles per pixel,
+else an enlargement, which keeps these frequencies."""
+BLOCKY = 1.75
+"""Most that steps of brightness along one 8×8 grid may exceed those beside it."""
+
+HASH_SIDE = 16
+"""The perceptual hash has this many bits squared."""
+
+_HASHED_SIDE = 8 * HASH_SIDE
+_BLOCK = 64
+_MAX_BLOCKS = 64
+_BAND = 0.03
+_NUM_BANDS = 16
+_GRID = 8
+_MAX_GRID_SIDE = 768
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the doctor found."""
+
+    findings: tuple[tuple[str, str], ...]
+    """Kind and reason, with the measured value."""
+    hash: str
+    """Perceptual hash (pHash, 256 bits), in hexadecimal."""
+
+
+def examine(pixels: Uint8Image) -> Health:
+    """Examine an HR picture.
+
+    Args:
+        pixels: H, W, 3, uint8.
+    """
+    findings = []
+    blocks = _sample_blocks(pixels)
+    deviation = float(np.quantile(blocks.std(axis=(1, 2)), 0.9))
+    if deviation < FLAT:
+        findings.append(("flat", f"hardly anything in it: blocks deviate by {deviation:.1f}"))
+    else:
+        findings += _lack_of_detail(band_powers(blocks))
+    blockiness = grid_steps(pixels)
+    if blockiness > BLOCKY:
+        findings.append(("blocky", f"JPEG blocks: steps {blockiness:.1f} times those beside them"))
+    return Health(tuple(findings), perceptual_hash(pixels))
+
+
+def perceptual_hash(pixels: Uint8Image) -> str:
+    """Return the pHash of a picture (Zauner 2010), which survives recompression and resizing."""
+    # imagehash filters with Lanczos, slowly if far, so most of the way is gone in two cheap steps.
+    step = max(1, min(pixels.shape[:2]) // (4 * _HASHED_SIDE))
+    small = Image.fromarray(np.ascontiguousarray(pixels[::step, ::step])).convert("L")
+    small = small.reduce(max(1, min(small.size) // _HASHED_SIDE))
+    return str(imagehash.phash(small, hash_size=HASH_SIDE))
+
+
+def _lack_of_detail(powers: FloatArray) -> list[tuple[str, str]]:
+    """Judge the spectrum: that of photographs falls evenly, without an early end."""
+    detail = float(powers[8:16].mean() - powers[2:5].mean())
+    # Of three neighbours the middle one: a fabric's single frequency is not the end of detail.
+    smooth = np.median(np.stack([powers[:-2], powers[1:-1], powers[2:]]), axis=0)
+    fall = float((smooth[5:14] - smooth[1:10]).min())
+    if detail >= DETAIL and fall >= FALL:
+        return []
+    if powers[5] - powers[2] < BLUR:
+        return [("blurry", f"power falls by {-fall:.1f} decades over 0.12 cycles per pixel")]
+    return [("upscaled", f"{-detail:.1f} decades less power at high than at middle frequencies")]
+
+
+def _sample_blocks(pixels: Uint8Image) -> npt.NDArray[np.float32]:
+    """Cut squares of brightness out of a picture, spread evenly: N, 64, 64, in levels."""
+    height, width = pixels.shape[:2]
+    side = min(_BLOCK, height, width)
+    per_axis = round(_MAX_BLOCKS**0.5)
+    places = [
+        np.linspace(0, length - side, min(per_axis, length // side)).round().astype(int)
+        for length in (height, width)
+    ]
+    blocks = np.stack(
+        [
+            pixels[top : top + side, left : left + side].astype(np.float32) @ _LUMA
+            for top in places[0]
+            for left in places[1]
+        ]
+    )
+    if side < _BLOCK:
+        margin = _BLOCK - side
+        blocks = np.pad(blocks, ((0, 0), (0, margin), (0, margin)), mode="symmetric")
+    return blocks
+
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def band_powers(blocks: npt.NDArray[np.float32]) -> FloatArray:
+    """Return the mean power of the busiest quarter of blocks in rings of the spectrum.
+
+    Args:
+        blocks: N, 64, 64, brightness in levels.
+
+    Returns:
+        Logarithms to base 10; ring ``i`` lies between ``0.03·i`` and ``0.03·(i + 1)``
+        cycles per pixel.
+    """
+    window, rings = _rings()
+    centred = blocks - blocks.mean(axis=(1, 2), keepdims=True)
+    power = np.abs(np.fft.rfft2(centred * window)) ** 2
+    means = power.reshape(len(blocks), -1) @ rings
+    busiest = np.argsort(means[:, 2:6].sum(axis=1))[-max(1, len(means) // 4) :]
+    logarithms: FloatArray = np.log10(means[busiest].mean(axis=0) + 1e-3)
+    return logarithms
+
+
+@cache
+def _rings() -> tuple[npt.NDArray[np.float32], FloatArray]:
+    """Return the window of a block, and the matrix that averages its spectrum over rings."""
+    hann = np.hanning(_BLOCK).astype(np.float32)
+    frequency = np.hypot(np.fft.fftfreq(_BLOCK)[:, None], np.fft.rfftfreq(_BLOCK)[None])
+    ring = (frequency.ravel() / _BAND).astype(np.intp)
+    member = (ring[:, None] == np.arange(_NUM_BANDS)).astype(np.float64)
+    return hann[:, None] * hann[None], member / member.sum(axis=0)
+
+
+def grid_steps(pixels: Uint8Image) -> float:
+    """Return how much steps of brightness along an 8×8 grid exceed those elsewhere.
+
+    The grid may lie anywhere, since photographs are cropped after compression.
+
+    Args:
+        pixels: H, W, 3, uint8; the middle of large pictures is looked at.
+    """
+    height, width = pixels.shape[:2]
+    top, left = (max(0, side - _MAX_GRID_SIDE) // 2 for side in (height, width))
+    green = pixels[top : top + _MAX_GRID_SIDE, left : left + _MAX_GRID_SIDE, 1].astype(np.int16)
+    return min(_steps_along(green), _steps_along(green.T))
+
+
+def _steps_along(green: npt.NDArray[np.int16]) -> float:
+    steps = np.abs(green[:, 1:] - green[:, :-1]).mean(axis=0, dtype=np.float32)
+    usable = len(steps) // _GRID * _GRID
+    if not usable:
+        return 0.0
+    phases = np.sort(steps[:usable].reshape(-1, _GRID).mean(axis=0))
+    return float(phases[-1] / max(phases[-2], 0.1))

@@ -1,0 +1,156 @@
+"""Find photographs and decode them to the size that a data set wants. No torch here."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.io import list_pictures
+
+Uint8Image = npt.NDArray[np.uint8]
+
+MAX_PIXELS = 256_000_000
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by its EXIF orientation."""
+
+_EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """One file of the source folder, as the folder lists it."""
+
+    source: str
+    """Path below the source folder."""
+    size: int
+    """Bytes; 0 for a link that leads nowhere."""
+    modified: int
+    """Time of the last change, in ns."""
+    lr: str = ""
+    """In a paired folder, the path of the LR counterpart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded photograph."""
+
+    pixels: Uint8Image
+    """H, W, 3, upright, reduced to the longest side that was asked for."""
+    taken: str
+    """When it was taken, as EXIF says (``YYYY:MM:DD HH:MM:SS``); empty when unknown."""
+
+
+def find_photographs(folder: Path) -> list[Photograph]:
+    """List the photographs below a folder, sorted by path.
+
+    Raises:
+        InputError: The folder is missing or holds no picture.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder", hint="name a folder that holds photographs")
+    paths = list_pictures(folder)
+    if not paths:
+        raise InputError(
+            f"{folder}: no pictures in this folder or below it",
+            hint="name a folder that holds JPEG, PNG, WebP, TIFF … files",
+        )
+    return [_listed(folder, path) for path in paths]
+
+
+def _listed(folder: Path, path: Path) -> Photograph:
+    source = path.relative_to(folder).as_posix()
+    try:
+        stat = path.stat()
+    except OSError:
+        return Photograph(source, 0, 0)  # A dangling link: reported when it is read.
+    return Photograph(source, stat.st_size, stat.st_mtime_ns)
+
+
+def header_size(path: Path) -> tuple[int, int]:
+    """Return width and height by a file's header, or zeros where that cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                return image.size
+    except Exception:  # noqa: BLE001 - Pillow's parsers raise almost anything on damaged files.
+        return 0, 0
+
+
+def reduced_size(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """Return the size at which a photograph's longer side is at most ``max_side`` (0: any)."""
+    longest = max(width, height)
+    if not max_side or longest <= max_side:
+        return width, height
+    return tuple(max(1, round(side * max_side / longest)) for side in (width, height))  # type: ignore[return-value]
+
+
+def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Decode a photograph for training: RGB, upright, no larger than ``max_side``.
+
+    JPEGs that are much larger are decoded at a half, a quarter or an eighth of
+    their size, which the codec does by leaving out high frequencies; the rest of
+    the way is Lanczos.
+
+    Args:
+        path: Any raster file that Pillow reads.
+        max_side: Longest side of the result, in pixels; 0 keeps the size.
+        max_pixels: Larger pictures are refused before any pixel is decoded.
+
+    Raises:
+        InputError: The file cannot be read, is damaged, or is deeper than 8 bits.
+    """
+    hint = "open it in a viewer; if it shows there, convert it to PNG"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF does not matter here.
+            with Image.open(path) as image:
+                _require_usable(path, image, max_pixels)
+                return _decoded(image, max_side)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged files.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = reason.replace(str(path), path.name)
+        raise InputError(f"{path}: not a readable picture ({reason})", hint=hint) from error
+
+
+def _require_usable(path: Path, image: Image.Image, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        raise InputError(
+            f"{path}: {image.width}x{image.height} is more than {max_pixels:,} pixels",
+            hint="reduce it first",
+        )
+    if image.mode not in _EIGHT_BIT_MODES:
+        raise InputError(
+            f"{path}: pixels of mode {image.mode} would lose depth",
+            hint="convert it to 8 bits per channel first",
+        )
+
+
+def _decoded(image: Image.Image, max_side: int) -> Decoded:
+    size = reduced_size(*image.size, max_side)
+    if size != image.size:
+        image.draft(None, size)
+    image.load()
+    exif = image.getexif()
+    taken = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, "")
+    whole = image.convert("RGB")
+    if whole.size != size:
+        whole = whole.resize(size, Image.Resampling.LANCZOS)
+    turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    upright = whole if turn is None else whole.transpose(turn)
+    return Decoded(np.asarray(upright), str(taken))

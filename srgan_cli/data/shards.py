@@ -1,0 +1,260 @@
+"""Make shards: the unit of work of ``srgan prepare``. No torch here.
+
+A shard holds the pictures of one lot of photographs and, in its header, what was
+found out about each of them. Its bytes and its name follow from the lot and the
+recipe alone, and it appears under its name only when complete. So the shards that
+lie in a folder are all that a restart needs to know, and any process of any
+machine may make any of them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from srgan_cli.data.doctor import examine
+from srgan_cli.data.photographs import Photograph, decode, reduced_size
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.resize import downscale
+from srgan_cli.paths import written_beside
+
+Uint8Image = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""Top, left, bottom and right edge, in HR pixels."""
+
+_VERSION = 1
+"""To be raised whenever the same photograph and recipe would give other bytes."""
+_LOT_PHOTOGRAPHS = 32
+_LOT_BYTES = 96 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides the pixels of a shard."""
+
+    scales: tuple[int, ...]
+    """Factors per side for which LR pictures are made."""
+    max_side: int
+    """Longest side of an HR picture; 0 keeps all."""
+    min_side: int
+    """Shortest side of an HR picture."""
+    crop: int
+    """Side of the sub-images that photographs are cut into; 0 keeps them whole."""
+    dropped: tuple[str, ...]
+    """Kinds of findings of the doctor for which a photograph is left out."""
+    version: int = _VERSION
+
+    @property
+    def step(self) -> int:
+        """Sides of HR pictures are multiples of this, so that every LR picture is exact."""
+        return int(np.lcm.reduce(self.scales))
+
+    def bytes_of(self, width: int, height: int) -> int:
+        """Return how much a photograph of that size takes up in a shard, at most."""
+        width, height = reduced_size(width, height, self.max_side)
+        return round(3 * width * height * (1 + sum(1 / scale**2 for scale in self.scales)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "scales": list(self.scales), "dropped": list(self.dropped)}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a shard's header says about one photograph of its lot."""
+
+    photograph: Photograph
+    """The file, as it was listed."""
+    sha256: str = ""
+    """Hash of the file; empty when it could not be read."""
+    findings: tuple[tuple[str, str], ...] = ()
+    """Kind and reason of everything that is wrong with it."""
+    dropped: bool = False
+    """Whether that keeps it out of the set; the shard then has no pixels of it."""
+    hash: str = ""
+    """Perceptual hash, in hexadecimal; empty when it was dropped."""
+    taken: str = ""
+    """When it was taken, as EXIF says."""
+    pictures: tuple[tuple[int, int, int], ...] = ()
+    """Index in the shard, width and height of each of its HR pictures."""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of all its HR pictures."""
+        return sum(width * height for _, width, height in self.pictures)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Record":
+        """Rebuild a record from its JSON form."""
+        values["photograph"] = Photograph(**values["photograph"])
+        for name in ("findings", "pictures"):
+            values[name] = tuple(tuple(item) for item in values[name])
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Photographs that go into one shard."""
+
+    photographs: tuple[Photograph, ...]
+    num_bytes: int
+    """How large the shard will be, at most."""
+
+    def shard(self, recipe: Recipe) -> str:
+        """Return the file name of the lot's shard, which tells all that its bytes depend on."""
+        text = json.dumps([recipe.to_dict(), [asdict(photo) for photo in self.photographs]])
+        return f"shard-{hashlib.sha256(text.encode()).hexdigest()[:20]}.safetensors"
+
+
+def plan_lots(photographs: Iterable[Photograph], sizes: Iterable[int]) -> list[Lot]:
+    """Deal photographs out to lots in their order.
+
+    Args:
+        photographs: What is to be prepared.
+        sizes: Bytes that each will take up; lots are kept small enough for a
+            worker to hold one in memory.
+    """
+    lots: list[Lot] = []
+    members: list[Photograph] = []
+    total = 0
+    for photograph, size in zip(photographs, sizes, strict=True):
+        if members and (len(members) == _LOT_PHOTOGRAPHS or total + size > _LOT_BYTES):
+            lots.append(Lot(tuple(members), total))
+            members, total = [], 0
+        members.append(photograph)
+        total += size
+    return [*lots, Lot(tuple(members), total)] if members else lots
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A shard in the making."""
+
+    keep_pixels: bool
+    tensors: dict[str, Uint8Image] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    num_pictures: int = 0
+
+
+def make_shard(source: Path, recipe: Recipe, folder: Path | None, lot: Lot) -> list[Record]:
+    """Prepare the photographs of one lot and write their shard.
+
+    Args:
+        source: The folder that the photographs' paths are relative to.
+        recipe: What to make of them.
+        folder: The data set's folder; None to examine only.
+        lot: Which photographs.
+
+    Returns:
+        What was found out about each.
+
+    Raises:
+        OSError: The shard cannot be written.
+    """
+    draft = _Draft(keep_pixels=folder is not None)
+    for photograph in lot.photographs:
+        draft.records.append(_prepared(source, photograph, recipe, draft))
+    if folder is not None:
+        header = {"recipe": recipe.to_dict(), "photographs": [asdict(r) for r in draft.records]}
+        with written_beside(folder / lot.shard(recipe)) as path:
+            # One key only: safetensors does not keep several in an order.
+            save_file(draft.tensors, path, metadata={"srgan": json.dumps(header)})
+    return draft.records
+
+
+def read_shard(path: Path) -> tuple[dict[str, Any], list[Record]]:
+    """Read a shard's recipe and records from its header.
+
+    Raises:
+        InputError: The shard is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="np") as shard:
+            header = json.loads((shard.metadata() or {})["srgan"])
+        return header["recipe"], [Record.from_dict(values) for values in header["photographs"]]
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: damaged shard ({error})",
+            hint="delete it, then prepare the data set again",
+        ) from error
+
+
+def _prepared(source: Path, photograph: Photograph, recipe: Recipe, draft: _Draft) -> Record:
+    """Prepare one photograph; its pixels go into the draft unless it is dropped."""
+    path = source / photograph.source
+    record = Record(photograph)
+    try:
+        record = replace(record, sha256=_sha256(path))
+        photo = decode(path, max_side=0 if photograph.lr else recipe.max_side)
+        lr = decode(source / photograph.lr, max_side=0).pixels if photograph.lr else None
+    except InputError as error:
+        reason = error.message.removeprefix(f"{path}: ")
+        return replace(record, findings=(("unreadable", reason),), dropped=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return replace(record, findings=(("unreadable", reason),), dropped=True)
+    hr = _divisible(photo.pixels, recipe.step)
+    height, width = photo.pixels.shape[:2]
+    if min(hr.shape[:2]) < recipe.min_side:
+        reason = f"{width}x{height} is smaller than --min-side {recipe.min_side}"
+        return replace(record, findings=(("small", reason),), dropped=True)
+    health = examine(photo.pixels)
+    record = replace(record, findings=health.findings, hash=health.hash, taken=photo.taken)
+    if any(kind in recipe.dropped for kind, _ in health.findings):
+        return replace(record, dropped=True)
+    return replace(record, pictures=tuple(_keep(hr, lr, recipe, draft)))
+
+
+def _keep(
+    hr: Uint8Image, lr: Uint8Image | None, recipe: Recipe, draft: _Draft
+) -> Iterable[tuple[int, int, int]]:
+    """Put a photograph's pictures into the draft; yield the index and size of each."""
+    for box in _boxes(hr, recipe):
+        index = draft.num_pictures
+        draft.num_pictures += 1
+        part = _cut(hr, box, 1)
+        yield index, part.shape[1], part.shape[0]
+        if not draft.keep_pixels:
+            continue
+        # safetensors writes an array's memory as it lies, whatever its strides say.
+        draft.tensors[f"hr/{index}"] = np.ascontiguousarray(part)
+        for scale in recipe.scales:
+            small = downscale(part, scale) if lr is None else _cut(lr, box, scale)
+            draft.tensors[f"lr-x{scale}/{index}"] = np.ascontiguousarray(small)
+
+
+def _boxes(hr: Uint8Image, recipe: Recipe) -> list[Box]:
+    """Return the whole picture, or a grid of squares around its middle."""
+    height, width = hr.shape[:2]
+    side = recipe.crop
+    if not side:
+        return [(0, 0, height, width)]
+    # LR pixels are cut along with HR ones, so the grid starts at a multiple of the scales.
+    top, left = (length % side // 2 // recipe.step * recipe.step for length in (height, width))
+    return [
+        (y, x, y + side, x + side)
+        for y in range(top, height - side + 1, side)
+        for x in range(left, width - side + 1, side)
+    ]
+
+
+def _cut(image: Uint8Image, box: Box, scale: int) -> Uint8Image:
+    top, left, bottom, right = (edge // scale for edge in box)
+    return image[top:bottom, left:right]
+
+
+def _divisible(image: Uint8Image, step: int) -> Uint8Image:
+    height, width = (side // step * step for side in image.shape[:2])
+    return image[:height, :width]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,111 @@
+"""Share work out over the cores of one machine, and over machines. No torch here."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from srgan_cli.errors import ResourceError, UsageError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One of the processes that ``torchrun`` starts; the only one without it."""
+
+    rank: int = 0
+    """Its number, from 0."""
+    num_nodes: int = 1
+    """How many there are."""
+    num_local: int = 1
+    """How many of them run on this machine."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read what ``torchrun`` says.
+
+        Raises:
+            UsageError: It makes no sense.
+        """
+        names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+        try:
+            defaults = (0, 1, 1)
+            rank, size, local = (
+                int(environment.get(name, default))
+                for name, default in zip(names, defaults, strict=True)
+            )
+        except ValueError as error:
+            raise UsageError(
+                f"RANK, WORLD_SIZE or LOCAL_WORLD_SIZE: {error}", hint="start it with torchrun"
+            ) from error
+        if not 0 <= rank < size or local < 1:
+            raise UsageError(
+                f"RANK is {rank}, WORLD_SIZE {size}", hint="start it with torchrun, or unset both"
+            )
+        return cls(rank, size, local)
+
+    @property
+    def num_workers(self) -> int:
+        """Worker processes that this one may start, so that each core has one."""
+        return max(1, num_cores() // self.num_local)
+
+
+def num_cores() -> int:
+    """Count the cores that this process may use; macOS and Windows only know all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_parallel(
+    function: Callable[[Item], Result], items: Sequence[Item], num_workers: int
+) -> Iterator[tuple[Item, Result]]:
+    """Call a function for each item in worker processes; yield results as they come.
+
+    Args:
+        function: Can be pickled, as its arguments and results can.
+        items: Its arguments.
+        num_workers: Processes; with one, or a single item, everything runs in this one.
+
+    Raises:
+        ResourceError: A worker was ended from outside, as a system short of memory does.
+    """
+    if min(num_workers, len(items)) <= 1:
+        yield from ((item, function(item)) for item in items)
+        return
+    # Fresh processes: the caller may hold threads, which a fork would not survive.
+    context = multiprocessing.get_context("spawn")
+    workers = min(num_workers, len(items))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        futures = {pool.submit(function, item): item for item in items}
+        try:
+            for future in as_completed(futures):
+                yield futures.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise ResourceError(
+                "a worker process was ended by the system",
+                hint="it may lack memory: close other programs, or pass a smaller --size; "
+                "what is done is kept",
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it does, even when it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

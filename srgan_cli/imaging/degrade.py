@@ -1,0 +1,126 @@
+"""Make LR pictures that look like the world's: blurred, noisy, resized and compressed.
+
+The chain is that of Real-ESRGAN (Wang et al. 2021, section 3 and table 1), whose second
+order sends the picture through it twice. All that is random is drawn from a generator
+that the caller seeds.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy.signal import fftconvolve
+
+Uint8Image = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float64]
+Range = tuple[float, float]
+
+_FILTERS = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
+_SINC_CHANCE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One pass through the chain, as the ranges that its values are drawn from."""
+
+    blur: float
+    """Chance of a blur."""
+    sigma: Range
+    """Standard deviation of the blur along each axis of its ellipse, in pixels."""
+    resize: Range
+    """Factor per side."""
+    noise: Range
+    """Standard deviation of the noise, in levels of 255."""
+    quality: Range
+    """JPEG quality."""
+
+
+ORDERS: Mapping[str, tuple[Order, ...]] = {
+    "none": (),
+    "mild": (Order(0.7, (0.2, 1.5), (0.7, 1.2), (0, 6), (60, 95)),),
+    "strong": (
+        Order(1.0, (0.2, 3.0), (0.15, 1.5), (1, 30), (30, 95)),
+        Order(0.8, (0.2, 1.5), (0.3, 1.2), (1, 25), (30, 95)),
+    ),
+}
+"""The passes of each strength."""
+
+
+def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generator) -> Uint8Image:
+    """Make the LR counterpart of an HR patch as a camera and the web would have.
+
+    Args:
+        hr: H, W, 3, uint8; both sides divide by ``scale``.
+        scale: Factor per side.
+        strength: ``mild`` or ``strong``.
+        random: Fixes all that is drawn.
+
+    Returns:
+        H / scale, W / scale, 3, uint8.
+    """
+    height, width = (side // scale for side in hr.shape[:2])
+    image = hr
+    orders = ORDERS[strength]
+    for order in orders:
+        if random.random() < order.blur:
+            image = _blurred(image, _kernel(order.sigma, random))
+        factor = random.uniform(*order.resize)
+        size = tuple(max(8, round(side * factor)) for side in (image.shape[1], image.shape[0]))
+        image = _resized(image, (size[0], size[1]), random)
+        image = _noisy(image, random.uniform(*order.noise), random)
+        if order is not orders[-1]:
+            image = _compressed(image, random.uniform(*order.quality))
+    image = _resized(image, (width, height), random)
+    return _compressed(image, random.uniform(*orders[-1].quality))
+
+
+def _kernel(sigma: Range, random: np.random.Generator) -> FloatArray:
+    """Return a Gaussian of random width, length and direction, or now and then a sinc filter."""
+    radius = int(random.integers(3, 11))
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float64)
+    if random.random() < _SINC_CHANCE:  # Ringing, as of sharpened or over-compressed pictures.
+        cutoff = random.uniform(1 / 3, 1)
+        kernel = np.sinc(cutoff * x) * np.sinc(cutoff * y)
+    else:
+        angle = random.uniform(0, np.pi)
+        long, short = random.uniform(*sigma), random.uniform(*sigma)
+        u = (x * np.cos(angle) + y * np.sin(angle)) / long
+        v = (y * np.cos(angle) - x * np.sin(angle)) / short
+        kernel = np.exp(-(u**2 + v**2) / 2)
+    normalised: FloatArray = kernel / kernel.sum()
+    return normalised
+
+
+def _blurred(image: Uint8Image, kernel: FloatArray) -> Uint8Image:
+    radius = len(kernel) // 2
+    padded = np.pad(image, ((radius, radius), (radius, radius), (0, 0)), mode="symmetric")
+    return _to_uint8(fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1)))
+
+
+def _resized(image: Uint8Image, size: tuple[int, int], random: np.random.Generator) -> Uint8Image:
+    kernel = _FILTERS[int(random.integers(len(_FILTERS)))]
+    return np.asarray(Image.fromarray(image).resize(size, kernel))
+
+
+def _noisy(image: Uint8Image, sigma: float, random: np.random.Generator) -> Uint8Image:
+    """Add noise: of the sensor (grey or colour), or of the light, which grows with brightness."""
+    kind = int(random.integers(3))
+    channels = 1 if kind == 0 else 3
+    noise = random.normal(0, sigma, (*image.shape[:2], channels))
+    if kind == 2:  # Poisson noise, near enough: as strong as the others at middle grey.
+        noise *= np.sqrt(image / 128)
+    return _to_uint8(image + noise)
+
+
+def _compressed(image: Uint8Image, quality: float) -> Uint8Image:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=round(quality))
+    return np.asarray(Image.open(buffer))
+
+
+def _to_uint8(values: FloatArray) -> Uint8Image:
+    levels: Uint8Image = np.clip(np.round(values), 0, 255).astype(np.uint8)
+    return levels

@@ -1,0 +1,77 @@
+"""A page that shows the photographs that were left out, and why."""
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Protocol
+
+from jinja2 import Environment
+from PIL import Image, ImageOps
+
+_SIDE = 160
+_MAX_PICTURES = 2000
+
+
+class Finding(Protocol):
+    """What the page needs to know of a photograph."""
+
+    @property
+    def source(self) -> str:
+        """Path below the source folder."""
+
+    @property
+    def kind(self) -> str:
+        """What is wrong, in a word."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, in plain words."""
+
+    @property
+    def twin(self) -> str:
+        """What was kept instead; may be empty."""
+
+
+def contact_sheet(title: str, folder: Path, findings: Sequence[Finding]) -> str:
+    """Return the page as HTML, with all pictures inside.
+
+    Args:
+        title: Its heading.
+        folder: The findings' sources are below it.
+        findings: What to show, at most 2,000 of them; the rest is counted.
+    """
+    template = resources.files(__package__).joinpath("contact_sheet.html").read_text("utf-8")
+    shown = [
+        {
+            "source": _printable(finding.source),
+            "kind": finding.kind,
+            "reason": _printable(finding.reason),
+            "pictures": [
+                _thumbnail(folder / name) for name in (finding.source, finding.twin) if name
+            ],
+        }
+        for finding in findings[:_MAX_PICTURES]
+    ]
+    page = Environment(autoescape=True).from_string(template)
+    counts = Counter(finding.kind for finding in findings)
+    return page.render(title=title, counts=counts, shown=shown, more=len(findings) - len(shown))
+
+
+def _thumbnail(path: Path) -> str:
+    """Return a picture as a data URL, or nothing where it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            image.thumbnail((_SIDE, _SIDE))
+            small = ImageOps.exif_transpose(image).convert("RGB")
+    except Exception:  # noqa: BLE001 - Pillow's parsers raise almost anything on damaged files.
+        return ""
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,133 @@
+"""What is left out, what other tools made and get, and the page that shows it."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from srgan_cli.cli import run
+from srgan_cli.config import PrepareConfig
+from srgan_cli.data.prepare import prepare
+from srgan_cli.data.store import Store
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.resize import downscale, mod_crop
+from srgan_cli.observer import SilentObserver
+
+WATCH = SilentObserver()
+
+
+@pytest.fixture
+def tree(home, tmp_path, make_photographs):
+    """Make four good photographs and one of each fault."""
+    folder = tmp_path / "tree"
+    assert not home.exists()
+    good = make_photographs(folder, count=4, size=(400, 300), seed=2)
+    image = Image.open(good[0])
+    (folder / "sub").mkdir()
+    shutil.copy(good[1], folder / "sub" / "twin.jpg")
+    image.resize((320, 240), Image.Resampling.LANCZOS).save(folder / "sub" / "smaller.jpg")
+    other = Image.open(make_photographs(tmp_path / "x", count=1, size=(400, 300), seed=9)[0])
+    other.filter(ImageFilter.GaussianBlur(3)).save(folder / "soft.png")
+    Image.new("RGB", (300, 300), "teal").save(folder / "flat.png")
+    Image.new("RGB", (300, 20), "teal").save(folder / "low.png")
+    (folder / "<b>broken<.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    return folder
+
+
+def kinds(manifest):
+    return {finding.source: finding.kind for finding in manifest.dropped}
+
+
+def test_every_fault_is_named(tree):
+    found = kinds(prepare(PrepareConfig(tree), WATCH).manifest)
+    assert found.pop("soft.png") in {"blurry", "upscaled"}
+    assert found == {
+        "sub/twin.jpg": "duplicate",
+        "sub/smaller.jpg": "near-duplicate",
+        "flat.png": "flat",
+        "low.png": "small",
+        "<b>broken<.jpg": "unreadable",
+    }
+
+
+def test_faults_can_be_flagged_or_ignored(tree):
+    actions = {"duplicates": "flag", "flat": "keep", "blurry": "flag", "upscaled": "flag"}
+    manifest = prepare(PrepareConfig(tree, **actions), WATCH).manifest
+    assert set(kinds(manifest)) == {"low.png", "<b>broken<.jpg"}
+    assert {finding.source for finding in manifest.flagged} >= {
+        "sub/twin.jpg",
+        "sub/smaller.jpg",
+        "soft.png",
+    }
+    assert "flat.png" in {entry.source for entry in manifest.pictures}
+
+
+def test_evaluation_pictures_are_kept_out_even_when_changed(tree, tmp_path):
+    (tmp_path / "Set1").mkdir()
+    picture = Image.open(tree / "photo-02.png").resize((300, 225), Image.Resampling.LANCZOS)
+    picture.save(tmp_path / "Set1" / "a.jpg", quality=70)
+    manifest = prepare(PrepareConfig(tree, exclude=(tmp_path / "Set1",)), WATCH).manifest
+    reasons = {finding.source: finding.reason for finding in manifest.dropped}
+    assert reasons["photo-02.png"] == "also in an evaluation set, as Set1/a.jpg"
+    assert "photo-02.png" not in {entry.source for entry in manifest.pictures}
+
+
+def test_the_page_shows_what_was_left_out_and_runs_nothing(tree, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert run(["prepare", str(tree), "--check", "--json", "--report", str(page)]) == 0
+    document = json.loads(capsys.readouterr().out)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<figure>") == len(document["manifest"]["dropped"])
+    assert "<b>broken" not in text
+    assert "&lt;b&gt;broken&lt;.jpg" in text
+    assert not re.search(r"<script|https?://", text)
+    assert text.count("data:image/jpeg") >= 6
+
+
+@pytest.fixture
+def pairs(home, tmp_path, make_photographs):
+    assert not home.exists()
+    folder = tmp_path / "pairs"
+    (folder / "lr").mkdir(parents=True)
+    for path in make_photographs(folder / "hr", count=3, size=(180, 160)):
+        hr = mod_crop(np.asarray(Image.open(path)), 2)
+        lr = np.minimum(downscale(hr, 2), 250)  # Not what the program would make.
+        Image.fromarray(lr).save(folder / "lr" / f"{path.stem}x2.png")
+    return folder
+
+
+def test_pairs_of_other_tools_are_taken_as_they_are(pairs):
+    store = Store(prepare(PrepareConfig(pairs), WATCH).folder)
+    assert len(store.manifest.pictures) == 3
+    for entry in store.manifest.pictures:
+        name = entry.source.removeprefix("hr/").rsplit(".", 1)[0]
+        lr = np.asarray(Image.open(pairs / "lr" / f"{name}x2.png"))
+        assert np.array_equal(store.pair(entry)[0].numpy(), lr)
+
+
+@pytest.mark.parametrize("fault", ["missing", "extra", "size", "scale"])
+def test_pairs_that_do_not_fit_are_refused_before_anything_is_made(pairs, home, fault):
+    path = pairs / "lr" / "photo-01x2.png"
+    if fault == "missing":
+        path.unlink()
+    elif fault == "extra":
+        shutil.copy(path, pairs / "lr" / "stranger.png")
+    elif fault == "size":
+        Image.open(path).crop((0, 0, 80, 80)).save(path)
+    with pytest.raises(InputError):
+        prepare(PrepareConfig(pairs, scale=3 if fault == "scale" else 2), WATCH)
+    assert not list(home.rglob("shard-*"))
+
+
+def test_exported_pictures_are_those_of_the_set_and_can_be_prepared_again(tree):
+    report = prepare(PrepareConfig(tree, export="png"), WATCH)
+    store = Store(report.folder)
+    for entry in store.manifest.pictures:
+        for side, pixels in zip(("lr", "hr"), store.pair(entry), strict=True):
+            path = report.folder / "png" / entry.split / side / f"{entry.source}.png"
+            assert np.array_equal(np.asarray(Image.open(path)), pixels.numpy())
+    again = prepare(PrepareConfig(report.folder / "png" / "train", name="again"), WATCH)
+    assert len(again.manifest.pictures) == len(store.entries("train"))

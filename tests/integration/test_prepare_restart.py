@@ -1,0 +1,256 @@
+"""Stopped anywhere, shared out or added to: the set comes out the same."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from srgan_cli.config import PrepareConfig
+from srgan_cli.data import prepare as prepare_module
+from srgan_cli.data import shards
+from srgan_cli.data.manifest import MANIFEST, find_dataset
+from srgan_cli.data.prepare import prepare
+from srgan_cli.data.store import Store
+from srgan_cli.errors import InputError, ResourceError, UsageError
+from srgan_cli.observer import SilentObserver
+
+COUNT = 11
+WATCH = SilentObserver()
+
+
+class KilledError(BaseException):
+    """Stands for a process that ends at once."""
+
+
+@pytest.fixture(autouse=True)
+def _small_lots(monkeypatch):
+    monkeypatch.setattr(shards, "_LOT_PHOTOGRAPHS", 2)
+    monkeypatch.setattr("srgan_cli.data.workers.num_cores", lambda: 1)
+
+
+@pytest.fixture
+def photographs(home, tmp_path, make_photographs):
+    assert not home.exists()
+    make_photographs(tmp_path / "in", count=COUNT, size=(140, 132))
+    return tmp_path / "in"
+
+
+def config(folder, **options):
+    return PrepareConfig(folder, name=options.pop("name", "set"), **options)
+
+
+def contents(folder):
+    """Return a hash of every file, the manifest and hidden ones included."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def stop_after(monkeypatch, number):
+    """Let the process die when it has made so many shards."""
+    made = iter(range(number))
+
+    def make_then_die(*arguments):
+        if next(made, None) is None:
+            raise KilledError
+        return shards.make_shard(*arguments)
+
+    monkeypatch.setattr(prepare_module, "make_shard", make_then_die)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_killed_run_goes_on_and_ends_with_the_same_bytes(
+    photographs, tmp_path, monkeypatch, number
+):
+    whole = contents(prepare(config(photographs), WATCH).folder)
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "other"))
+    with monkeypatch.context() as patch:
+        stop_after(patch, number)
+        with pytest.raises(KilledError):
+            prepare(config(photographs), WATCH)
+    with pytest.raises(InputError):
+        find_dataset(None)  # A half-made set is none.
+    report = prepare(config(photographs), WATCH)
+    assert report.prepared == COUNT - 2 * number
+    assert contents(report.folder) == whole
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.15])
+def test_process_killed_by_the_system_leaves_what_the_next_one_needs(
+    photographs, tmp_path, monkeypatch, seconds
+):
+    whole = contents(prepare(config(photographs), WATCH).folder)
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "other"))
+    folder = tmp_path / "other" / "datasets" / "set"
+    code = (
+        "from srgan_cli.data import shards; shards._LOT_PHOTOGRAPHS = 2\n"
+        "from srgan_cli.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(photographs), "--name", "set"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    for _ in range(3000):
+        if process.poll() is not None or len(list(folder.glob("shard-*"))) >= 2:
+            break
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    report = prepare(config(photographs), WATCH)
+    assert contents(report.folder) == whole
+
+
+def test_rerun_with_nothing_changed_touches_no_shard(photographs):
+    folder = prepare(config(photographs), WATCH).folder
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.glob("shard*")}
+    report = prepare(config(photographs), WATCH)
+    assert report.unchanged
+    assert report.prepared == 0
+    assert before == {
+        path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.glob("shard*")
+    }
+
+
+def test_new_photographs_are_added_and_the_others_left_as_they_are(
+    photographs, tmp_path, make_photographs
+):
+    folder = prepare(config(photographs), WATCH).folder
+    before = {path.name: path.stat().st_ino for path in folder.glob("shard-*")}
+    make_photographs(tmp_path / "in" / "a new folder", count=3, size=(150, 132), seed=7)
+    report = prepare(config(photographs), WATCH)
+    assert report.prepared == 3
+    after = {path.name: path.stat().st_ino for path in folder.glob("shard-*")}
+    assert before.items() <= after.items()
+    store = Store(folder)
+    sources = [entry.source for entry in store.manifest.pictures]
+    assert len(sources) == COUNT + 3
+    assert sources == sorted(sources)
+    for entry in store.manifest.pictures:
+        lr, hr = store.pair(entry)
+        assert hr.shape == (entry.height, entry.width, 3)
+        assert lr.shape == (entry.height // 2, entry.width // 2, 3)
+
+
+def test_killed_addition_leaves_the_old_set_and_ends_with_the_same_bytes(
+    photographs, tmp_path, make_photographs, monkeypatch
+):
+    folder = prepare(config(photographs), WATCH).folder
+    old = Store(folder).manifest
+    make_photographs(tmp_path / "in" / "new", count=5, size=(150, 132), seed=7)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 1)
+        with pytest.raises(KilledError):
+            prepare(config(photographs), WATCH)
+    assert Store(folder).manifest == old
+    killed = tmp_path / "killed"
+    shutil.copytree(tmp_path / "home", killed)
+    assert prepare(config(photographs), WATCH).prepared == 3
+    # The same addition, with the first attempt's shard taken away.
+    monkeypatch.setenv("SRGAN_HOME", str(killed))
+    for path in set((killed / "datasets/set").glob("shard-*")):
+        if path.name not in old.shards:
+            path.unlink()
+    assert prepare(config(photographs), WATCH).prepared == 5
+    assert contents(killed / "datasets/set") == contents(folder)
+
+
+@pytest.mark.parametrize("change", ["removed", "changed"])
+def test_lost_photographs_are_not_forgotten_unasked(photographs, change):
+    folder = prepare(config(photographs), WATCH).folder
+    before = contents(folder)
+    victim = photographs / "photo-03.jpg"
+    if change == "removed":
+        victim.unlink()
+    else:
+        os.utime(victim, (1, 1))
+    with pytest.raises(UsageError, match="1 photographs"):
+        prepare(config(photographs), WATCH)
+    assert contents(folder) == before
+    manifest = prepare(config(photographs, overwrite=True), WATCH).manifest
+    assert len(manifest.pictures) == COUNT - (change == "removed")
+    # What the old set alone used is gone, and nothing hidden is left.
+    assert {path.name for path in folder.iterdir()} == {MANIFEST, *manifest.shards}
+
+
+def test_replaced_set_is_the_one_that_would_be_made_afresh(photographs, tmp_path, monkeypatch):
+    prepare(config(photographs), WATCH)
+    with pytest.raises(UsageError, match="other settings"):
+        prepare(config(photographs, scale=4, min_side=64), WATCH)
+    replaced = prepare(config(photographs, scale=4, min_side=64, overwrite=True), WATCH)
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "other"))
+    fresh = prepare(config(photographs, scale=4, min_side=64), WATCH)
+    assert contents(replaced.folder) == contents(fresh.folder)
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_torchrun_shares_the_work_and_gives_the_same_bytes(
+    photographs, tmp_path, monkeypatch, nodes
+):
+    whole = contents(prepare(config(photographs), WATCH).folder)
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "other"))
+    code = (
+        "from srgan_cli.data import shards; shards._LOT_PHOTOGRAPHS = 2\n"
+        "from srgan_cli.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(photographs), "--name", "set", "--json"]
+    processes = [
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"RANK": str(rank), "WORLD_SIZE": str(nodes)},
+        )
+        for rank in range(nodes)
+    ]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * nodes, outputs
+    assert [bool(out) for out, _ in outputs] == [True] + [False] * (nodes - 1)
+    assert contents(tmp_path / "other/datasets/set") == whole
+
+
+def test_full_disk_is_noticed_before_the_work_starts(photographs, monkeypatch):
+    usage = shutil.disk_usage(photographs)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
+    with pytest.raises(ResourceError, match="GB are free"):
+        prepare(config(photographs), WATCH)
+
+
+def test_two_processes_do_not_prepare_the_same_set(photographs, home):
+    from filelock import FileLock
+
+    (home / "datasets").mkdir(parents=True)
+    with FileLock(home / "datasets" / ".set.lock"), pytest.raises(ResourceError, match="another"):
+        prepare(config(photographs), WATCH)
+
+
+def test_check_writes_nothing(photographs, home):
+    report = prepare(config(photographs, check=True), WATCH)
+    assert report.prepared == COUNT
+    assert len(report.manifest.pictures) == COUNT
+    assert not home.exists()
+
+
+def test_several_scales_share_one_hr_picture(photographs):
+    folder = prepare(config(photographs, scale=(2, 3), min_side=100), WATCH).folder
+    for scale in (2, 3):
+        store = Store(folder, scale)
+        for entry in store.manifest.pictures:
+            lr, hr = store.pair(entry)
+            assert hr.shape[0] % 6 == hr.shape[1] % 6 == 0
+            assert hr.numel() == scale**2 * lr.numel()
+    with pytest.raises(InputError, match="×4"):
+        Store(folder, 4)
+
+
+def test_crops_are_squares_of_their_photographs(photographs):
+    whole = Store(prepare(config(photographs), WATCH).folder)
+    cut = Store(prepare(config(photographs, name="cut", crop=64), WATCH).folder)
+    assert len(cut.manifest.pictures) == 4 * len(whole.manifest.pictures)
+    entry = next(e for e in cut.manifest.pictures if e.source == "photo-00.png")
+    first = next(e for e in whole.manifest.pictures if e.source == "photo-00.png")
+    assert (entry.width, entry.height) == (64, 64)
+    assert (cut.pair(entry)[1] == whole.pair(first)[1][2:66, 6:70]).all()

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from srgan_cli.data.dataset import BatchesAhead, example_sheet
+from srgan_cli.imaging.degrade import ORDERS, degrade
+from srgan_cli.imaging.resize import downscale
+from tests.conftest import synthetic_photograph
+from tests.unit.test_dataset import _equal, _sampler, _write_set
+
+STRENGTHS = [name for name in ORDERS if name != "none"]
+
+
+def mean_error(strength, hr, seeds):
+    clean = downscale(hr, 2).astype(float)
+    damaged = (degrade(hr, 2, strength, np.random.default_rng(seed)) for seed in seeds)
+    return np.mean([np.abs(one - clean).mean() for one in damaged])
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_lr_has_the_size_of_the_scale_and_follows_from_the_seed(strength, scale):
+    hr = synthetic_photograph(16 * scale, 24 * scale)
+    one, same, other = (
+        degrade(hr, scale, strength, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert one.shape == (24, 16, 3)
+    assert one.dtype == np.uint8
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_strong_damages_more_than_mild_and_neither_loses_the_picture():
+    hr = synthetic_photograph(96, 96)
+    mild, strong = (mean_error(strength, hr, range(20)) for strength in STRENGTHS)
+    assert 0.5 < mild < strong < 40
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_degraded_batches_follow_from_seed_and_step_alone(tmp_path, strength):
+    store = _write_set(tmp_path / "s", [synthetic_photograph(96, 80, seed=i) for i in range(3)])
+    first, second = (_sampler(store, degrade=strength) for _ in range(2))
+    wanted = {step: first.batch(step) for step in (0, 5, 2)}
+    ahead = BatchesAhead(second, 3)
+    for step in (2, 0, 5):
+        assert _equal(ahead.batch(step), wanted[step])
+    clean = _sampler(store).batch(0)
+    assert (wanted[0].hr == clean.hr).all()
+    assert not (wanted[0].lr == clean.lr).all()
+
+
+def test_the_sheet_shows_each_pair_one_above_the_other(tmp_path):
+    store = _write_set(tmp_path / "s", [synthetic_photograph(96, 80)])
+    batch = _sampler(store).batch(0)
+    sheet = example_sheet(batch, num_pairs=3)
+    assert sheet.shape == (64, 96, 3)
+    assert np.array_equal(sheet[:32, :32], batch.hr[0].numpy())
+    assert np.array_equal(sheet[32::2, ::2][:16, :16], batch.lr[0].numpy())
