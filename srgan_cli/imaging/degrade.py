@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from scipy.signal import fftconvolve
 
-Uint8Image = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float64]
+from srgan_cli.imaging.levels import FloatArray, Uint8Image, to_levels
+
 Range = tuple[float, float]
 
 _FILTERS = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
@@ -97,7 +96,7 @@ def _kernel(sigma: Range, random: np.random.Generator) -> FloatArray:
 def _blurred(image: Uint8Image, kernel: FloatArray) -> Uint8Image:
     radius = len(kernel) // 2
     padded = np.pad(image, ((radius, radius), (radius, radius), (0, 0)), mode="symmetric")
-    return _to_uint8(fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1)))
+    return to_levels(fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1)))
 
 
 def _resized(image: Uint8Image, size: tuple[int, int], random: np.random.Generator) -> Uint8Image:
@@ -112,15 +111,10 @@ def _noisy(image: Uint8Image, sigma: float, random: np.random.Generator) -> Uint
     noise = random.normal(0, sigma, (*image.shape[:2], channels))
     if kind == 2:  # Poisson noise, near enough: as strong as the others at middle grey.
         noise *= np.sqrt(image / 128)
-    return _to_uint8(image + noise)
+    return to_levels(image + noise)
 
 
 def _compressed(image: Uint8Image, quality: float) -> Uint8Image:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=round(quality))
     return np.asarray(Image.open(buffer))
-
-
-def _to_uint8(values: FloatArray) -> Uint8Image:
-    levels: Uint8Image = np.clip(np.round(values), 0, 255).astype(np.uint8)
-    return levels

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srgan_cli.imaging.resize import cubic_taps, downscale
+from srgan_cli.imaging.resize import downscale, kernel_taps
 
 
 def exactly(image, scale):
     """Reduce in float64, which is exact for the weights of powers of two."""
     for axis in (0, 1):
         image = np.moveaxis(image, axis, 0)
-        taps, weights = cubic_taps(len(image), len(image) // scale)
+        taps, weights = kernel_taps(len(image), len(image) // scale)
         values = np.einsum("ot,ot...->o...", weights, image[taps].astype(float))
         image = np.moveaxis(np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8), 0, axis)
     return image
