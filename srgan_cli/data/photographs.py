@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import list_pictures
+from srgan_cli.imaging.io import list_pictures, read_picture
 
 Uint8Image = npt.NDArray[np.uint8]
 
@@ -103,7 +103,8 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
 
     JPEGs that are much larger are decoded at a half, a quarter or an eighth of
     their size, which the codec does by leaving out high frequencies; the rest of
-    the way is Lanczos.
+    the way is Lanczos. Deeper pictures, which Pillow alone would clip, are read by
+    :func:`srgan_cli.imaging.io.read_picture`.
 
     Args:
         path: Any raster file that Pillow reads.
@@ -111,15 +112,18 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
         max_pixels: Larger pictures are refused before any pixel is decoded.
 
     Raises:
-        InputError: The file cannot be read, is damaged, or is deeper than 8 bits.
+        InputError: The file cannot be read, is damaged or too large.
     """
     hint = "open it in a viewer; if it shows there, convert it to PNG"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF does not matter here.
             with Image.open(path) as image:
-                _require_usable(path, image, max_pixels)
-                return _decoded(image, max_side)
+                _require_size(path, image, max_pixels)
+                if image.mode in _EIGHT_BIT_MODES:
+                    return _decoded(image, max_side)
+            upright = Image.fromarray(read_picture(path, max_pixels=max_pixels).pixels)
+            return _decoded(upright, max_side)
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files.
@@ -128,16 +132,11 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
         raise InputError(f"{path}: not a readable picture ({reason})", hint=hint) from error
 
 
-def _require_usable(path: Path, image: Image.Image, max_pixels: int) -> None:
+def _require_size(path: Path, image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise InputError(
             f"{path}: {image.width}x{image.height} is more than {max_pixels:,} pixels",
             hint="reduce it first",
-        )
-    if image.mode not in _EIGHT_BIT_MODES:
-        raise InputError(
-            f"{path}: pixels of mode {image.mode} would lose depth",
-            hint="convert it to 8 bits per channel first",
         )
 
 
