@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.formats import readable_formats
 from srgan_cli.imaging.io import list_pictures, read_picture
 
 Uint8Image = npt.NDArray[np.uint8]
@@ -84,7 +85,7 @@ def header_size(path: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=readable_formats()) as image:
                 return image.size
     except Exception:  # noqa: BLE001 - Pillow's parsers raise almost anything on damaged files.
         return 0, 0
@@ -118,7 +119,7 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF does not matter here.
-            with Image.open(path) as image:
+            with Image.open(path, formats=readable_formats()) as image:
                 _require_size(path, image, max_pixels)
                 if image.mode in _EIGHT_BIT_MODES:
                     return _decoded(image, max_side)

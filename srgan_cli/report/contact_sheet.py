@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from jinja2 import Environment
-from PIL import Image, ImageOps
+from PIL import Image
+
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.io import read_picture
 
 _SIDE = 160
+_MAX_PIXELS = 64_000_000  # What is larger is named without a picture.
 _MAX_PICTURES = 2000
 
 
@@ -63,11 +67,11 @@ def contact_sheet(title: str, folder: Path, findings: Sequence[Finding]) -> str:
 def _thumbnail(path: Path) -> str:
     """Return a picture as a data URL, or nothing where it cannot be read."""
     try:
-        with Image.open(path) as image:
-            image.thumbnail((_SIDE, _SIDE))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-    except Exception:  # noqa: BLE001 - Pillow's parsers raise almost anything on damaged files.
+        picture = read_picture(path, max_pixels=_MAX_PIXELS)
+    except (InputError, OSError):
         return ""
+    small = Image.fromarray(picture.pixels).convert("RGB")
+    small.thumbnail((_SIDE, _SIDE))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
