@@ -41,6 +41,19 @@ def results(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LEDGER_FILE}
 
 
+def start_at_work(source, target, options):
+    """Start a batch and return when it has come to its first picture."""
+    process = subprocess.Popen(
+        command(source, "-o", target, *options),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not (target / LEDGER_FILE).exists():
+        time.sleep(0.001)
+    return process
+
+
 @pytest.mark.slow
 @posix
 def test_a_batch_killed_at_any_instant_and_run_again_equals_an_uninterrupted_one(
@@ -48,11 +61,10 @@ def test_a_batch_killed_at_any_instant_and_run_again_equals_an_uninterrupted_one
 ):
     source = make_batch(tmp_path / "in", 30, side=160)
     options = ("--model", bilinear, "--device", "cpu")
-    started = time.perf_counter()
     whole = tmp_path / "whole"
-    subprocess.run(
-        command(source, "-o", whole, *options), check=True, env=environment(), capture_output=True
-    )
+    process = start_at_work(source, whole, options)
+    started = time.perf_counter()
+    assert process.wait() == 0
     seconds = time.perf_counter() - started
     wanted = results(whole)
     assert len(wanted) == 30
@@ -60,16 +72,8 @@ def test_a_batch_killed_at_any_instant_and_run_again_equals_an_uninterrupted_one
     interrupted = 0
     for number in range(20):
         target = tmp_path / f"killed-{number}"
-        process = subprocess.Popen(
-            command(source, "-o", target, *options),
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        # From the first result on, so that no kill falls into the time before there is work.
-        while process.poll() is None and not (target / LEDGER_FILE).exists():
-            time.sleep(0.001)
-        time.sleep(instants.uniform(0, min(1.5, seconds / 2)))
+        process = start_at_work(source, target, options)
+        time.sleep(instants.uniform(0, 0.8 * seconds))
         process.kill()
         process.wait()
         for name, data in results(target).items():
