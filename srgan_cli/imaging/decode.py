@@ -306,7 +306,8 @@ def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
         raise InputError(f"{path}: no permission to read it", hint="check its owner") from error
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{path}: not a picture in a format that can be read", hint=_VIEWER_HINT
+            f"{path}: not a picture that can be read: of no known format, or damaged",
+            hint=_VIEWER_HINT,
         ) from error
     except MemoryError as error:
         raise InputError(f"{path}: too large for the memory", hint="pass --max-pixels") from error

@@ -108,7 +108,7 @@ def test_one_unreadable_picture_is_left_out_of_every_row(evaluate, folders):
     (scored,) = _document(out)["sets"]
     assert code == 7
     assert [picture["name"] for picture in scored["pictures"]] == [f"{i}.png" for i in (0, 1, 2, 4)]
-    assert "3.png: not a picture in a format that can be read" in err
+    assert "3.png: not a picture that can be read: of no known format, or damaged" in err
 
 
 def test_no_readable_picture_at_all_is_unusable_input(evaluate, folders):

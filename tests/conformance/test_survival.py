@@ -59,7 +59,7 @@ def start_at_work(source, target, options):
 def test_a_batch_killed_at_any_instant_and_run_again_equals_an_uninterrupted_one(
     tmp_path, bilinear
 ):
-    source = make_batch(tmp_path / "in", 30, side=160)
+    source = make_batch(tmp_path / "in", 30, side=320)
     options = ("--model", bilinear, "--device", "cpu")
     whole = tmp_path / "whole"
     process = start_at_work(source, whole, options)
@@ -73,7 +73,7 @@ def test_a_batch_killed_at_any_instant_and_run_again_equals_an_uninterrupted_one
     for number in range(20):
         target = tmp_path / f"killed-{number}"
         process = start_at_work(source, target, options)
-        time.sleep(instants.uniform(0, 0.8 * seconds))
+        time.sleep(instants.uniform(0, 0.6 * seconds))
         process.kill()
         process.wait()
         for name, data in results(target).items():
