@@ -1,0 +1,27 @@
+"""One frozen dataclass per command, validated when it is made. No torch here."""
+
+from srgan_cli.config.checks import SCALES, Precision, require_plain_name
+from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
+from srgan_cli.config.generator import PRESETS, GeneratorConfig, Upsampler, preset
+from srgan_cli.config.prepare import Action, PrepareConfig
+from srgan_cli.config.train import Degrade, LossWeights, TrainConfig
+from srgan_cli.config.upscale import UpscaleConfig
+
+__all__ = [
+    "EXTRA_METRICS",
+    "PRESETS",
+    "SCALES",
+    "Action",
+    "Channel",
+    "Degrade",
+    "EvalConfig",
+    "GeneratorConfig",
+    "LossWeights",
+    "Precision",
+    "PrepareConfig",
+    "TrainConfig",
+    "Upsampler",
+    "UpscaleConfig",
+    "preset",
+    "require_plain_name",
+]

@@ -1,0 +1,44 @@
+"""What the configurations share: their checks, and the values of common options."""
+
+from typing import Literal
+
+from srgan_cli.errors import UsageError
+
+SCALES = (2, 3, 4, 8)
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+
+def require_scale(scale: int) -> None:
+    """Refuse a factor that is not one of :data:`SCALES`."""
+    require(scale in SCALES, "scale", scale, "2, 3, 4 or 8")
+
+
+def require_seed(seed: int) -> None:
+    """Refuse a seed that random generators do not take."""
+    require(0 <= seed < 2**31, "seed", seed, "from 0 to 2147483647")
+
+
+def require(condition: bool, name: str, value: object, wanted: str) -> None:
+    """Raise :func:`out_of_range` unless the condition holds."""
+    if not condition:
+        raise out_of_range(name, value, wanted)
+
+
+def out_of_range(name: str, value: object, wanted: str) -> UsageError:
+    """Return the error that names an option, its value and what it must be."""
+    return UsageError(f"--{name.replace('_', '-')} is {value!r}", hint=f"it must be {wanted}")
+
+
+def require_plain_name(name: str, option: str) -> None:
+    """Refuse a name that could point outside its folder.
+
+    Raises:
+        UsageError: The name is empty, starts with a dot, or holds a path separator.
+    """
+    too_long = len(name.encode(errors="surrogateescape")) > 100
+    if not name or name.startswith(".") or too_long or any(c in name for c in "/\\\0\n"):
+        raise UsageError(
+            f"{option} {name!r} is not a plain name",
+            hint="use at most 100 letters, digits, '-' and '_'",
+        )

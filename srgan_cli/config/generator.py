@@ -1,0 +1,99 @@
+"""Sizes of the generator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+from srgan_cli.config.checks import SCALES, out_of_range
+from srgan_cli.errors import UsageError
+
+Upsampler = Literal["pixelshuffle", "nearest"]
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What rebuilds a generator; stored in the header of every weights file."""
+
+    scale: int
+    """Factor per side. 1 is allowed for ESRGAN-style restoration weights."""
+    channels: int
+    """Feature maps between blocks."""
+    growth: int
+    """Feature maps that each convolution of a dense block adds."""
+    num_blocks: int
+    """Blocks in the trunk."""
+    dense_blocks: int
+    """Dense residual blocks per trunk block: 1 for a plain one, 3 for an RRDB."""
+    num_convs: int
+    """Convolutions per dense residual block."""
+    residual_scale: float
+    """Factor on each block's residual before it is added to the skip connection."""
+    upsampler: Upsampler
+    """``pixelshuffle``: one convolution at LR size, added to the bilinear enlargement.
+    ``nearest``: ESRGAN's nearest-neighbour doublings, each with a convolution."""
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for field in ("scale", "channels", "growth", "num_blocks", "dense_blocks", "num_convs"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or not 1 <= value <= 1024:
+                raise out_of_range(field, value, "a whole number from 1 to 1024")
+        if self.scale not in (1, *SCALES):
+            raise out_of_range("scale", self.scale, "2, 3, 4 or 8")
+        if not isinstance(self.residual_scale, int | float) or not 0 < self.residual_scale <= 1:
+            raise out_of_range("residual_scale", self.residual_scale, "above 0, at most 1")
+        if self.upsampler not in ("pixelshuffle", "nearest"):
+            raise out_of_range("upsampler", self.upsampler, "pixelshuffle or nearest")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild the config from its JSON form; unknown or missing keys are a TypeError."""
+        return cls(**values)
+
+
+PRESETS: Mapping[str, GeneratorConfig] = {
+    "compact": GeneratorConfig(
+        scale=2,
+        channels=32,
+        growth=32,
+        num_blocks=3,
+        dense_blocks=1,
+        num_convs=3,
+        residual_scale=1.0,
+        upsampler="pixelshuffle",
+    ),
+    "standard": GeneratorConfig(
+        scale=2,
+        channels=64,
+        growth=32,
+        num_blocks=6,
+        dense_blocks=1,
+        num_convs=5,
+        residual_scale=0.2,
+        upsampler="pixelshuffle",
+    ),
+    "esrgan": GeneratorConfig(
+        scale=2,
+        channels=64,
+        growth=32,
+        num_blocks=23,
+        dense_blocks=3,
+        num_convs=5,
+        residual_scale=0.2,
+        upsampler="nearest",
+    ),
+}
+"""Generator sizes by name, at ×2; :func:`preset` gives them at any scale."""
+
+
+def preset(name: str, scale: int) -> GeneratorConfig:
+    """Return the named generator size for a scale.
+
+    Raises:
+        UsageError: No preset has that name.
+    """
+    if name not in PRESETS:
+        raise UsageError(
+            f"no preset is called {name!r}", hint=f"choose one of: {', '.join(PRESETS)}"
+        )
+    return replace(PRESETS[name], scale=scale)
