@@ -73,7 +73,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
             f"{subject}{error.strerror or error}", "check the name, its permissions and free space"
         )
         return ExitCode.RESOURCE
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has no class of its own for a CPU that has run out of memory.
+        if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
+            raise
         show_error(f"out of memory: {error}", "use smaller pictures, tiles or batches")
         return ExitCode.RESOURCE
     return int(code or ExitCode.OK)

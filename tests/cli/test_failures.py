@@ -264,6 +264,23 @@ def test_lack_of_memory_is_no_bug(srgan, monkeypatch, make_photographs, tmp_path
     assert "not enough memory" in result.err
 
 
+def test_lack_of_memory_in_torch_is_no_bug(srgan, monkeypatch, tmp_path):
+    def greedy(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 3 TiB")
+
+    monkeypatch.setattr("srgan_cli.engine.prepare", greedy)
+    assert_fails(srgan("prepare", tmp_path), 5, "out of memory", "smaller")
+
+
+def test_any_other_runtime_error_is_ours_to_see(srgan, monkeypatch, tmp_path):
+    def broken(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("srgan_cli.engine.prepare", broken)
+    with pytest.raises(RuntimeError, match="mat1"):
+        srgan("prepare", tmp_path)
+
+
 @pytest.mark.parametrize("name", ["big.png", "big.JPG", "file"])
 def test_output_that_names_a_file_is_wrong_usage(srgan, make_photographs, tmp_path, name):
     (picture,) = make_photographs(tmp_path / "in", count=1)
