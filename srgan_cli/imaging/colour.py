@@ -13,11 +13,6 @@ def _srgb() -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-def srgb_profile() -> bytes:
-    """Return the bytes of an sRGB profile."""
-    return _srgb().tobytes()
-
-
 def to_grey_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     """Turn a picture into mode L, LA, RGB or RGBA.
 
