@@ -151,12 +151,12 @@ def train(
     ] = LossWeights.perceptual,
     adversarial_weight: Annotated[
         float,
-        typer.Option(metavar="W", help="The critic's verdict.", rich_help_panel=_LOSSES),
+        typer.Option(metavar="W", help="The discriminator's verdict.", rich_help_panel=_LOSSES),
     ] = LossWeights.adversarial,
     gradient_penalty_weight: Annotated[
         float,
         typer.Option(
-            metavar="W", help="Keeps the critic's gradient near 1.", rich_help_panel=_LOSSES
+            metavar="W", help="Keeps the discriminator's gradient near 1.", rich_help_panel=_LOSSES
         ),
     ] = LossWeights.gradient_penalty,
     perceptual: Annotated[
@@ -167,22 +167,22 @@ def train(
             rich_help_panel=_LOSSES,
         ),
     ] = TrainConfig.perceptual,
-    critic_width: Annotated[
+    discriminator_width: Annotated[
         int,
         typer.Option(
             metavar="N",
             help="Kernels of the discriminator's first convolution; the last has 8 times as many.",
             rich_help_panel=_LOSSES,
         ),
-    ] = TrainConfig.critic_width,
-    critic_steps: Annotated[
+    ] = TrainConfig.discriminator_width,
+    discriminator_steps: Annotated[
         int,
         typer.Option(
             metavar="N",
             help="Discriminator updates per generator update.",
             rich_help_panel=_LOSSES,
         ),
-    ] = TrainConfig.critic_steps,
+    ] = TrainConfig.discriminator_steps,
     precision: PrecisionOption = TrainConfig.precision,
     device: DeviceOption = TrainConfig.device,
     seed: Annotated[
@@ -231,8 +231,8 @@ def train(
         warmup=warmup,
         weights=weights,
         perceptual=perceptual,
-        critic_width=critic_width,
-        critic_steps=critic_steps,
+        discriminator_width=discriminator_width,
+        discriminator_steps=discriminator_steps,
         ema=ema,
         init=init,
         precision=precision,

@@ -25,9 +25,9 @@ class LossWeights:
     perceptual: float = 1.0
     """L1 distance of VGG features, normalised to unit mean magnitude per layer."""
     adversarial: float = 5e-3
-    """Minus the critic's mean score of generated pictures."""
+    """Minus the discriminator's mean score of generated pictures."""
     gradient_penalty: float = 10.0
-    """Mean squared distance of the critic's gradient norm from 1."""
+    """Mean squared distance of the discriminator's gradient norm from 1."""
 
     def __post_init__(self) -> None:
         """Refuse negative weights."""
@@ -70,9 +70,9 @@ class TrainConfig:
     """Weights of the loss terms."""
     perceptual: str = "vgg16"
     """``vgg16`` (bundled), ``vgg19`` (downloaded once), ``none`` or a safetensors file."""
-    critic_width: int = 64
+    discriminator_width: int = 64
     """Kernels of the discriminator's first convolution; the last has eight times as many."""
-    critic_steps: int = 1
+    discriminator_steps: int = 1
     """Discriminator updates per generator update."""
     ema: float = 0.999
     """Decay of the running mean of the generator's weights, which is what gets saved."""
@@ -91,7 +91,13 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name in ("epochs", "batch", "critic_width", "critic_steps", "validate_every"):
+        for name in (
+            "epochs",
+            "batch",
+            "discriminator_width",
+            "discriminator_steps",
+            "validate_every",
+        ):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
         require(0 <= self.pretrain <= 1, "pretrain", self.pretrain, "from 0 to 1")

@@ -37,20 +37,22 @@ def perceptual_loss(features: VggFeatures, sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def generator_adversarial_loss(fake_logits: Tensor) -> Tensor:
-    """Return minus the critic's mean score of generated pictures (WGAN)."""
+    """Return minus the discriminator's mean score of generated pictures (WGAN)."""
     return -fake_logits.float().mean()
 
 
 def wasserstein_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Return the critic's mean difference: generated minus real (WGAN-GP, equation 3).
+    """Return the discriminator's mean difference: generated minus real (WGAN-GP, equation 3).
 
     Minus this value estimates the distance between the two distributions.
     """
     return fake_logits.float().mean() - real_logits.float().mean()
 
 
-def gradient_penalty(critic: nn.Module, hr: Tensor, sr: Tensor, amp: Amp, *, mix: Tensor) -> Tensor:
-    """Return the mean squared distance of the critic's gradient norm from 1.
+def gradient_penalty(
+    discriminator: nn.Module, hr: Tensor, sr: Tensor, amp: Amp, *, mix: Tensor
+) -> Tensor:
+    """Return the mean squared distance of the discriminator's gradient norm from 1.
 
     WGAN-GP (Gulrajani et al. 2017, equation 3): the gradient of the score of a
     picture drawn between a real and a generated one, with respect to its pixels.
@@ -60,22 +62,22 @@ def gradient_penalty(critic: nn.Module, hr: Tensor, sr: Tensor, amp: Amp, *, mix
     a plain division that autograd sees, and their norm is taken in fp32. The scale is
     a constant: the loss scaler's searches for the edge of fp16's range by overflowing
     now and then, which must cost a step but never show as an infinite penalty. The
-    result is unscaled: add it to the critic's loss and scale the sum once.
+    result is unscaled: add it to the discriminator's loss and scale the sum once.
 
     Args:
-        critic: Scores B, 3, H, W pictures; no layer may mix pictures of a batch.
+        discriminator: Scores B, 3, H, W pictures; no layer may mix pictures of a batch.
         hr: Real pictures, B, 3, H, W, fp32 in [0, 1].
         sr: Generated pictures of the same shape, detached.
-        amp: Precision of the critic's passes.
+        amp: Precision of the discriminator's passes.
         mix: B numbers in [0, 1], the share of ``hr`` in each mixed picture.
 
     Returns:
-        A scalar in fp32 that can be differentiated by the critic's parameters.
+        A scalar in fp32 that can be differentiated by the discriminator's parameters.
     """
     mix = mix.view(-1, 1, 1, 1)
     between = (mix * hr + (1 - mix) * sr.float()).requires_grad_()
     with amp.autocast():
-        logits = critic(between)
+        logits = discriminator(between)
     scaled = _INNER_SCALE * logits.float().sum()
     (scaled_gradient,) = torch.autograd.grad(scaled, between, create_graph=True)
     gradient = scaled_gradient.float() / _INNER_SCALE

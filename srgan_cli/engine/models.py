@@ -168,7 +168,7 @@ class Discriminator(nn.Module):
             nn.Linear(channels, 2 * channels), nn.LeakyReLU(_SLOPE), nn.Linear(2 * channels, 1)
         )
         # He et al. 2015: without normalisation, PyTorch's default would shrink the score
-        # of ten layers to nothing, and the critic would need hundreds of steps to recover.
+        # of ten layers to nothing, and the discriminator would need hundreds of steps to recover.
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, a=_SLOPE, nonlinearity="leaky_relu")

@@ -92,7 +92,7 @@ def train(config: TrainConfig, observer: Observer) -> TrainReport:
     except torch.OutOfMemoryError as error:
         raise ResourceError(
             f"{run.trainer.amp.device}: out of memory",
-            hint="pass a smaller --batch, --patch or --critic-width",
+            hint="pass a smaller --batch, --patch or --discriminator-width",
         ) from error
     except OSError as error:
         raise ResourceError(

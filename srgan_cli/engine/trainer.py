@@ -52,12 +52,12 @@ class Trainer:
         self.config, self.amp = config, amp
         torch.manual_seed(config.seed)
         self.generator = amp.place(Generator(generator_config))
-        self.critic = amp.place(Discriminator(config.critic_width))
+        self.discriminator = amp.place(Discriminator(config.discriminator_width))
         self.features = None if features is None else amp.place(features)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.generator_optimizer = self._adam(self.generator, betas=(0.9, 0.999))
-        # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
-        self.critic_optimizer = self._adam(self.critic, betas=(0.0, 0.9))
+        # WGAN-GP, algorithm 1: no first moment, since the discriminator's aim keeps moving.
+        self.discriminator_optimizer = self._adam(self.discriminator, betas=(0.0, 0.9))
 
     def _adam(self, module: torch.nn.Module, betas: tuple[float, float]) -> Adam:
         return Adam(module.parameters(), lr=self.config.learning_rate, betas=betas, fused=True)
@@ -83,7 +83,7 @@ class Trainer:
         Returns:
             Every loss term by name, unweighted, on the device.
         """
-        for optimizer in (self.generator_optimizer, self.critic_optimizer):
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = phase.learning_rate(step)
         lr, hr = (to_unit(side.to(self.amp.device)) for side in (batch.lr, batch.hr))
@@ -106,22 +106,22 @@ class Trainer:
         with self.amp.autocast():
             sr = self.generator(lr).float()
         random = torch.Generator().manual_seed(self.config.seed * 2**32 + step)
-        for turn in range(self.config.critic_steps):
+        for turn in range(self.config.discriminator_steps):
             if turn:
                 self.amp.scaler.update()
-            terms = self._critic_step(hr, sr.detach(), random)
+            terms = self._discriminator_step(hr, sr.detach(), random)
         terms |= self._generator_step(sr, hr)
         self.amp.scaler.update()  # Once, after both optimisers have stepped.
         return terms
 
-    def _critic_step(self, hr: Tensor, sr: Tensor, random: torch.Generator) -> Terms:
+    def _discriminator_step(self, hr: Tensor, sr: Tensor, random: torch.Generator) -> Terms:
         with self.amp.autocast():
-            real_logits, fake_logits = self.critic(torch.cat((hr, sr))).chunk(2)
+            real_logits, fake_logits = self.discriminator(torch.cat((hr, sr))).chunk(2)
         difference = wasserstein_loss(real_logits, fake_logits)
         mix = torch.rand(len(hr), generator=random).to(hr.device)
-        penalty = gradient_penalty(self.critic, hr, sr, self.amp, mix=mix)
+        penalty = gradient_penalty(self.discriminator, hr, sr, self.amp, mix=mix)
         total = difference + self.config.weights.gradient_penalty * penalty
-        self._descend(total, self.critic_optimizer)
+        self._descend(total, self.discriminator_optimizer)
         return {
             "discriminator": total.detach(),
             "wasserstein": difference.detach(),
@@ -131,14 +131,14 @@ class Trainer:
     def _generator_step(self, sr: Tensor, hr: Tensor) -> Terms:
         weights = self.config.weights
         terms = {"pixel": pixel_loss(sr, hr)}
-        self.critic.requires_grad_(False)
+        self.discriminator.requires_grad_(False)
         with self.amp.autocast():
-            terms["adversarial"] = generator_adversarial_loss(self.critic(sr))
+            terms["adversarial"] = generator_adversarial_loss(self.discriminator(sr))
             if self.features is not None:
                 terms["perceptual"] = perceptual_loss(self.features, sr, hr)
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         self._descend(total, self.generator_optimizer)
-        self.critic.requires_grad_(True)
+        self.discriminator.requires_grad_(True)
         return {name: term.detach() for name, term in terms.items()} | {"generator": total.detach()}
 
     def _descend(self, loss: Tensor, optimizer: Optimizer) -> None:
@@ -170,11 +170,11 @@ class Trainer:
 
     @property
     def _modules(self) -> dict[str, torch.nn.Module]:
-        return {"generator": self.generator, "ema": self.ema, "critic": self.critic}
+        return {"generator": self.generator, "ema": self.ema, "discriminator": self.discriminator}
 
     @property
     def _optimizers(self) -> dict[str, Optimizer]:
         return {
             "generator_optimizer": self.generator_optimizer,
-            "critic_optimizer": self.critic_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
         }

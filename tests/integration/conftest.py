@@ -43,7 +43,7 @@ def tiny(**options) -> TrainConfig:
             "steps": 6,
             "batch": 2,
             "patch": 16,
-            "critic_width": 4,
+            "discriminator_width": 4,
             "perceptual": "none",
             "device": "cpu",
             "precision": "fp32",

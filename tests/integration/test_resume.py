@@ -96,7 +96,7 @@ def test_run_stopped_in_every_step_matches_uninterrupted_run(observer, monkeypat
     assert len(set(steps_logged(report.run))) == len(steps_logged(report.run))
 
 
-@pytest.mark.parametrize("place", ["_critic_step", "_generator_step", "_average"])
+@pytest.mark.parametrize("place", ["_discriminator_step", "_generator_step", "_average"])
 @pytest.mark.usefixtures("prepared")
 def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(observer, monkeypatch, whole, place):
     intact, calls = getattr(Trainer, place), []

@@ -10,7 +10,7 @@ from srgan_cli.errors import WeightsError
 
 def _networks(seed):
     torch.manual_seed(seed)
-    modules = {"generator": nn.Conv2d(3, 4, 3), "critic": nn.Linear(5, 2)}
+    modules = {"generator": nn.Conv2d(3, 4, 3), "discriminator": nn.Linear(5, 2)}
     for module in modules.values():
         module.to(memory_format=torch.channels_last)
     optimizers = {
@@ -24,7 +24,7 @@ def _train(modules, optimizers, steps, seed=7):
     torch.manual_seed(seed)
     for _ in range(steps):
         modules["generator"](torch.rand(1, 3, 5, 5)).square().sum().backward()
-        modules["critic"](torch.rand(2, 5)).square().sum().backward()
+        modules["discriminator"](torch.rand(2, 5)).square().sum().backward()
         for optimizer in optimizers.values():
             optimizer.step()
             optimizer.zero_grad()

@@ -6,8 +6,8 @@ from torch import nn
 from srgan_cli.engine.models import Discriminator
 
 
-def _convolutions(critic):
-    return [module for module in critic.modules() if isinstance(module, nn.Conv2d)]
+def _convolutions(discriminator):
+    return [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
 
 
 def test_the_convolutions_are_those_of_srgan_figure_4():
@@ -29,8 +29,8 @@ def test_the_convolutions_are_those_of_srgan_figure_4():
 
 def test_scores_are_those_of_the_layers_with_a_pooled_head():
     torch.manual_seed(0)
-    critic = Discriminator(4).double()
-    parameters = list(critic.parameters())
+    discriminator = Discriminator(4).double()
+    parameters = list(discriminator.parameters())
     picture = torch.rand(2, 3, 21, 18, dtype=torch.float64)
     x = picture
     for i in range(8):
@@ -38,7 +38,7 @@ def test_scores_are_those_of_the_layers_with_a_pooled_head():
         x = F.leaky_relu(F.conv2d(x, weight, bias, stride=1 + i % 2, padding=1), 0.2)
     weight, bias, last_weight, last_bias = parameters[16:]
     hidden = F.leaky_relu(x.flatten(2).mean(2) @ weight.T + bias, 0.2)
-    torch.testing.assert_close(critic(picture), (hidden @ last_weight.T + last_bias)[:, 0])
+    torch.testing.assert_close(discriminator(picture), (hidden @ last_weight.T + last_bias)[:, 0])
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (96, 96), (200, 16)])
@@ -51,18 +51,18 @@ def test_it_takes_pictures_of_any_size_from_16_on(size):
 
 @torch.inference_mode()
 def test_the_score_of_a_picture_does_not_depend_on_the_others_of_its_batch():
-    critic = Discriminator(8).double()
-    critic.train()
+    discriminator = Discriminator(8).double()
+    discriminator.train()
     pictures = torch.rand(4, 3, 24, 24, dtype=torch.float64)
-    together = critic(pictures)
-    alone = torch.cat([critic(picture[None]) for picture in pictures])
+    together = discriminator(pictures)
+    alone = torch.cat([discriminator(picture[None]) for picture in pictures])
     torch.testing.assert_close(together, alone)
-    others = critic(torch.cat((pictures[:1], 9 * torch.rand_like(pictures[1:]))))
+    others = discriminator(torch.cat((pictures[:1], 9 * torch.rand_like(pictures[1:]))))
     torch.testing.assert_close(together[0], others[0])
 
 
 @torch.inference_mode()
-def test_a_fresh_critic_tells_pictures_apart():
+def test_a_fresh_discriminator_tells_pictures_apart():
     torch.manual_seed(0)
     scores = Discriminator()(
         torch.rand(4, 3, 32, 32) * torch.tensor([0.1, 0.4, 0.7, 1])[:, None, None, None]

@@ -45,13 +45,16 @@ def _seed():
     torch.manual_seed(0)
 
 
-def _penalty_and_gradients(critic, amp, hr, sr, mix):
+def _penalty_and_gradients(discriminator, amp, hr, sr, mix):
     """Return the penalty and, by the way a trainer takes it, its gradients by parameter."""
-    critic.zero_grad(set_to_none=True)
-    penalty = gradient_penalty(critic, hr, sr, amp, mix=mix)
+    discriminator.zero_grad(set_to_none=True)
+    penalty = gradient_penalty(discriminator, hr, sr, amp, mix=mix)
     amp.scaler.scale(penalty).backward()
     scale = amp.scaler.get_scale()
-    grads = [torch.zeros_like(p) if p.grad is None else p.grad / scale for p in critic.parameters()]
+    grads = [
+        torch.zeros_like(p) if p.grad is None else p.grad / scale
+        for p in discriminator.parameters()
+    ]
     return penalty.detach(), grads
 
 
@@ -62,24 +65,26 @@ def _relative_error(values, wanted):
 
 @pytest.mark.parametrize("norm", [0.25, 3.0])
 @pytest.mark.parametrize("precision", LINEAR)
-def test_penalty_of_a_linear_critic_is_the_closed_form(precision, norm):
+def test_penalty_of_a_linear_discriminator_is_the_closed_form(precision, norm):
     amp = Amp.create(CPU, precision)
     assert amp.scaler.is_enabled() == (precision == "fp16")
     assert amp.scaler.get_scale() == (65536 if precision == "fp16" else 1)
-    critic = LinearCritic(16, norm)
+    discriminator = LinearCritic(16, norm)
     hr, sr = torch.rand(2, 4, 3, 16, 16)
 
-    penalty, (by_weight, by_bias) = _penalty_and_gradients(critic, amp, hr, sr, torch.rand(4))
+    penalty, (by_weight, by_bias) = _penalty_and_gradients(
+        discriminator, amp, hr, sr, torch.rand(4)
+    )
 
     value, gradient = LINEAR[precision]
-    weight = critic.linear.weight.detach()
+    weight = discriminator.linear.weight.detach()
     assert penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx((norm - 1) ** 2, rel=value)
     assert _relative_error([by_weight], [2 * (norm - 1) * weight / norm]) < gradient
     assert by_bias.abs().max() == 0
 
 
-def test_a_critic_of_slope_one_has_no_penalty():
+def test_a_discriminator_of_slope_one_has_no_penalty():
     penalty, (by_weight, _) = _penalty_and_gradients(
         LinearCritic(16, 1.0), Amp.create(CPU, "fp32"), *torch.rand(2, 2, 3, 16, 16), torch.rand(2)
     )
@@ -96,12 +101,12 @@ def test_tiny_gradients_of_pooled_scores_are_not_flushed_by_fp16():
         def forward(self, picture):
             return self.conv(picture).mean(dim=(1, 2, 3))
 
-    critic = Pooled()
+    discriminator = Pooled()
     hr, sr = torch.rand(2, 1, 3, 900, 900)
-    penalty = gradient_penalty(critic, hr, sr, Amp.create(CPU, "fp16"), mix=torch.rand(1))
+    penalty = gradient_penalty(discriminator, hr, sr, Amp.create(CPU, "fp16"), mix=torch.rand(1))
     # Every entry is w / 810,000, below what fp16 can tell from zero with any accuracy.
     norm = 1 - penalty.item() ** 0.5
-    assert norm == pytest.approx(critic.conv.weight.norm().item() / 900, rel=5e-3)
+    assert norm == pytest.approx(discriminator.conv.weight.norm().item() / 900, rel=5e-3)
 
 
 @pytest.mark.parametrize("scale", [2.0**16, 2.0**24])
@@ -109,25 +114,25 @@ def test_tiny_gradients_of_pooled_scores_are_not_flushed_by_fp16():
 def test_the_penalty_is_finite_at_any_scale_of_the_loss_scaler(scale, batch):
     amp = Amp(CPU, torch.float16, GradScaler("cpu", init_scale=scale))
     hr, sr = torch.rand(2, batch, 3, 16, 16)
-    critic = LinearCritic(16, 3.0)
-    penalty = gradient_penalty(critic, hr, sr, amp, mix=torch.rand(batch))
+    discriminator = LinearCritic(16, 3.0)
+    penalty = gradient_penalty(discriminator, hr, sr, amp, mix=torch.rand(batch))
     assert penalty.item() == pytest.approx(4, rel=1e-3)
 
 
-def _float64_penalty(critic, hr, sr, mix):
+def _float64_penalty(discriminator, hr, sr, mix):
     """Compute the penalty with nothing but float64 autograd, one picture at a time."""
     norms = []
     for real, fake, share in zip(hr.double(), sr.double(), mix.double(), strict=True):
         between = (share * real + (1 - share) * fake)[None].requires_grad_()
-        (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+        (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
         norms.append(gradient.square().sum().sqrt())
     return (torch.stack(norms) - 1).square().mean()
 
 
 @pytest.mark.parametrize("precision", NONLINEAR)
 def test_penalty_of_the_discriminator_equals_float64(precision):
-    critic = Discriminator(8)
-    reference = copy.deepcopy(critic).double()
+    discriminator = Discriminator(8)
+    reference = copy.deepcopy(discriminator).double()
     hr, sr = torch.rand(2, 4, 3, 32, 32)
     mix = torch.rand(4)
     wanted = _float64_penalty(reference, hr, sr, mix)
@@ -138,7 +143,7 @@ def test_penalty_of_the_discriminator_equals_float64(precision):
     ]
 
     amp = Amp.create(CPU, precision)
-    penalty, grads = _penalty_and_gradients(critic, amp, hr, sr, mix)
+    penalty, grads = _penalty_and_gradients(discriminator, amp, hr, sr, mix)
 
     value, gradient = NONLINEAR[precision]
     assert penalty.item() == pytest.approx(wanted.item(), rel=value)
@@ -154,30 +159,30 @@ def test_its_gradient_equals_finite_differences():
         def forward(self, picture):
             return torch.tanh(picture.double().flatten(1) @ self.weight / 4).sum(1)
 
-    critic, amp = Smooth(), Amp.create(CPU, "fp32")
+    discriminator, amp = Smooth(), Amp.create(CPU, "fp32")
     hr, sr = torch.rand(2, 3, 3, 4, 4, dtype=torch.float64)
     mix = torch.rand(3, dtype=torch.float64)
-    _, (grad,) = _penalty_and_gradients(critic, amp, hr, sr, mix)
+    _, (grad,) = _penalty_and_gradients(discriminator, amp, hr, sr, mix)
     for place in [(0, 0), (17, 3), (47, 4)]:
         sides = []
         for step in (1e-2, -1e-2):
             with torch.no_grad():
-                critic.weight[place] += step
+                discriminator.weight[place] += step
             # Mixed pictures are fp32; a step this long stands above their rounding.
-            sides.append(gradient_penalty(critic, hr, sr, amp, mix=mix).item())
+            sides.append(gradient_penalty(discriminator, hr, sr, amp, mix=mix).item())
             with torch.no_grad():
-                critic.weight[place] -= step
+                discriminator.weight[place] -= step
         slope = (sides[0] - sides[1]) / 2e-2
         assert grad[place].item() == pytest.approx(slope, rel=5e-3, abs=2e-4)
 
 
 def test_the_mixed_picture_runs_from_generated_to_real():
-    critic, amp = Recorder(), Amp.create(CPU, "fp32")
+    discriminator, amp = Recorder(), Amp.create(CPU, "fp32")
     hr, sr = torch.rand(2, 3, 3, 4, 4)
-    gradient_penalty(critic, hr, sr, amp, mix=torch.tensor([0.0, 1.0, 0.25]))
-    assert torch.equal(critic.seen[0], sr[0])
-    assert torch.equal(critic.seen[1], hr[1])
-    torch.testing.assert_close(critic.seen[2], 0.25 * hr[2] + 0.75 * sr[2])
+    gradient_penalty(discriminator, hr, sr, amp, mix=torch.tensor([0.0, 1.0, 0.25]))
+    assert torch.equal(discriminator.seen[0], sr[0])
+    assert torch.equal(discriminator.seen[1], hr[1])
+    torch.testing.assert_close(discriminator.seen[2], 0.25 * hr[2] + 0.75 * sr[2])
 
 
 def test_each_picture_is_mixed_and_measured_by_itself():

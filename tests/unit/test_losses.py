@@ -32,7 +32,7 @@ def test_pixel_loss_is_taken_in_fp32_whatever_the_generator_computes_in():
     assert pixel_loss((hr + 0.5).half(), hr).dtype == torch.float32
 
 
-def test_the_critic_wants_real_pictures_to_score_higher():
+def test_the_discriminator_wants_real_pictures_to_score_higher():
     real, fake = torch.tensor([3.0, 5.0]), torch.tensor([1.0, 0.0])
     assert wasserstein_loss(real, fake) == -3.5
     assert wasserstein_loss(fake, real) == 3.5
@@ -44,9 +44,9 @@ def test_the_generator_wants_its_pictures_to_score_high():
 
 def test_both_networks_pull_the_score_of_generated_pictures_apart():
     fake = torch.tensor([1.0, 2.0], requires_grad=True)
-    (critic_pull,) = torch.autograd.grad(wasserstein_loss(torch.zeros(2), fake), fake)
+    (discriminator_pull,) = torch.autograd.grad(wasserstein_loss(torch.zeros(2), fake), fake)
     (generator_pull,) = torch.autograd.grad(generator_adversarial_loss(fake), fake)
-    assert torch.equal(critic_pull, -generator_pull)
+    assert torch.equal(discriminator_pull, -generator_pull)
 
 
 def test_equal_pictures_have_no_perceptual_loss(features):

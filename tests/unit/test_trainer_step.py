@@ -31,9 +31,9 @@ PHASES = {
 # the kink of a leaky ReLU: an error of one in a thousand of them is one of 3 % in the norm.
 TOLERANCES = {
     ("fp16", "generator"): 0.01,
-    ("fp16", "critic"): 0.08,
+    ("fp16", "discriminator"): 0.08,
     ("bf16", "generator"): 0.03,
-    ("bf16", "critic"): 0.15,
+    ("bf16", "discriminator"): 0.15,
 }
 
 
@@ -50,7 +50,7 @@ def features():
 
 
 def _trainer(precision="fp32", features=None, scale=2.0**10, **options):
-    config = TrainConfig(critic_width=8, seed=3, **options)
+    config = TrainConfig(discriminator_width=8, seed=3, **options)
     # A scale that fits at once: the default's search for it is another test.
     scaler = GradScaler("cpu", init_scale=scale, enabled=precision == "fp16")
     return Trainer(config, SMALL, Amp(CPU, DTYPES[precision], scaler), features)
@@ -69,7 +69,7 @@ def _watch(trainer):
         return keep
 
     trainer.generator_optimizer.register_step_pre_hook(hook("generator"))
-    trainer.critic_optimizer.register_step_pre_hook(hook("critic"))
+    trainer.discriminator_optimizer.register_step_pre_hook(hook("discriminator"))
     return seen
 
 
@@ -91,7 +91,7 @@ def test_a_step_in_mixed_precision_has_the_gradients_of_fp32(phase, precision, b
     gradients, terms = _step(precision, phase, batch, features)
 
     assert gradients.keys() == wanted.keys()
-    assert ("critic" in wanted) == (phase == "adversarial")
+    assert ("discriminator" in wanted) == (phase == "adversarial")
     for name, gradient in gradients.items():
         error = (gradient - wanted[name]).norm() / wanted[name].norm()
         assert error < TOLERANCES[precision, name], name
@@ -100,9 +100,9 @@ def test_a_step_in_mixed_precision_has_the_gradients_of_fp32(phase, precision, b
 
 def test_gradients_in_fp32_are_those_of_the_losses_written_out(batch, features):
     trainer = _trainer(features=features)
-    generator, critic = Generator(SMALL), Discriminator(8)
+    generator, discriminator = Generator(SMALL), Discriminator(8)
     generator.load_state_dict(trainer.generator.state_dict())
-    critic.load_state_dict(trainer.critic.state_dict())
+    discriminator.load_state_dict(trainer.discriminator.state_dict())
     weights = trainer.config.weights
     lr, hr = to_unit(batch.lr), to_unit(batch.hr)
     sr = generator(lr)
@@ -112,18 +112,27 @@ def test_gradients_in_fp32_are_those_of_the_losses_written_out(batch, features):
 
     mix = torch.rand(4, generator=torch.Generator().manual_seed(3 * 2**32)).view(4, 1, 1, 1)
     between = (mix * hr + (1 - mix) * sr.detach()).requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
     penalty = (slope.square().sum((1, 2, 3)).sqrt() - 1).square().mean()
-    loss = critic(sr.detach()).mean() - critic(hr).mean() + weights.gradient_penalty * penalty
-    by_critic = torch.autograd.grad(loss, list(critic.parameters()), materialize_grads=True)
+    loss = (
+        discriminator(sr.detach()).mean()
+        - discriminator(hr).mean()
+        + weights.gradient_penalty * penalty
+    )
+    by_discriminator = torch.autograd.grad(
+        loss, list(discriminator.parameters()), materialize_grads=True
+    )
     torch.testing.assert_close(
-        gradients["critic"], torch.cat([g.flatten() for g in by_critic]), rtol=1e-3, atol=1e-5
+        gradients["discriminator"],
+        torch.cat([g.flatten() for g in by_discriminator]),
+        rtol=1e-3,
+        atol=1e-5,
     )
 
     wanted = features(hr)
     distance = (features(sr) - wanted).abs().mean() / wanted.abs().mean()
-    # The critic has taken its step by then, so the generator meets the new one.
-    score = trainer.critic(sr).mean()
+    # The discriminator has taken its step by then, so the generator meets the new one.
+    score = trainer.discriminator(sr).mean()
     loss = (
         weights.pixel * (sr - hr).abs().mean()
         + weights.perceptual * distance
@@ -160,7 +169,7 @@ def test_an_overflow_costs_steps_but_never_weights_or_finite_losses(batch):
         assert all(torch.isfinite(term) for term in terms.values())
         scales.append(trainer.amp.scaler.get_scale())
         if step == 0:
-            assert torch.equal(_parameters(trainer.critic), before["critic"])
+            assert torch.equal(_parameters(trainer.discriminator), before["discriminator"])
     assert scales[:3] == [2.0**19, 2.0**18, 2.0**17]
     assert scales[-1] == scales[-2]
     for name, module in trainer._modules.items():
@@ -168,11 +177,11 @@ def test_an_overflow_costs_steps_but_never_weights_or_finite_losses(batch):
         assert not torch.equal(_parameters(module), before[name])
 
 
-def test_pretraining_leaves_the_critic_alone(batch):
+def test_pretraining_leaves_the_discriminator_alone(batch):
     trainer = _trainer()
-    critic, generator = _parameters(trainer.critic), _parameters(trainer.generator)
+    discriminator, generator = _parameters(trainer.discriminator), _parameters(trainer.generator)
     assert trainer.step(PHASES["pretrain"], 0, batch).keys() == {"pixel"}
-    assert torch.equal(_parameters(trainer.critic), critic)
+    assert torch.equal(_parameters(trainer.discriminator), discriminator)
     assert not torch.equal(_parameters(trainer.generator), generator)
 
 
@@ -199,19 +208,19 @@ def test_every_term_of_an_adversarial_step_is_returned_by_name(batch, features):
     assert not any(term.requires_grad for term in terms.values())
 
 
-def test_the_generator_step_does_not_move_the_critic(batch):
+def test_the_generator_step_does_not_move_the_discriminator(batch):
     trainer = _trainer()
     lr, hr = to_unit(batch.lr), to_unit(batch.hr)
-    before = _parameters(trainer.critic)
+    before = _parameters(trainer.discriminator)
     trainer._generator_step(trainer.generator(lr), hr)
-    assert torch.equal(_parameters(trainer.critic), before)
-    assert all(p.grad is None and p.requires_grad for p in trainer.critic.parameters())
+    assert torch.equal(_parameters(trainer.discriminator), before)
+    assert all(p.grad is None and p.requires_grad for p in trainer.discriminator.parameters())
 
 
-def test_the_critic_takes_as_many_steps_as_asked(batch):
-    trainer = _trainer("fp16", critic_steps=3)
+def test_the_discriminator_takes_as_many_steps_as_asked(batch):
+    trainer = _trainer("fp16", discriminator_steps=3)
     trainer.step(PHASES["adversarial"], 0, batch)
-    taken = {int(state["step"]) for state in trainer.critic_optimizer.state.values()}
+    taken = {int(state["step"]) for state in trainer.discriminator_optimizer.state.values()}
     assert taken == {3}
     assert {int(s["step"]) for s in trainer.generator_optimizer.state.values()} == {1}
 
@@ -220,7 +229,7 @@ def test_both_learning_rates_follow_the_schedule(batch):
     trainer, phase = _trainer(), Phase("adversarial", 0, 10, 1e-3, 4)
     for step in (0, 7):
         trainer.step(phase, step, batch)
-        for optimizer in (trainer.generator_optimizer, trainer.critic_optimizer):
+        for optimizer in (trainer.generator_optimizer, trainer.discriminator_optimizer):
             assert optimizer.param_groups[0]["lr"] == phase.learning_rate(step)
 
 
@@ -250,6 +259,6 @@ def test_two_trainers_of_one_seed_are_equal_and_of_another_are_not(batch):
     for trainer in runs:
         trainer.step(PHASES["adversarial"], 5, batch)
     assert torch.equal(_parameters(runs[0].generator), _parameters(runs[1].generator))
-    assert torch.equal(_parameters(runs[0].critic), _parameters(runs[1].critic))
-    other = Trainer(TrainConfig(critic_width=8, seed=4), SMALL, runs[0].amp, None)
+    assert torch.equal(_parameters(runs[0].discriminator), _parameters(runs[1].discriminator))
+    other = Trainer(TrainConfig(discriminator_width=8, seed=4), SMALL, runs[0].amp, None)
     assert not torch.equal(_parameters(other.ema), _parameters(_trainer().ema))
