@@ -37,6 +37,7 @@ class PatchSampler:
         patch: Side of a patch, in LR pixels.
         batch: Patches per step.
         seed: Fixes order, places, orientations and degradations.
+        share: Which places of each batch to make; all unless several processes share it.
         degrade: ``none`` takes the prepared LR pictures; ``mild`` and ``strong`` make LR
             from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
 
@@ -53,6 +54,7 @@ class PatchSampler:
         batch: int,
         seed: int,
         degrade: str = "none",
+        share: slice = slice(None),
     ) -> None:
         self._pairs = []
         for entry in store.entries(split):
@@ -68,6 +70,7 @@ class PatchSampler:
         self._scale = store.scale
         self._patch, self._batch, self._seed = patch, batch, seed
         self._degrade = degrade
+        self._share = range(batch)[share]
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -78,11 +81,11 @@ class PatchSampler:
         return -(-epochs * len(self._pairs) // self._batch)
 
     def batch(self, step: int) -> Batch:
-        """Return the patches of one step, counted from 0."""
+        """Return this share of the patches of one step, counted from 0."""
         # One generator per step: making one costs as much as cutting a patch.
         draws = np.random.default_rng((self._seed, 1, step)).random((self._batch, 3))
         lr, hr = zip(
-            *(self._patch_at(step * self._batch + i, *draw) for i, draw in enumerate(draws)),
+            *(self._patch_at(step * self._batch + i, *draws[i]) for i in self._share),
             strict=True,
         )
         batch = Batch(torch.stack(lr), torch.stack(hr))
@@ -112,7 +115,7 @@ class PatchSampler:
         """Make LR patches anew, as damaged as the world's pictures are."""
         lr = [
             degrade(hr, self._scale, self._degrade, np.random.default_rng((self._seed, 2, step, i)))
-            for i, hr in enumerate(batch.hr.numpy())
+            for i, hr in zip(self._share, batch.hr.numpy(), strict=True)
         ]
         return Batch(torch.from_numpy(np.stack(lr)), batch.hr)
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.perceptual import VggFeatures
+from srgan_cli.engine.ranks import Ranks
 
 # A gradient of norm 1 over a million numbers has entries of 1e-3; fp16 is exact to
 # 2^-24 and ends at 2^16. This centres the one between the others.
@@ -17,7 +18,9 @@ def pixel_loss(sr: Tensor, hr: Tensor) -> Tensor:
     return F.l1_loss(sr.float(), hr)
 
 
-def perceptual_loss(features: VggFeatures, sr: Tensor, hr: Tensor) -> Tensor:
+def perceptual_loss(
+    features: VggFeatures, sr: Tensor, hr: Tensor, ranks: Ranks | None = None
+) -> Tensor:
     """Return the L1 distance of VGG features, relative to their mean magnitude.
 
     SRGAN (Ledig et al. 2017, equation 5) with ESRGAN's L1 norm (Wang et al. 2018,
@@ -28,10 +31,11 @@ def perceptual_loss(features: VggFeatures, sr: Tensor, hr: Tensor) -> Tensor:
         features: A frozen feature network.
         sr: Generated pictures, B, 3, H, W, RGB in [0, 1].
         hr: Real pictures of the same shape.
+        ranks: The processes that share the batch; the magnitude is that of all of it.
     """
     with torch.no_grad():
         wanted = features(hr).float()
-        magnitude = wanted.abs().mean().clamp_min(1e-6)
+        magnitude = (ranks or Ranks()).mean(wanted.abs().mean()).clamp_min(1e-6)
     distance: Tensor = F.l1_loss(features(sr).float(), wanted) / magnitude
     return distance
 

@@ -22,6 +22,7 @@ from srgan_cli.engine.losses import (
 )
 from srgan_cli.engine.models import Discriminator, Generator
 from srgan_cli.engine.perceptual import VggFeatures
+from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.schedule import Phase
 from srgan_cli.imaging.tensors import to_unit
 
@@ -40,6 +41,7 @@ class Trainer:
         generator_config: Sizes of the generator.
         amp: Device and precision.
         features: Network of the perceptual loss; None leaves that term out.
+        ranks: The processes that share each batch.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Trainer:
         generator_config: GeneratorConfig,
         amp: Amp,
         features: VggFeatures | None,
+        ranks: Ranks | None = None,
     ) -> None:
-        self.config, self.amp = config, amp
+        self.config, self.amp, self.ranks = config, amp, ranks or Ranks()
         torch.manual_seed(config.seed)
         self.generator = amp.place(Generator(generator_config))
         self.discriminator = amp.place(Discriminator(config.discriminator_width))
@@ -78,10 +81,10 @@ class Trainer:
         Args:
             phase: The phase that the step lies in.
             step: Counted from 0 over the whole run.
-            batch: uint8 patches.
+            batch: uint8 patches, this process's share of the batch.
 
         Returns:
-            Every loss term by name, unweighted, on the device.
+            Every loss term by name, unweighted, on the device, over this process's share.
         """
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             for group in optimizer.param_groups:
@@ -118,7 +121,8 @@ class Trainer:
         with self.amp.autocast():
             real_logits, fake_logits = self.discriminator(torch.cat((hr, sr))).chunk(2)
         difference = wasserstein_loss(real_logits, fake_logits)
-        mix = torch.rand(len(hr), generator=random).to(hr.device)
+        batch = len(hr) * self.ranks.size
+        mix = torch.rand(batch, generator=random)[self.ranks.share(batch)].to(hr.device)
         penalty = gradient_penalty(self.discriminator, hr, sr, self.amp, mix=mix)
         total = difference + self.config.weights.gradient_penalty * penalty
         self._descend(total, self.discriminator_optimizer)
@@ -135,7 +139,7 @@ class Trainer:
         with self.amp.autocast():
             terms["adversarial"] = generator_adversarial_loss(self.discriminator(sr))
             if self.features is not None:
-                terms["perceptual"] = perceptual_loss(self.features, sr, hr)
+                terms["perceptual"] = perceptual_loss(self.features, sr, hr, self.ranks)
         total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
         self._descend(total, self.generator_optimizer)
         self.discriminator.requires_grad_(True)
@@ -144,6 +148,8 @@ class Trainer:
     def _descend(self, loss: Tensor, optimizer: Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)
         self.amp.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.ranks.average(p.grad for p in parameters if p.grad is not None)
         self.amp.scaler.step(optimizer)
 
     @torch.no_grad()

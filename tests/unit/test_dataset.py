@@ -190,3 +190,14 @@ def test_a_set_whose_pictures_are_not_in_its_shards_is_refused(photographs):
     (photographs.folder / MANIFEST).write_text(text)
     with pytest.raises(InputError, match="shard"):
         Store(photographs.folder)
+
+
+@pytest.mark.parametrize("degrade", ["none", "mild"])
+def test_shares_of_a_batch_make_up_the_batch(photographs, degrade):
+    whole = _sampler(photographs, degrade=degrade).batch(3)
+    halves = [
+        _sampler(photographs, degrade=degrade, share=share).batch(3)
+        for share in (slice(0, 2), slice(2, 4))
+    ]
+    assert torch.equal(torch.cat([half.lr for half in halves]), whole.lr)
+    assert torch.equal(torch.cat([half.hr for half in halves]), whole.hr)
