@@ -51,15 +51,13 @@ def decoding(pictures: list[Callable[[], tuple[io.IOBase, io.IOBase]]]) -> Calla
 
 def waiting(store: Store, steps: int) -> tuple[float, float]:
     """Return seconds per step, and those of it that were spent waiting for a batch."""
-    config = TrainConfig(precision="fp32")
+    config = TrainConfig(precision="fp32", steps=steps, pretrain=1, warmup=5)
     sampler = PatchSampler(store, "train", patch=config.patch, batch=config.batch, seed=0)
     batches = BatchesAhead(sampler, 1)
     trainer = Trainer(
         config, preset("compact", store.scale), Amp.create(torch.device("cpu"), "fp32"), None
     )
-    (phase,) = plan_phases(
-        steps, pretrain=1, learning_rate=1e-3, adversarial_learning_rate=1e-4, warmup=5
-    )
+    (phase,) = plan_phases(config, sampler.steps)
     waited, started = 0.0, time.perf_counter()
     for step in range(steps):
         before = time.perf_counter()

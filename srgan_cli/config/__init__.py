@@ -4,7 +4,15 @@ from srgan_cli.config.checks import SCALES, Precision, require_plain_name
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.generator import PRESETS, GeneratorConfig, Upsampler, preset
 from srgan_cli.config.prepare import Action, PrepareConfig
-from srgan_cli.config.train import Degrade, LossWeights, TrainConfig
+from srgan_cli.config.train import (
+    Adversarial,
+    Degrade,
+    DiscriminatorName,
+    LossWeights,
+    PixelLoss,
+    Schedule,
+    TrainConfig,
+)
 from srgan_cli.config.upscale import UpscaleConfig
 
 __all__ = [
@@ -12,13 +20,17 @@ __all__ = [
     "PRESETS",
     "SCALES",
     "Action",
+    "Adversarial",
     "Channel",
     "Degrade",
+    "DiscriminatorName",
     "EvalConfig",
     "GeneratorConfig",
     "LossWeights",
+    "PixelLoss",
     "Precision",
     "PrepareConfig",
+    "Schedule",
     "TrainConfig",
     "Upsampler",
     "UpscaleConfig",

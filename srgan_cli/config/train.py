@@ -2,38 +2,51 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from srgan_cli.config.checks import Precision, require, require_plain_name, require_seed
-from srgan_cli.config.generator import preset
+from srgan_cli.config.generator import GeneratorConfig, preset
+from srgan_cli.errors import UsageError
 
 Degrade = Literal["none", "mild", "strong"]
+PixelLoss = Literal["l1", "charbonnier"]
+Adversarial = Literal["wgan-gp", "relativistic", "hinge", "vanilla"]
+DiscriminatorName = Literal["conv", "unet"]
+Schedule = Literal["cosine", "multistep", "constant"]
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms of both losses.
+    """Weights of the terms of both losses; a term of weight 0 is not computed.
 
     Defaults follow ESRGAN (Wang et al. 2018, section 4.1) for the generator and
     WGAN-GP (Gulrajani et al. 2017, algorithm 1) for the discriminator.
     """
 
     pixel: float = 1e-2
-    """L1 distance of pixels in [0, 1] during the adversarial phase (1 in pretraining)."""
+    """Distance of pixels in [0, 1] during the adversarial phase (1 in pretraining)."""
+    fft: float = 0.0
+    """Distance of Fourier coefficients, relative to the pixel term, in both phases."""
     perceptual: float = 1.0
     """L1 distance of VGG features, normalised to unit mean magnitude per layer."""
+    artefact: float = 0.0
+    """L1 distance of pixels where the picture looks like an artefact (LDL)."""
     adversarial: float = 5e-3
-    """Minus the discriminator's mean score of generated pictures."""
-    gradient_penalty: float = 10.0
-    """Mean squared distance of the discriminator's gradient norm from 1."""
+    """What the generator pays for pictures that do not look real."""
+    gradient_penalty: float | None = None
+    """Mean squared distance of the discriminator's gradient norm from 1; 10 for ``wgan-gp``
+    and 0 for other losses when not given."""
+    r1: float = 0.0
+    """Half the mean squared norm of the discriminator's gradient at real pictures."""
 
     def __post_init__(self) -> None:
         """Refuse negative weights."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            require(0 <= value < math.inf, f"{field.name}_weight", value, "0 or more")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            wanted = value is None or 0 <= value < math.inf
+            require(wanted, f"{each.name}_weight", value, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -50,66 +63,132 @@ class TrainConfig:
     """Name of the run; the preset, scale and time when not given."""
     preset: str = "compact"
     """Generator size: ``compact``, ``standard`` or ``esrgan``."""
+    generator: Mapping[str, Any] = field(default_factory=dict)
+    """Sizes that differ from the preset's: fields of :class:`GeneratorConfig` but the scale."""
+    init: Path | None = None
+    """Generator weights to start from."""
+    resume: str | None = None
+    """Name or folder of a run to go on with; its own settings are used."""
+
     epochs: int = 131
     """Passes over the photographs, one random patch of each per pass."""
     steps: int | None = None
     """Length of the run in steps instead of epochs."""
     pretrain: float = 0.5
     """Share of the run, from its start, that trains on the pixel loss alone."""
+    pretrain_epochs: int | None = None
+    """Length of pretraining in epochs instead of a share."""
+    pretrain_steps: int | None = None
+    """Length of pretraining in steps instead of a share."""
+    validate_every: int = 500
+    """Steps between validations; weights and the checkpoint are saved at each."""
+
     batch: int = 16
     """Patches per step."""
+    accumulate: int = 1
+    """Parts that a batch is cut into, one after the other in memory, for one update."""
     patch: int = 48
     """Side of a training patch, in LR pixels."""
     learning_rate: float = 1e-3
-    """Adam's peak learning rate in pretraining; cosine to zero."""
+    """Adam's peak learning rate in pretraining."""
     adversarial_learning_rate: float = 1e-4
-    """Adam's peak learning rate of both networks in the adversarial phase; cosine to zero."""
+    """Adam's peak learning rate of both networks in the adversarial phase."""
+    discriminator_learning_rate: float | None = None
+    """The discriminator's own peak learning rate; the generator's when not given."""
+    schedule: Schedule = "cosine"
+    """Fall of the learning rates in a phase: ``cosine`` to zero, ``multistep`` or ``constant``."""
+    milestones: tuple[float, ...] = (0.125, 0.25, 0.5, 0.75)
+    """Shares of a phase after which ``multistep`` falls (ESRGAN's by default)."""
+    gamma: float = 0.5
+    """What each milestone multiplies the learning rate by."""
     warmup: int = 50
     """Steps over which each phase's learning rate rises to its peak."""
+    clip: float = 0.0
+    """Largest norm of a network's gradient, which is shortened to it; 0 leaves it as it is."""
+    ema: float = 0.999
+    """Decay of the running mean of the generator's weights, which is what gets saved."""
+
     weights: LossWeights = LossWeights()
     """Weights of the loss terms."""
+    pixel: PixelLoss = "l1"
+    """Distance of pixels."""
     perceptual: str = "vgg16"
     """``vgg16`` (bundled), ``vgg19`` (downloaded once), ``none`` or a safetensors file."""
+    perceptual_layers: tuple[str, ...] = ()
+    """Layers such as ``conv5_4`` or ``relu3_3``; the deepest one when none is given."""
+    adversarial: Adversarial = "wgan-gp"
+    """What both networks are told of the discriminator's scores."""
+    discriminator: DiscriminatorName = "conv"
+    """``conv``: SRGAN's eight convolutions, one score for a picture. ``unet``: Real-ESRGAN's
+    U-Net with spectral normalisation, a score for each pixel."""
     discriminator_width: int = 64
     """Kernels of the discriminator's first convolution; the last has eight times as many."""
     discriminator_steps: int = 1
     """Discriminator updates per generator update."""
-    ema: float = 0.999
-    """Decay of the running mean of the generator's weights, which is what gets saved."""
-    init: Path | None = None
-    """Generator weights to start from."""
+    discriminator_limit: float = 1.0
+    """Accuracy (its running mean) above which the discriminator is not updated; 1 never holds
+    it back."""
+
     precision: Precision = "auto"
     """Arithmetic of the forward passes; ``auto`` chooses by device."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
     seed: int = 0
     """Fixes initialisation, the order of the data and every random crop."""
-    validate_every: int = 500
-    """Steps between validations; weights and the checkpoint are saved at each."""
-    resume: str | None = None
-    """Name or folder of a run to go on with; its own settings are used."""
 
     def __post_init__(self) -> None:
-        """Check ranges."""
-        for name in (
-            "epochs",
-            "batch",
-            "discriminator_width",
-            "discriminator_steps",
-            "validate_every",
-        ):
+        """Check ranges, and give the gradient penalty the weight that suits the loss."""
+        if self.weights.gradient_penalty is None:
+            penalty = 10.0 if self.adversarial == "wgan-gp" else 0.0
+            weights = replace(self.weights, gradient_penalty=penalty)
+            object.__setattr__(self, "weights", weights)
+        for name in ("batch", "accumulate", "discriminator_width", "discriminator_steps"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.steps is None or self.steps >= 1, "steps", self.steps, "at least 1")
-        require(0 <= self.pretrain <= 1, "pretrain", self.pretrain, "from 0 to 1")
         require(self.patch >= 16, "patch", self.patch, "at least 16")
-        require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
         require(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")
-        for name in ("learning_rate", "adversarial_learning_rate"):
-            require(0 < getattr(self, name) < 1, name, getattr(self, name), "between 0 and 1")
+        limit = self.discriminator_limit
+        require(0.5 <= limit <= 1, "discriminator_limit", limit, "from 0.5 to 1")
         require_seed(self.seed)
-        preset(self.preset, 2)
         if self.name is not None:
             require_plain_name(self.name, "--name")
+        self._require_lengths()
+        self._require_rates()
+        self.generator_config(2)
+
+    def _require_lengths(self) -> None:
+        for name in ("epochs", "steps", "validate_every"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, name, value, "at least 1")
+        require(0 <= self.pretrain <= 1, "pretrain", self.pretrain, "from 0 to 1")
+        for name in ("pretrain_epochs", "pretrain_steps"):
+            value = getattr(self, name)
+            require(value is None or value >= 0, name, value, "0 or more")
+
+    def _require_rates(self) -> None:
+        for name in ("learning_rate", "adversarial_learning_rate", "discriminator_learning_rate"):
+            value = getattr(self, name)
+            require(value is None or 0 < value < 1, name, value, "between 0 and 1")
+        rising = all(0 < share < 1 for share in self.milestones)
+        rising = rising and sorted(self.milestones) == list(self.milestones)
+        require(rising, "milestones", self.milestones, "rising shares between 0 and 1")
+        require(0 < self.gamma <= 1, "gamma", self.gamma, "above 0, at most 1")
+        require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
+        require(0 <= self.clip < math.inf, "clip", self.clip, "0 or more")
+
+    def generator_config(self, scale: int) -> GeneratorConfig:
+        """Return the preset's sizes at a scale, with those that were given instead.
+
+        Raises:
+            UsageError: A size does not exist or is impossible.
+        """
+        base = preset(self.preset, scale)
+        sizes = set(asdict(base)) - {"scale"}
+        for name in self.generator:
+            if name not in sizes:
+                raise UsageError(
+                    f"a generator has no {name!r}", hint=f"it has {', '.join(sorted(sizes))}"
+                )
+        return replace(base, **self.generator)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, which :meth:`from_dict` reads back."""
@@ -121,6 +200,8 @@ class TrainConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild a config from its JSON form; unknown keys are a TypeError."""
         rebuilt = dict(values)
-        rebuilt["weights"] = LossWeights(**rebuilt["weights"])
-        rebuilt["init"] = None if rebuilt["init"] is None else Path(rebuilt["init"])
+        rebuilt["weights"] = LossWeights(**rebuilt.get("weights", {}))
+        for name, kind in (("init", Path), ("milestones", tuple), ("perceptual_layers", tuple)):
+            if rebuilt.get(name) is not None:
+                rebuilt[name] = kind(rebuilt[name])
         return cls(**rebuilt)

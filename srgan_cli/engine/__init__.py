@@ -8,13 +8,14 @@ from srgan_cli.data.prepare import PrepareReport, prepare
 from srgan_cli.engine.batch import Failed
 from srgan_cli.engine.comparison import Difference
 from srgan_cli.engine.contenders import Contender
+from srgan_cli.engine.discriminators import Discriminator, UNetDiscriminator
 from srgan_cli.engine.estimate import Estimate, EstimateReport, estimate
 from srgan_cli.engine.evaluator import (
     Comparison,
     EvalReport,
     evaluate,
 )
-from srgan_cli.engine.models import Discriminator, Generator
+from srgan_cli.engine.models import Generator
 from srgan_cli.engine.protocol import Metric, Protocol
 from srgan_cli.engine.run import TrainReport, train
 from srgan_cli.engine.scores import PictureScores, SetScores
@@ -42,6 +43,7 @@ __all__ = [
     "Scores",
     "SetScores",
     "TrainReport",
+    "UNetDiscriminator",
     "UpscaleReport",
     "Upscaled",
     "Upscaler",

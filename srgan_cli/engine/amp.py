@@ -50,8 +50,8 @@ class Amp:
     """Device of both networks."""
     dtype: torch.dtype
     """Arithmetic of the forward passes; float32 switches autocast off."""
-    scaler: GradScaler
-    """Scales losses so that fp16 gradients do not vanish; does nothing for other types."""
+    init_scale: float = 2.0**16
+    """Where the search for a loss scale begins, in fp16."""
 
     @classmethod
     def create(cls, device: torch.device, precision: Precision) -> "Amp":
@@ -60,8 +60,16 @@ class Amp:
         ``auto`` is bf16 where the hardware computes in it (its range needs no loss
         scaling), else fp16 on CUDA, else fp32.
         """
-        dtype = _automatic_dtype(device) if precision == "auto" else _DTYPES[precision]
-        return cls(device, dtype, GradScaler(device.type, enabled=dtype == torch.float16))
+        return cls(device, _automatic_dtype(device) if precision == "auto" else _DTYPES[precision])
+
+    @property
+    def scales(self) -> bool:
+        """Whether losses are scaled, so that fp16 gradients do not vanish."""
+        return self.dtype == torch.float16
+
+    def scaler(self) -> GradScaler:
+        """Make the loss scaler of one network; its scale is 1 for all but fp16."""
+        return GradScaler(self.device.type, init_scale=self.init_scale if self.scales else 1.0)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return the context for forward passes."""

@@ -71,7 +71,7 @@ def _vgg16(observer: Observer) -> ExtraMetric:
 
     @torch.inference_mode()
     def measure(sr: Levels, hr: Levels) -> float:
-        a, b = (network(from_picture(to_levels(image))) for image in (sr, hr))
+        (a,), (b,) = (network(from_picture(to_levels(image))) for image in (sr, hr))
         return float((a - b).abs().mean() / b.abs().mean())
 
     return ExtraMetric(_VGG16, measure)

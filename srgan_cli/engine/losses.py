@@ -1,90 +1,108 @@
-"""The terms of both losses."""
+"""What a generated picture should have in common with the real one."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from srgan_cli.engine.amp import Amp
+from srgan_cli.config import PixelLoss
 from srgan_cli.engine.perceptual import VggFeatures
-from srgan_cli.engine.ranks import Ranks
 
-# A gradient of norm 1 over a million numbers has entries of 1e-3; fp16 is exact to
-# 2^-24 and ends at 2^16. This centres the one between the others.
-_INNER_SCALE = 2.0**8
+_CHARBONNIER_EPSILON = 1e-3
+_LDL_WINDOW = 7
 
 
-def pixel_loss(sr: Tensor, hr: Tensor) -> Tensor:
-    """Return the mean absolute difference of pixels, computed in fp32."""
-    return F.l1_loss(sr.float(), hr)
+def pixel_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
+    """Return the mean distance of pixels, computed in fp32.
+
+    Args:
+        sr: Generated pictures, B, 3, H, W.
+        hr: Real pictures of the same shape, fp32.
+        kind: ``l1``, the mean absolute difference; or ``charbonnier``, its smooth
+            relative ``sqrt(d² + ε²)`` with ε = 1e-3 (LapSRN, Lai et al. 2017).
+    """
+    if kind == "l1":
+        return F.l1_loss(sr.float(), hr)
+    return ((sr.float() - hr).square() + _CHARBONNIER_EPSILON**2).sqrt().mean()
 
 
-def perceptual_loss(
-    features: VggFeatures, sr: Tensor, hr: Tensor, ranks: Ranks | None = None
-) -> Tensor:
+def fft_loss(sr: Tensor, hr: Tensor) -> Tensor:
+    """Return the mean absolute difference of Fourier coefficients, real and imaginary.
+
+    The loss of SAFMN (Sun et al. 2023), which weighs it 0.05 beside L1, and of
+    MIMO-UNet (Cho et al. 2021): L1 forgives a missing texture what it costs on average;
+    in the spectrum each frequency that is missing stands by itself. The transform is
+    unnormalised and, the other half being its mirror image, one-sided.
+
+    Args:
+        sr: Generated pictures, B, 3, H, W; computed in fp32 (fp16 ends at 65,504, which
+            the sum of a 256×256 picture reaches).
+        hr: Real pictures of the same shape, fp32.
+    """
+    difference = torch.view_as_real(torch.fft.rfft2(sr.float() - hr))
+    return difference.abs().mean()
+
+
+def perceptual_loss(features: VggFeatures, sr: Tensor, hr: Tensor) -> Tensor:
     """Return the L1 distance of VGG features, relative to their mean magnitude.
 
     SRGAN (Ledig et al. 2017, equation 5) with ESRGAN's L1 norm (Wang et al. 2018,
-    section 3.3). Dividing by the mean magnitude of the HR features makes the weight
-    mean the same for every network and layer.
+    section 3.3), averaged over the chosen layers. Dividing by the mean magnitude of the
+    HR features makes the weight mean the same for every network and layer. Each picture is
+    divided by its own, so that the loss of a batch is the mean of its parts'.
 
     Args:
         features: A frozen feature network.
         sr: Generated pictures, B, 3, H, W, RGB in [0, 1].
         hr: Real pictures of the same shape.
-        ranks: The processes that share the batch; the magnitude is that of all of it.
     """
     with torch.no_grad():
-        wanted = features(hr).float()
-        magnitude = (ranks or Ranks()).mean(wanted.abs().mean()).clamp_min(1e-6)
-    distance: Tensor = F.l1_loss(features(sr).float(), wanted) / magnitude
-    return distance
+        wanted = [layer.float().flatten(1) for layer in features(hr)]
+    distances = [
+        (layer.float().flatten(1) - goal).abs().mean(1) / goal.abs().mean(1).clamp_min(1e-6)
+        for layer, goal in zip(features(sr), wanted, strict=True)
+    ]
+    return torch.stack(distances).mean()
 
 
-def generator_adversarial_loss(fake_logits: Tensor) -> Tensor:
-    """Return minus the discriminator's mean score of generated pictures (WGAN)."""
-    return -fake_logits.float().mean()
+def artefact_loss(sr: Tensor, hr: Tensor, averaged_sr: Tensor) -> Tensor:
+    """Return the L1 distance of pixels where the picture looks like an artefact.
 
-
-def wasserstein_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Return the discriminator's mean difference: generated minus real (WGAN-GP, equation 3).
-
-    Minus this value estimates the distance between the two distributions.
-    """
-    return fake_logits.float().mean() - real_logits.float().mean()
-
-
-def gradient_penalty(
-    discriminator: nn.Module, hr: Tensor, sr: Tensor, amp: Amp, *, mix: Tensor
-) -> Tensor:
-    """Return the mean squared distance of the discriminator's gradient norm from 1.
-
-    WGAN-GP (Gulrajani et al. 2017, equation 3): the gradient of the score of a
-    picture drawn between a real and a generated one, with respect to its pixels.
-
-    The inner gradient is itself taken in mixed precision, so the scores are scaled
-    first, or fp16 would flush parts of it to zero; the gradients are then unscaled by
-    a plain division that autograd sees, and their norm is taken in fp32. The scale is
-    a constant: the loss scaler's searches for the edge of fp16's range by overflowing
-    now and then, which must cost a step but never show as an infinite penalty. The
-    result is unscaled: add it to the discriminator's loss and scale the sum once.
+    LDL (Liang et al. 2022). The map of :func:`artefact_map` is a constant of the step:
+    the loss says where to come closer, not to make the error even.
 
     Args:
-        discriminator: Scores B, 3, H, W pictures; no layer may mix pictures of a batch.
-        hr: Real pictures, B, 3, H, W, fp32 in [0, 1].
-        sr: Generated pictures of the same shape, detached.
-        amp: Precision of the discriminator's passes.
-        mix: B numbers in [0, 1], the share of ``hr`` in each mixed picture.
-
-    Returns:
-        A scalar in fp32 that can be differentiated by the discriminator's parameters.
+        sr: Generated pictures, B, 3, H, W.
+        hr: Real pictures of the same shape, fp32.
+        averaged_sr: What the generator's averaged weights make of the same LR pictures.
     """
-    mix = mix.view(-1, 1, 1, 1)
-    between = (mix * hr + (1 - mix) * sr.float()).requires_grad_()
-    with amp.autocast():
-        logits = discriminator(between)
-    scaled = _INNER_SCALE * logits.float().sum()
-    (scaled_gradient,) = torch.autograd.grad(scaled, between, create_graph=True)
-    gradient = scaled_gradient.float() / _INNER_SCALE
-    norms = gradient.flatten(1).norm(dim=1)
-    penalty: Tensor = (norms - 1).square().mean()
-    return penalty
+    sr = sr.float()
+    where = artefact_map(sr.detach(), hr, averaged_sr.detach().float())
+    return (where * (sr - hr)).abs().mean()
+
+
+def artefact_map(sr: Tensor, hr: Tensor, averaged_sr: Tensor) -> Tensor:
+    """Return how much each pixel looks like an artefact: B, 1, H, W, zero or more.
+
+    LDL (Liang et al. 2022): the variance of the error in a window of 7×7 pixels, times
+    the fifth root of its variance over the whole picture, wherever the error is larger
+    than that of the averaged generator, whose pictures change less from step to step.
+
+    Args:
+        sr: Generated pictures, B, 3, H, W, at least 4 pixels a side.
+        hr: Real pictures of the same shape.
+        averaged_sr: Pictures of the averaged generator.
+    """
+    residual = (hr - sr).abs().sum(1, keepdim=True)
+    averaged_residual = (hr - averaged_sr).abs().sum(1, keepdim=True)
+    whole = residual.var(dim=(1, 2, 3), keepdim=True) ** 0.2
+    suspect = residual >= averaged_residual
+    return suspect * whole * _local_variance(residual, _LDL_WINDOW)
+
+
+def _local_variance(values: Tensor, window: int) -> Tensor:
+    """Return the unbiased variance around each pixel of B, 1, H, W; borders are mirrored."""
+    padded = F.pad(values, [window // 2] * 4, mode="reflect")
+    mean = F.avg_pool2d(padded, window, 1)
+    mean_square = F.avg_pool2d(padded.square(), window, 1)
+    count = window**2
+    return (mean_square - mean.square()).clamp_min(0) * (count / (count - 1))

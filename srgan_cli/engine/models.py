@@ -1,6 +1,5 @@
-"""The generator and the discriminator."""
+"""The generator."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
@@ -140,52 +139,6 @@ class Generator(nn.Module):
         if config.upsampler == "pixelshuffle":
             return radius + 1  # conv_last; the bilinear skip reaches 1.
         return (radius + 2) * self.unshuffle  # The convolutions at growing size sum to under 2.
-
-
-class Discriminator(nn.Module):
-    """Eight 3×3 convolutions and a pooled head, as in SRGAN (Ledig et al. 2017, figure 4).
-
-    Kernels double from ``width`` to ``8 * width``; every second convolution is
-    strided, halving the picture. There is no batch normalisation: a gradient penalty
-    needs the score of each picture to be independent of its neighbours in the
-    batch (WGAN-GP, Gulrajani et al. 2017, section 4). Averaging over places before the
-    head lets it take any picture of at least 16×16.
-
-    Args:
-        width: Kernels of the first convolution; 64 in the paper.
-    """
-
-    def __init__(self, width: int = 64) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        channels = 3
-        for kernels in (width, 2 * width, 4 * width, 8 * width):
-            for in_channels, stride in ((channels, 1), (kernels, 2)):
-                layers += [_conv(in_channels, kernels, stride), nn.LeakyReLU(_SLOPE)]
-            channels = kernels
-        self.features = nn.Sequential(*layers)
-        self.head = nn.Sequential(
-            nn.Linear(channels, 2 * channels), nn.LeakyReLU(_SLOPE), nn.Linear(2 * channels, 1)
-        )
-        # He et al. 2015: without normalisation, PyTorch's default would shrink the score
-        # of ten layers to nothing, and the discriminator would need hundreds of steps to recover.
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, a=_SLOPE, nonlinearity="leaky_relu")
-                module.bias = nn.Parameter(torch.zeros(module.weight.shape[0]))
-
-    def forward(self, picture: Tensor) -> Tensor:
-        """Score pictures.
-
-        Args:
-            picture: B, 3, H, W, RGB in [0, 1].
-
-        Returns:
-            B unbounded scores, higher for more real.
-        """
-        pooled = self.features(picture).mean(dim=(2, 3))
-        logits: Tensor = self.head(pooled).squeeze(1)
-        return logits
 
 
 def num_parameters(module: nn.Module) -> int:

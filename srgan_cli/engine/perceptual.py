@@ -3,7 +3,7 @@
 import hashlib
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from srgan_cli.errors import ResourceError, WeightsError
+from srgan_cli.errors import ResourceError, UsageError, WeightsError
 from srgan_cli.observer import Observer
 from srgan_cli.paths import downloads_dir, written_beside
 
@@ -29,12 +29,16 @@ class VggFeatures(nn.Module):
 
     Args:
         tensors: Convolution parameters with torchvision's names, ``features.0.weight`` ….
-            The deepest convolution, with its ReLU, is the output.
+            There may be fewer than the chosen layers need, down to the deepest of them.
+        layers: Which layers are looked at, by the names of the literature: ``conv4_4`` is
+            the fourth convolution of the fourth block, ``relu4_4`` the same after its ReLU.
+            None of them: the last ReLU that the tensors suffice for.
         mean: Subtracted from R, G, B in [0, 1].
         std: Divides the difference.
 
     Raises:
         WeightsError: The tensors are not the first layers of a VGG16 or VGG19.
+        UsageError: There is no layer of that name among them.
     """
 
     mean: Tensor
@@ -43,20 +47,52 @@ class VggFeatures(nn.Module):
     def __init__(
         self,
         tensors: Mapping[str, Tensor],
+        layers: Sequence[str] = (),
         mean: tuple[float, float, float] = _IMAGENET_MEAN,
         std: tuple[float, float, float] = _IMAGENET_STD,
     ) -> None:
         super().__init__()
         self.features = _matching_layers(tensors)
         self.load_state_dict({key: value.float() for key, value in tensors.items()})
+        names = _layer_names(self.features)
+        self._wanted = {_depth(name, names) for name in layers} or {len(self.features) - 1}
+        del self.features[max(self._wanted) + 1 :]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False).eval()
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """Map B, 3, H, W RGB pictures in [0, 1] to the features of the deepest layer."""
-        features: Tensor = self.features((picture - self.mean) / self.std)
-        return features
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """Map B, 3, H, W RGB pictures in [0, 1] to the features of each layer, deepest last."""
+        features = (picture - self.mean) / self.std
+        found = []
+        for depth, layer in enumerate(self.features):
+            features = layer(features)
+            if depth in self._wanted:
+                found.append(features)
+        return found
+
+
+def _layer_names(layers: nn.Sequential) -> list[str]:
+    """Name each layer as the literature does."""
+    names, block, place = [], 1, 0
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            place += 1
+        kind = {nn.Conv2d: "conv", nn.ReLU: "relu", nn.MaxPool2d: "pool"}[type(layer)]
+        names.append(f"{kind}{block}_{place}")
+        if kind == "pool":
+            block, place = block + 1, 0
+    return names
+
+
+def _depth(name: str, names: list[str]) -> int:
+    if name not in names:
+        known = ", ".join(known for known in names if known.startswith("relu"))
+        raise UsageError(
+            f"--perceptual-layers: these VGG weights have no layer {name}",
+            hint=f"they have {known}, and the same with conv",
+        )
+    return names.index(name)
 
 
 def _matching_layers(tensors: Mapping[str, Tensor]) -> nn.Sequential:
@@ -66,6 +102,9 @@ def _matching_layers(tensors: Mapping[str, Tensor]) -> nn.Sequential:
     shapes = {key: value.shape for key, value in tensors.items()}
     for plan in ("D", "E"):  # VGG16 and VGG19 in the paper's table.
         layers = make_layers(cfgs[plan])
+        for layer in layers:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False  # It would overwrite the convolution's features.
         for depth, layer in enumerate(layers):
             if not isinstance(layer, nn.Conv2d):
                 continue
@@ -78,16 +117,20 @@ def _matching_layers(tensors: Mapping[str, Tensor]) -> nn.Sequential:
     )
 
 
-def load_perceptual(spec: str, observer: Observer) -> VggFeatures | None:
+def load_perceptual(
+    spec: str, observer: Observer, layers: Sequence[str] = ()
+) -> VggFeatures | None:
     """Return the feature network that ``--perceptual`` names.
 
     Args:
         spec: ``vgg16`` (relu3_3 of the original VGG16, bundled), ``vgg19`` (relu5_4 of
             torchvision's, downloaded once), ``none``, or a safetensors file.
         observer: Shows the download.
+        layers: Names as of :class:`VggFeatures`; the deepest when none is given.
 
     Raises:
         WeightsError: The file cannot be used.
+        UsageError: The network has no layer of that name.
         ResourceError: The weights cannot be downloaded.
     """
     match spec:
@@ -95,7 +138,7 @@ def load_perceptual(spec: str, observer: Observer) -> VggFeatures | None:
             return None
         case "vgg16":
             with as_file(files("srgan_cli") / "weights" / VGG16_FILE) as path:
-                return _from_safetensors(path)
+                return _from_safetensors(path, layers)
         case "vgg19":
             path = fetch_vgg19(observer)
             try:
@@ -105,9 +148,9 @@ def load_perceptual(spec: str, observer: Observer) -> VggFeatures | None:
                 raise WeightsError(
                     f"{path}: not readable", hint="delete it; it will be downloaded again"
                 ) from error
-            return VggFeatures(convolutions)
+            return VggFeatures(convolutions, layers)
         case _:
-            return _from_safetensors(Path(spec))
+            return _from_safetensors(Path(spec), layers)
 
 
 def _first_convs(tensors: Mapping[str, object], last: int) -> dict[str, Tensor]:
@@ -119,7 +162,7 @@ def _first_convs(tensors: Mapping[str, object], last: int) -> dict[str, Tensor]:
     }
 
 
-def _from_safetensors(path: Path) -> VggFeatures:
+def _from_safetensors(path: Path, layers: Sequence[str]) -> VggFeatures:
     hint = "use vgg16, vgg19, none, or a safetensors file with VGG weights"
     if not path.is_file():
         raise WeightsError(f"--perceptual {path}: no such file", hint=hint)
@@ -133,7 +176,7 @@ def _from_safetensors(path: Path) -> VggFeatures:
         )
     except (OSError, SafetensorError, ValueError, TypeError) as error:
         raise WeightsError(f"--perceptual {path}: {error}", hint=hint) from error
-    return VggFeatures(tensors, mean, std)
+    return VggFeatures(tensors, layers, mean, std)
 
 
 def _per_channel(

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from srgan_cli.config import TrainConfig, preset
+from srgan_cli.config import TrainConfig
 from srgan_cli.data.dataset import BatchesAhead, PatchSampler, example_sheet
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
@@ -161,18 +161,14 @@ class _Run:
         # Cutting patches takes one thread a fraction of a step; damaging them takes longer.
         self.batches = BatchesAhead(self.sampler, 1 if config.degrade == "none" else num_cores())
         self.validator = Validator(store)
-        self.steps = config.steps or self.sampler.steps(config.epochs)
-        self.phases = plan_phases(
-            self.steps,
-            pretrain=config.pretrain,
-            learning_rate=config.learning_rate,
-            adversarial_learning_rate=config.adversarial_learning_rate,
-            warmup=config.warmup,
-        )
+        self.phases = plan_phases(config, self.sampler.steps)
+        self.steps = self.phases[-1].stop
         amp = Amp.create(resolve_device(config.device), config.precision)
         adversarial = self.phases[-1].name == "adversarial"
-        features = load_perceptual(config.perceptual, observer) if adversarial else None
-        generator_config = preset(config.preset, store.scale)
+        features = None
+        if adversarial:
+            features = load_perceptual(config.perceptual, observer, config.perceptual_layers)
+        generator_config = config.generator_config(store.scale)
         self.trainer = Trainer(config, generator_config, amp, features)
         self.step, self.seconds = 0, 0.0
         observer.say(

@@ -1,10 +1,36 @@
 """The phases of a run and their learning rates: closed forms of the step."""
 
 import math
+from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from srgan_cli.config import Schedule, TrainConfig
+
 PhaseName = Literal["pretrain", "adversarial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """How a learning rate falls over a phase."""
+
+    kind: Schedule = "cosine"
+    """``cosine`` to zero (Loshchilov and Hutter 2017), ``multistep`` or ``constant``."""
+    milestones: tuple[float, ...] = ()
+    """Shares of the phase after each of which ``multistep`` falls."""
+    gamma: float = 0.5
+    """What a milestone multiplies the rate by."""
+
+    def factor(self, done: float) -> float:
+        """Return the share of the peak when this share of the phase is done."""
+        match self.kind:
+            case "cosine":
+                return 0.5 * (1 + math.cos(math.pi * done))
+            case "multistep":
+                return self.gamma ** bisect_right(self.milestones, done)
+            case "constant":
+                return 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +46,8 @@ class Phase:
     """Highest learning rate."""
     warmup: int
     """Steps of linear rise to the peak."""
+    decay: Decay = Decay()
+    """Fall of the learning rate from the peak."""
 
     @property
     def stop(self) -> int:
@@ -27,28 +55,40 @@ class Phase:
         return self.start + self.steps
 
     def learning_rate(self, step: int) -> float:
-        """Return the learning rate of one step: linear rise, then a cosine to zero.
+        """Return the learning rate of one step: a linear rise, then the decay.
 
         Args:
             step: Counted over the whole run, within this phase.
         """
         done = step - self.start
         rise = min(1.0, (done + 1) / max(1, self.warmup))
-        return self.peak * rise * 0.5 * (1 + math.cos(math.pi * done / self.steps))
+        return self.peak * rise * self.decay.factor(done / self.steps)
 
 
-def plan_phases(
-    steps: int,
-    *,
-    pretrain: float,
-    learning_rate: float,
-    adversarial_learning_rate: float,
-    warmup: int,
-) -> list[Phase]:
-    """Divide a run into its phases; one that would have no steps is left out."""
-    first = round(steps * pretrain)
+def plan_phases(config: TrainConfig, steps_of: Callable[[int], int]) -> list[Phase]:
+    """Divide a run into its phases; one that would have no steps is left out.
+
+    Args:
+        config: The run's options.
+        steps_of: Says how many steps a number of epochs has.
+    """
+    steps = config.steps or steps_of(config.epochs)
+    first = round(steps * config.pretrain)
+    if config.pretrain_epochs is not None:
+        first = steps_of(config.pretrain_epochs)
+    if config.pretrain_steps is not None:
+        first = config.pretrain_steps
+    first = min(first, steps)
+    decay = Decay(config.schedule, config.milestones, config.gamma)
     phases = [
-        Phase("pretrain", 0, first, learning_rate, warmup),
-        Phase("adversarial", first, steps - first, adversarial_learning_rate, warmup),
+        Phase("pretrain", 0, first, config.learning_rate, config.warmup, decay),
+        Phase(
+            "adversarial",
+            first,
+            steps - first,
+            config.adversarial_learning_rate,
+            config.warmup,
+            decay,
+        ),
     ]
     return [phase for phase in phases if phase.steps]

@@ -1,26 +1,31 @@
 """The AMP trainer: pixel-loss pretraining, then the adversarial phase."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.optim import Adam, Optimizer
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from srgan_cli.config import GeneratorConfig, TrainConfig
 from srgan_cli.data.dataset import Batch
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.checkpoint import Checkpoint, save_checkpoint
-from srgan_cli.engine.losses import (
+from srgan_cli.engine.adversarial import (
+    accuracy,
+    discriminator_adversarial_loss,
     generator_adversarial_loss,
     gradient_penalty,
-    perceptual_loss,
-    pixel_loss,
-    wasserstein_loss,
+    r1_penalty,
 )
-from srgan_cli.engine.models import Discriminator, Generator
+from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.checkpoint import Checkpoint, save_checkpoint
+from srgan_cli.engine.descent import Descent
+from srgan_cli.engine.discriminators import make_discriminator
+from srgan_cli.engine.losses import artefact_loss, fft_loss, perceptual_loss, pixel_loss
+from srgan_cli.engine.models import Generator
 from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.schedule import Phase
@@ -29,12 +34,15 @@ from srgan_cli.imaging.tensors import to_unit
 Terms = dict[str, Tensor]
 """Loss terms of one step by name, detached."""
 
+_ACCURACY_DECAY = 0.9
+
 
 class Trainer:
     """Both networks, their optimisers, and one step of each phase.
 
     All randomness of a step follows from the seed and the step's number, so the
-    networks, the optimisers' moments and the loss scaler are the whole state.
+    networks, the optimisers' moments, the loss scalers and the discriminator's running
+    accuracy are the whole state.
 
     Args:
         config: The run's options.
@@ -55,15 +63,15 @@ class Trainer:
         self.config, self.amp, self.ranks = config, amp, ranks or Ranks()
         torch.manual_seed(config.seed)
         self.generator = amp.place(Generator(generator_config))
-        self.discriminator = amp.place(Discriminator(config.discriminator_width))
+        self.discriminator = amp.place(make_discriminator(config))
         self.features = None if features is None else amp.place(features)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
-        self.generator_optimizer = self._adam(self.generator, betas=(0.9, 0.999))
-        # WGAN-GP, algorithm 1: no first moment, since the discriminator's aim keeps moving.
-        self.discriminator_optimizer = self._adam(self.discriminator, betas=(0.0, 0.9))
-
-    def _adam(self, module: torch.nn.Module, betas: tuple[float, float]) -> Adam:
-        return Adam(module.parameters(), lr=self.config.learning_rate, betas=betas, fused=True)
+        # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
+        betas = (0.0, 0.9) if config.adversarial == "wgan-gp" else (0.9, 0.999)
+        descent = partial(Descent, amp=amp, ranks=self.ranks, clip=config.clip)
+        self.generator_descent = descent(self.generator, betas=(0.9, 0.999))
+        self.discriminator_descent = descent(self.discriminator, betas=betas)
+        self._accuracy = torch.full((), 0.5, device=amp.device)
 
     def begin(self, phase: Phase) -> None:
         """Make ready for the first step of a phase.
@@ -73,7 +81,7 @@ class Trainer:
         """
         if phase.name == "adversarial":
             self.generator.load_state_dict(self.ema.state_dict())
-            self.generator_optimizer = self._adam(self.generator, betas=(0.9, 0.999))
+            self.generator_descent.renew()
 
     def step(self, phase: Phase, step: int, batch: Batch) -> Terms:
         """Train on one batch.
@@ -84,73 +92,132 @@ class Trainer:
             batch: uint8 patches, this process's share of the batch.
 
         Returns:
-            Every loss term by name, unweighted, on the device, over this process's share.
+            Every term by name, unweighted, on the device, over this process's share.
         """
-        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = phase.learning_rate(step)
-        lr, hr = (to_unit(side.to(self.amp.device)) for side in (batch.lr, batch.hr))
+        lr, hr = (
+            to_unit(side.to(self.amp.device, non_blocking=True)) for side in (batch.lr, batch.hr)
+        )
+        parts = list(zip(self._parts(lr), self._parts(hr), strict=True))
+        rate = phase.learning_rate(step)
         if phase.name == "pretrain":
-            terms = self._pretrain_step(lr, hr)
+            terms = self._pretrain_step(parts, rate)
         else:
-            terms = self._adversarial_step(lr, hr, step)
+            terms = self._adversarial_step(parts, rate, step)
         self._average(step)
         return terms
 
-    def _pretrain_step(self, lr: Tensor, hr: Tensor) -> Terms:
-        with self.amp.autocast():
-            sr = self.generator(lr)
-        loss = pixel_loss(sr, hr)
-        self._descend(loss, self.generator_optimizer)
-        self.amp.scaler.update()
-        return {"pixel": loss.detach()}
+    def _parts(self, batch: Tensor) -> Sequence[Tensor]:
+        """Cut a batch into parts that are small enough for the memory."""
+        return batch.chunk(self.config.accumulate)
 
-    def _adversarial_step(self, lr: Tensor, hr: Tensor, step: int) -> Terms:
+    def _generate(self, lr: Tensor) -> Tensor:
         with self.amp.autocast():
-            sr = self.generator(lr).float()
-        random = torch.Generator().manual_seed(self.config.seed * 2**32 + step)
-        for turn in range(self.config.discriminator_steps):
-            if turn:
-                self.amp.scaler.update()
-            terms = self._discriminator_step(hr, sr.detach(), random)
-        terms |= self._generator_step(sr, hr)
-        self.amp.scaler.update()  # Once, after both optimisers have stepped.
+            sr: Tensor = self.generator(lr)
+        return sr.float()
+
+    def _pretrain_step(self, parts: Sequence[tuple[Tensor, Tensor]], rate: float) -> Terms:
+        def loss(lr: Tensor, hr: Tensor) -> Terms:
+            terms = self._pixel_terms(self._generate(lr), hr)
+            return terms | {"generator": _sum(terms, {"fft": self.config.weights.fft})}
+
+        terms = _gather(parts, loss, "generator", self.generator_descent)
+        self.generator_descent.update(rate)
         return terms
 
-    def _discriminator_step(self, hr: Tensor, sr: Tensor, random: torch.Generator) -> Terms:
+    def _adversarial_step(
+        self, parts: Sequence[tuple[Tensor, Tensor]], rate: float, step: int
+    ) -> Terms:
+        # Of several parts, only one at a time is kept for its gradient: they are made twice.
+        whole = len(parts) == 1
+        with torch.set_grad_enabled(whole):
+            pictures = [self._generate(lr) for lr, _ in parts]
+        judged = [(hr, sr.detach()) for (_, hr), sr in zip(parts, pictures, strict=True)]
+        random = torch.Generator().manual_seed(self.config.seed * 2**32 + step)
+        terms: Terms = {}
+        for _ in range(self.config.discriminator_steps):
+            terms = self._discriminator_step(judged, rate, random)
+
+        def loss(lr: Tensor, hr: Tensor) -> Terms:
+            return self._generator_loss(pictures[0] if whole else self._generate(lr), lr, hr)
+
+        self.discriminator.requires_grad_(False)
+        terms |= _gather(parts, loss, "generator", self.generator_descent)
+        self.discriminator.requires_grad_(True)
+        self.generator_descent.update(rate)
+        return terms
+
+    def _discriminator_step(
+        self, judged: Sequence[tuple[Tensor, Tensor]], rate: float, random: torch.Generator
+    ) -> Terms:
+        batch = sum(len(hr) for hr, _ in judged) * self.ranks.size
+        mix = torch.rand(batch, generator=random)[self.ranks.share(batch)].to(self.amp.device)
+        parts = [(*pair, share) for pair, share in zip(judged, self._parts(mix), strict=True)]
+        # Reading the accuracy waits for the device, so only who asks for it pays for it.
+        limit = self.config.discriminator_limit
+        ahead = limit < 1 and float(self._accuracy) > limit
+        descent = None if ahead else self.discriminator_descent
+        terms = _gather(parts, self._discriminator_loss, "discriminator", descent)
+        if descent is not None:
+            descent.update(rate * self._discriminator_rate)
+        if limit < 1:
+            self._accuracy.lerp_(self.ranks.mean(terms["accuracy"]), 1 - _ACCURACY_DECAY)
+            terms["held"] = torch.tensor(float(ahead))
+        return terms
+
+    @property
+    def _discriminator_rate(self) -> float:
+        """The discriminator's learning rate, relative to the generator's."""
+        own = self.config.discriminator_learning_rate
+        return 1.0 if own is None else own / self.config.adversarial_learning_rate
+
+    def _discriminator_loss(self, hr: Tensor, sr: Tensor, mix: Tensor) -> Terms:
+        kind, weights = self.config.adversarial, self.config.weights
         with self.amp.autocast():
             real_logits, fake_logits = self.discriminator(torch.cat((hr, sr))).chunk(2)
-        difference = wasserstein_loss(real_logits, fake_logits)
-        batch = len(hr) * self.ranks.size
-        mix = torch.rand(batch, generator=random)[self.ranks.share(batch)].to(hr.device)
-        penalty = gradient_penalty(self.discriminator, hr, sr, self.amp, mix=mix)
-        total = difference + self.config.weights.gradient_penalty * penalty
-        self._descend(total, self.discriminator_optimizer)
-        return {
-            "discriminator": total.detach(),
-            "wasserstein": difference.detach(),
-            "gradient_penalty": penalty.detach(),
+        name = "wasserstein" if kind == "wgan-gp" else "classification"
+        terms = {name: discriminator_adversarial_loss(kind, real_logits, fake_logits)}
+        penalties = {"gradient_penalty": weights.gradient_penalty or 0.0, "r1": weights.r1}
+        if penalties["gradient_penalty"]:
+            terms["gradient_penalty"] = gradient_penalty(
+                self.discriminator, hr, sr, self.amp, mix=mix
+            )
+        if penalties["r1"]:
+            terms["r1"] = r1_penalty(self.discriminator, hr, self.amp)
+        return terms | {
+            "discriminator": _sum(terms, penalties),
+            "accuracy": accuracy(kind, real_logits, fake_logits),
         }
 
-    def _generator_step(self, sr: Tensor, hr: Tensor) -> Terms:
+    def _generator_loss(self, sr: Tensor, lr: Tensor, hr: Tensor) -> Terms:
         weights = self.config.weights
-        terms = {"pixel": pixel_loss(sr, hr)}
-        self.discriminator.requires_grad_(False)
-        with self.amp.autocast():
-            terms["adversarial"] = generator_adversarial_loss(self.discriminator(sr))
-            if self.features is not None:
-                terms["perceptual"] = perceptual_loss(self.features, sr, hr, self.ranks)
-        total = torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
-        self._descend(total, self.generator_optimizer)
-        self.discriminator.requires_grad_(True)
-        return {name: term.detach() for name, term in terms.items()} | {"generator": total.detach()}
+        terms = self._pixel_terms(sr, hr)
+        terms["adversarial"] = self._adversarial_term(sr, hr)
+        if self.features is not None:
+            with self.amp.autocast():
+                terms["perceptual"] = perceptual_loss(self.features, sr, hr)
+        if weights.artefact:
+            with torch.no_grad(), self.amp.autocast():
+                averaged = self.ema(lr)
+            terms["artefact"] = artefact_loss(sr, hr, averaged)
+        return terms | {
+            "generator": _sum(terms, asdict(weights) | {"fft": weights.pixel * weights.fft})
+        }
 
-    def _descend(self, loss: Tensor, optimizer: Optimizer) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        self.amp.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self.ranks.average(p.grad for p in parameters if p.grad is not None)
-        self.amp.scaler.step(optimizer)
+    def _adversarial_term(self, sr: Tensor, hr: Tensor) -> Tensor:
+        kind = self.config.adversarial
+        with self.amp.autocast():
+            fake_logits = self.discriminator(sr)
+            real_logits = fake_logits
+            if kind == "relativistic":
+                with torch.no_grad():
+                    real_logits = self.discriminator(hr)
+        return generator_adversarial_loss(kind, real_logits, fake_logits)
+
+    def _pixel_terms(self, sr: Tensor, hr: Tensor) -> Terms:
+        terms = {"pixel": pixel_loss(sr, hr, self.config.pixel)}
+        if self.config.weights.fft:
+            terms["fft"] = fft_loss(sr, hr)
+        return terms
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
@@ -160,27 +227,76 @@ class Trainer:
         for averaged, current in pairs:
             averaged.lerp_(current, 1 - decay)
 
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Updates of each network left out for a gradient that was not finite.
+
+        Reading it makes the host wait for the device.
+        """
+        return {name: descent.skipped for name, descent in self._descents.items()}
+
     def save(self, path: Path, progress: Mapping[str, Any]) -> None:
         """Write a checkpoint.
 
         Raises:
             OSError: The disk is full or the folder cannot be written.
         """
-        scaler = self.amp.scaler.state_dict()
-        save_checkpoint(path, self._modules, self._optimizers, {**progress, "scaler": scaler})
+        state = {name: descent.state() for name, descent in self._descents.items()}
+        own = {"descents": state, "accuracy": float(self._accuracy)}
+        save_checkpoint(path, self._modules, self._optimizers, {**progress, "trainer": own})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the state of a checkpoint."""
         checkpoint.restore(self._modules, self._optimizers)
-        self.amp.scaler.load_state_dict(checkpoint.progress["scaler"])
+        own = checkpoint.progress["trainer"]
+        for name, descent in self._descents.items():
+            descent.restore(own["descents"][name])
+        self._accuracy.fill_(own["accuracy"])
 
     @property
-    def _modules(self) -> dict[str, torch.nn.Module]:
+    def _modules(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "ema": self.ema, "discriminator": self.discriminator}
 
     @property
+    def _descents(self) -> dict[str, Descent]:
+        return {"generator": self.generator_descent, "discriminator": self.discriminator_descent}
+
+    @property
     def _optimizers(self) -> dict[str, Optimizer]:
-        return {
-            "generator_optimizer": self.generator_optimizer,
-            "discriminator_optimizer": self.discriminator_optimizer,
-        }
+        return {f"{name}_optimizer": each.optimizer for name, each in self._descents.items()}
+
+
+def _sum(terms: Terms, weights: Mapping[str, float]) -> Tensor:
+    """Return the weighted sum of terms; one that is given no weight counts once."""
+    parts = [weights.get(name, 1.0) * term for name, term in terms.items()]
+    return torch.stack(parts).sum()
+
+
+def _gather(
+    parts: Sequence[tuple[Tensor, ...]],
+    loss: Callable[..., Terms],
+    total: str,
+    descent: Descent | None,
+) -> Terms:
+    """Add up a loss over the parts of a batch, and its gradient too.
+
+    Args:
+        parts: Arguments of ``loss``, part by part.
+        loss: Returns means over a part by name.
+        total: Name of the one to descend.
+        descent: Takes the gradients; None leaves them out.
+
+    Returns:
+        Means over the whole batch by name, detached.
+    """
+    size = sum(len(part[0]) for part in parts)
+    means: Terms = {}
+    for part in parts:
+        share = len(part[0]) / size
+        terms = loss(*part)
+        if descent is not None:
+            descent.add(share * terms[total])
+        for name, term in terms.items():
+            mean = share * term.detach()
+            means[name] = means[name] + mean if name in means else mean
+    return means

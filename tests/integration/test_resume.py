@@ -10,7 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from srgan_cli import engine
-from srgan_cli.config import PrepareConfig
+from srgan_cli.config import LossWeights, PrepareConfig
+from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.run import METRICS_FILE
 from srgan_cli.engine.trainer import Trainer
 from srgan_cli.errors import InputError
@@ -31,6 +32,10 @@ def bits(run, file="weights.safetensors"):
         keys = list(opened.keys())
     tensors = load_file(run / file)
     return {key: tensors[key].numpy().tobytes() for key in keys}
+
+
+def progress(run):
+    return Checkpoint(run / "checkpoint.safetensors").progress
 
 
 def steps_logged(run, kind="pixel"):
@@ -82,6 +87,33 @@ def test_resumed_run_matches_uninterrupted_run(observer, monkeypatch, whole, num
         assert steps_logged(report.run, kind) == steps_logged(whole, kind)
 
 
+ELABORATE = {
+    "adversarial": "relativistic",
+    "discriminator": "unet",
+    "discriminator_steps": 2,
+    "discriminator_limit": 0.6,
+    "weights": LossWeights(fft=0.05, artefact=1, r1=1),
+    "accumulate": 2,
+    "clip": 1.0,
+    "schedule": "multistep",
+    "precision": "fp16",
+}
+
+
+@pytest.mark.usefixtures("prepared")
+def test_resumed_run_of_elaborate_options_matches_uninterrupted_run(observer, monkeypatch):
+    options = {"steps": 8, "pretrain_steps": 2} | ELABORATE
+    whole = engine.train(tiny(name="whole", **options), observer).run
+    with monkeypatch.context() as patch:
+        stop_before(patch, 5, KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.train(tiny(name="r", **options), observer)
+    resumed = engine.train(tiny(resume="r"), observer).run
+    assert bits(resumed) == bits(whole)
+    assert bits(resumed, "checkpoint.safetensors") == bits(whole, "checkpoint.safetensors")
+    assert progress(resumed)["trainer"] == progress(whole)["trainer"]
+
+
 @pytest.mark.usefixtures("prepared")
 def test_run_stopped_in_every_step_matches_uninterrupted_run(observer, monkeypatch, whole):
     resume = None
@@ -96,7 +128,7 @@ def test_run_stopped_in_every_step_matches_uninterrupted_run(observer, monkeypat
     assert len(set(steps_logged(report.run))) == len(steps_logged(report.run))
 
 
-@pytest.mark.parametrize("place", ["_discriminator_step", "_generator_step", "_average"])
+@pytest.mark.parametrize("place", ["_discriminator_step", "_generator_loss", "_average"])
 @pytest.mark.usefixtures("prepared")
 def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(observer, monkeypatch, whole, place):
     intact, calls = getattr(Trainer, place), []

@@ -17,9 +17,10 @@ from srgan_cli.errors import DivergedError, InputError, UsageError, WeightsError
 from tests.integration.conftest import tiny
 from tests.toolbox import assert_fails, call
 
-PRETRAIN = {"pixel"}
+PRETRAIN = {"pixel", "generator"}
 ADVERSARIAL = {
-    *("pixel", "adversarial", "generator", "discriminator", "wasserstein", "gradient_penalty")
+    *("pixel", "adversarial", "generator", "discriminator", "wasserstein", "gradient_penalty"),
+    "accuracy",
 }
 
 

@@ -45,6 +45,18 @@ UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
         (TrainConfig, {}, "warmup", -1),
         (TrainConfig, {}, "discriminator_width", 0),
         (TrainConfig, {}, "discriminator_steps", 0),
+        (TrainConfig, {}, "accumulate", 0),
+        (TrainConfig, {}, "pretrain_epochs", -1),
+        (TrainConfig, {}, "pretrain_steps", -1),
+        (TrainConfig, {}, "discriminator_learning_rate", 1.0),
+        (TrainConfig, {}, "discriminator_limit", 0.4),
+        (TrainConfig, {}, "discriminator_limit", 1.1),
+        (TrainConfig, {}, "milestones", (0.5, 0.25)),
+        (TrainConfig, {}, "milestones", (0.5, 1.0)),
+        (TrainConfig, {}, "gamma", 0.0),
+        (TrainConfig, {}, "gamma", 1.1),
+        (TrainConfig, {}, "clip", -1.0),
+        (TrainConfig, {}, "clip", float("inf")),
         (TrainConfig, {}, "ema", 1.0),
         (TrainConfig, {}, "ema", -0.1),
         (TrainConfig, {}, "validate_every", 0),
@@ -154,6 +166,9 @@ def test_generator_config_round_trip_through_json(name):
         TrainConfig(
             data="x",
             steps=7,
+            generator={"channels": 48, "residual_scale": 0.5},
+            milestones=(0.5,),
+            perceptual_layers=("relu1_2", "relu3_3"),
             weights=LossWeights(pixel=0.5, gradient_penalty=0),
             init=Path("some/weights.safetensors"),
             precision="bf16",
@@ -173,3 +188,27 @@ def test_unknown_keys_are_refused():
     del values["growth"]
     with pytest.raises(TypeError, match="growth"):
         GeneratorConfig.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    ("adversarial", "weight"),
+    [("wgan-gp", 10), ("relativistic", 0), ("hinge", 0), ("vanilla", 0)],
+)
+def test_the_gradient_penalty_has_the_weight_that_suits_the_loss(adversarial, weight):
+    assert TrainConfig(adversarial=adversarial).weights.gradient_penalty == weight
+    given = TrainConfig(adversarial=adversarial, weights=LossWeights(gradient_penalty=3))
+    assert given.weights.gradient_penalty == 3
+
+
+def test_sizes_take_the_place_of_the_presets():
+    config = TrainConfig(preset="standard", generator={"channels": 48, "num_blocks": 2})
+    wanted = dataclasses.replace(PRESETS["standard"], scale=4, channels=48, num_blocks=2)
+    assert config.generator_config(4) == wanted
+
+
+@pytest.mark.parametrize("sizes", [{"channels": 0}, {"depth": 3}, {"scale": 4}])
+def test_impossible_sizes_are_refused(sizes):
+    with pytest.raises(UsageError) as caught:
+        TrainConfig(generator=sizes)
+    assert next(iter(sizes)) in caught.value.message
+    assert caught.value.hint

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from srgan_cli.engine.models import Discriminator
+from srgan_cli.engine.discriminators import Discriminator, UNetDiscriminator
 
 
 def _convolutions(discriminator):
@@ -74,3 +75,84 @@ def test_a_fresh_discriminator_tells_pictures_apart():
 def test_the_width_scales_every_layer(width):
     kernels = [conv.out_channels // width for conv in _convolutions(Discriminator(width))]
     assert kernels == [1, 1, 2, 2, 4, 4, 8, 8]
+
+
+def _settled(network, picture):
+    """Let the power iterations of the spectral norms converge."""
+    with torch.no_grad():
+        for _ in range(400):
+            network(picture)
+    return network.eval()
+
+
+def test_the_unet_is_that_of_real_esrgan_with_exact_spectral_norms():
+    torch.manual_seed(0)
+    network = UNetDiscriminator(4).double()
+    picture = torch.rand(2, 3, 16, 24, dtype=torch.float64)
+    _settled(network, picture)
+    state = network.state_dict()
+
+    def conv(name, x, *, stride=1, normalised=True):
+        if not normalised:
+            return F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
+        weight = state[f"{name}.parametrizations.weight.original"]
+        largest = np.linalg.svd(weight.flatten(1).numpy(), compute_uv=False)[0]
+        return F.conv2d(x, weight / largest, stride=stride, padding=1)
+
+    def leaky(x):
+        return torch.where(x > 0, x, 0.2 * x)
+
+    def doubled(x):
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+    x0 = leaky(conv("first", picture, normalised=False))
+    x1 = leaky(conv("down.0", x0, stride=2))
+    x2 = leaky(conv("down.1", x1, stride=2))
+    x3 = leaky(conv("down.2", x2, stride=2))
+    x4 = leaky(conv("up.0", doubled(x3))) + x2
+    x5 = leaky(conv("up.1", doubled(x4))) + x1
+    x6 = leaky(conv("up.2", doubled(x5))) + x0
+    refined = leaky(conv("refine.2", leaky(conv("refine.0", x6))))
+    wanted = conv("last", refined, normalised=False)
+    torch.testing.assert_close(network(picture), wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_the_unet_has_the_layers_of_the_published_one():
+    # Kernel, in, out and stride of Real-ESRGAN's UNetDiscriminatorSN.
+    layers = [
+        (conv.kernel_size[0], conv.in_channels, conv.out_channels, conv.stride[0])
+        for conv in _convolutions(UNetDiscriminator())
+    ]
+    assert layers == [
+        (3, 3, 64, 1),
+        *((4, 64, 128, 2), (4, 128, 256, 2), (4, 256, 512, 2)),
+        *((3, 512, 256, 1), (3, 256, 128, 1), (3, 128, 64, 1)),
+        *((3, 64, 64, 1), (3, 64, 64, 1)),
+        (3, 64, 1, 1),
+    ]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (17, 31), (64, 40)])
+@torch.inference_mode()
+def test_the_unet_scores_each_pixel_of_pictures_of_any_size(size):
+    scores = UNetDiscriminator(4)(torch.rand(2, 3, *size))
+    assert scores.shape == (2, 1, *size)
+
+
+@torch.inference_mode()
+def test_the_unet_scores_a_picture_whatever_the_others_of_its_batch():
+    network = UNetDiscriminator(4).double().eval()
+    pictures = torch.rand(3, 3, 24, 24, dtype=torch.float64)
+    alone = torch.cat([network(picture[None]) for picture in pictures])
+    torch.testing.assert_close(network(pictures), alone)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_spectral_norms_are_taken_in_fp32_under_autocast(precision):
+    torch.manual_seed(0)
+    network = UNetDiscriminator(4)
+    _settled(network, torch.rand(1, 3, 16, 16))
+    conv = network.down[0]
+    wanted = conv.weight
+    with torch.autocast("cpu", precision):
+        torch.testing.assert_close(conv.weight, wanted, rtol=1e-6, atol=0)

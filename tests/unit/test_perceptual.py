@@ -12,7 +12,7 @@ from srgan_cli.engine.losses import perceptual_loss
 from srgan_cli.engine.models import Generator
 from srgan_cli.engine.perceptual import VGG19_LAST_CONV, VggFeatures, load_perceptual
 from srgan_cli.engine.weights import save_weights
-from srgan_cli.errors import WeightsError
+from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.imaging.tensors import from_picture
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import downloads_dir
@@ -66,15 +66,48 @@ def test_bundled_features_are_relu3_3_of_torchvisions_vgg16():
     reference.load_state_dict(network.features.state_dict())
     picture = from_picture(synthetic_photograph(40, 24))
     wanted = reference(picture - torch.tensor(ORIGINAL_MEAN).view(1, 3, 1, 1))
-    features = network(picture)
+    (features,) = network(picture)
     assert features.shape == (1, 256, 6, 10)
     torch.testing.assert_close(features, wanted)
     assert features.min() == 0
 
 
+LAYERS = ("relu1_1", "conv2_2", "relu2_2", "conv3_1", "relu3_3")
+
+
+def test_chosen_layers_are_those_of_the_literature_deepest_last():
+    # conv2_2 is the second convolution of the second block: torchvision's features.7.
+    network = load_perceptual("vgg16", SilentObserver(), LAYERS)
+    reference = _layers(vgg16, 15)
+    reference.load_state_dict(network.features.state_dict())
+    picture = from_picture(synthetic_photograph(40, 24))
+    centred = picture - torch.tensor(ORIGINAL_MEAN).view(1, 3, 1, 1)
+    for layer in reference:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    wanted = [reference[: depth + 1](centred) for depth in (1, 7, 8, 10, 15)]
+    found = network(picture)
+    assert [layer.shape for layer in found] == [layer.shape for layer in wanted]
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_layers_below_the_deepest_chosen_one_are_not_computed():
+    network = load_perceptual("vgg16", SilentObserver(), ("relu2_2",))
+    assert len(network.features) == 9
+
+
+@pytest.mark.parametrize("layer", ["relu4_1", "conv1_3", "pool5", "2_1"])
+def test_a_layer_that_is_not_there_is_refused_with_those_that_are(layer):
+    with pytest.raises(UsageError) as caught:
+        load_perceptual("vgg16", SilentObserver(), (layer,))
+    assert layer in caught.value.message
+    assert "relu3_3" in caught.value.hint
+
+
 def test_bundled_features_have_the_magnitude_that_was_published_for_them():
     # "Mean about 119 at relu1_2 … relu3_3 on a photograph": not 0.5, as with other scalings.
-    assert 30 < _load("vgg16")(from_picture(synthetic_photograph(64, 64))).mean() < 400
+    assert 30 < _load("vgg16")(from_picture(synthetic_photograph(64, 64)))[0].mean() < 400
 
 
 def test_features_are_frozen_but_pass_gradients_to_the_picture():
@@ -93,9 +126,10 @@ def test_bundled_features_fit_into_half_precision(precision):
     extremes = [torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)]
     for picture in [*pictures, *extremes]:
         with torch.autocast("cpu", precision):
-            features = network(picture)
+            (features,) = network(picture)
+        (wanted,) = network(picture)
         assert torch.isfinite(features).all()
-        error = (features.float() - network(picture)).norm() / network(picture).norm()
+        error = (features.float() - wanted).norm() / wanted.norm()
         assert error < 0.02
 
 
@@ -111,7 +145,7 @@ def test_a_local_file_may_end_at_any_convolution(tmp_path, architecture, last):
     reference = _layers(architecture, last + 1)
     reference.load_state_dict({k.removeprefix("features."): v for k, v in tensors.items()})
     mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
-    torch.testing.assert_close(network(picture), reference((picture - mean) / std))
+    torch.testing.assert_close(network(picture)[0], reference((picture - mean) / std))
 
 
 def test_a_local_file_may_state_its_own_normalisation(tmp_path):
@@ -194,4 +228,4 @@ def test_a_vgg19_file_that_holds_something_else_is_refused_and_not_executed(cont
 
 def test_the_network_takes_half_precision_weights():
     halves = {key: value.half() for key, value in _tensors(last=0).items()}
-    assert VggFeatures(halves)(torch.rand(1, 3, 8, 8)).dtype == torch.float32
+    assert VggFeatures(halves)(torch.rand(1, 3, 8, 8))[0].dtype == torch.float32

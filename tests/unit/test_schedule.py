@@ -5,14 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srgan_cli.engine.schedule import Phase, plan_phases
+from srgan_cli.config import TrainConfig
+from srgan_cli.engine.schedule import Decay, Phase, plan_phases
 
-RATES = {"learning_rate": 1e-3, "adversarial_learning_rate": 1e-4, "warmup": 50}
+LENGTHS = st.fixed_dictionaries(
+    {"pretrain": st.floats(0, 1)},
+    optional={
+        "pretrain_epochs": st.integers(0, 500),
+        "pretrain_steps": st.integers(0, 12_000),
+    },
+)
 
 
-@given(st.integers(1, 10_000), st.floats(0, 1))
-def test_phases_cover_every_step_once_in_order(steps, pretrain):
-    phases = plan_phases(steps, pretrain=pretrain, **RATES)
+def _plan(**options):
+    """Plan a run on a data set whose epoch has 25 steps."""
+    return plan_phases(TrainConfig(**options), lambda epochs: 25 * epochs)
+
+
+@given(st.integers(1, 10_000), LENGTHS)
+def test_phases_cover_every_step_once_in_order(steps, lengths):
+    phases = _plan(steps=steps, **lengths)
     assert phases[0].start == 0
     assert phases[-1].stop == steps
     assert all(a.stop == b.start for a, b in itertools.pairwise(phases))
@@ -22,16 +34,38 @@ def test_phases_cover_every_step_once_in_order(steps, pretrain):
 
 
 def test_the_share_of_pretraining_is_what_was_asked_for():
-    first, second = plan_phases(1000, pretrain=0.3, **RATES)
+    first, second = _plan(
+        steps=1000, pretrain=0.3, learning_rate=1e-3, adversarial_learning_rate=1e-4
+    )
     assert (first.steps, second.steps) == (300, 700)
     assert (first.peak, second.peak) == (1e-3, 1e-4)
-    assert [p.name for p in plan_phases(10, pretrain=1, **RATES)] == ["pretrain"]
-    assert [p.name for p in plan_phases(10, pretrain=0, **RATES)] == ["adversarial"]
+    assert [p.name for p in _plan(steps=10, pretrain=1)] == ["pretrain"]
+    assert [p.name for p in _plan(steps=10, pretrain=0)] == ["adversarial"]
 
 
-@given(st.integers(1, 5_000), st.integers(0, 200), st.integers(0, 1000))
-def test_learning_rates_are_positive_and_at_most_the_peak(steps, warmup, start):
-    phase = Phase("pretrain", start, steps, 1e-3, warmup)
+@pytest.mark.parametrize(
+    ("options", "lengths"),
+    [
+        ({"epochs": 10}, [125, 125]),
+        ({"epochs": 10, "pretrain_epochs": 4}, [100, 150]),
+        ({"epochs": 10, "pretrain_steps": 7}, [7, 243]),
+        ({"steps": 60, "pretrain_epochs": 2}, [50, 10]),
+        ({"steps": 60, "pretrain_epochs": 3}, [60]),
+        ({"steps": 60, "pretrain_steps": 0}, [60]),
+    ],
+)
+def test_phases_are_as_long_as_epochs_or_steps_say(options, lengths):
+    assert [phase.steps for phase in _plan(**options)] == lengths
+
+
+@given(
+    st.integers(1, 5_000),
+    st.integers(0, 200),
+    st.integers(0, 1000),
+    st.sampled_from([Decay(), Decay("multistep", (0.2, 0.9), 0.1), Decay("constant")]),
+)
+def test_learning_rates_are_positive_and_at_most_the_peak(steps, warmup, start, decay):
+    phase = Phase("pretrain", start, steps, 1e-3, warmup, decay)
     rates = [phase.learning_rate(step) for step in range(phase.start, phase.stop)]
     assert all(0 < rate <= 1e-3 for rate in rates)
 
@@ -44,6 +78,27 @@ def test_the_rate_rises_in_a_line_and_falls_in_a_cosine():
     assert phase.learning_rate(200 + 500) == pytest.approx(0.5)
     assert phase.learning_rate(200 + 999) == pytest.approx(cosine[999])
     assert phase.learning_rate(200 + 999) < 1e-5
+
+
+def test_the_rate_of_several_steps_falls_at_each_milestone():
+    (phase,) = _plan(
+        steps=400, pretrain=1, warmup=0, schedule="multistep", milestones=(0.125, 0.5), gamma=0.1
+    )
+    rates = [phase.learning_rate(step) for step in range(400)]
+    assert rates == pytest.approx(50 * [1e-3] + 150 * [1e-4] + 200 * [1e-5])
+
+
+def test_the_default_milestones_are_esrgans():
+    # Wang et al. 2018, section 4.1: halved at 50k, 100k, 200k and 300k of 400k iterations.
+    (phase,) = _plan(steps=400, pretrain=1, warmup=0, schedule="multistep")
+    falls = [s for s in range(1, 400) if phase.learning_rate(s) < phase.learning_rate(s - 1)]
+    assert falls == [50, 100, 200, 300]
+    assert phase.learning_rate(399) == pytest.approx(1e-3 / 16)
+
+
+def test_a_constant_rate_stays_after_its_rise():
+    (phase,) = _plan(steps=50, pretrain=1, warmup=4, schedule="constant", learning_rate=0.5)
+    assert [phase.learning_rate(step) for step in range(50)] == [0.125, 0.25, 0.375] + 47 * [0.5]
 
 
 def test_without_warmup_the_first_step_has_the_peak():

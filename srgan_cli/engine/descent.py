@@ -1,0 +1,94 @@
+"""A network's way down its loss: optimiser, loss scaling, clipping, and what was skipped."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.ranks import Ranks
+
+
+class Descent:
+    """Turns a network's losses into updates of its weights.
+
+    Each network has a loss scaler of its own, updated once after each of its updates. A
+    scale shared by two networks would be the smaller of what either needs, and an
+    overflow in one would cost the other its precision; and it could not follow a
+    discriminator that is updated several times a step.
+
+    An update whose gradient is not finite is left out, in every precision, and counted;
+    the check runs on the device, and the host does not wait for it.
+
+    Args:
+        module: The network.
+        amp: Precision; its scaler starts here.
+        ranks: The processes that share each batch.
+        betas: Adam's.
+        clip: Largest norm of a gradient; 0 does not clip.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        amp: Amp,
+        ranks: Ranks,
+        betas: tuple[float, float],
+        clip: float,
+    ) -> None:
+        self.parameters = list(module.parameters())
+        self.scaler = amp.scaler()
+        self._scales = amp.scales
+        self._ranks, self._betas, self._clip = ranks, betas, clip
+        self._attempts, self._skipped_before = 0, 0
+        self.optimizer = self._adam()
+
+    def _adam(self) -> Adam:
+        return Adam(self.parameters, betas=self._betas, fused=True)
+
+    def add(self, loss: Tensor) -> None:
+        """Add the gradient of a loss to what the next update follows."""
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def update(self, learning_rate: float) -> None:
+        """Move the weights along the gradient that has gathered in all ranks, and forget it."""
+        self._ranks.average(p.grad for p in self.parameters if p.grad is not None)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        if self._clip:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.parameters, self._clip)
+        self.scaler.step(self.optimizer)
+        # Without fp16 the scale stays 1, and the scaler only looks for what is not finite.
+        self.scaler.update(None if self._scales else 1.0)
+        self.optimizer.zero_grad(set_to_none=True)
+        self._attempts += 1
+
+    def renew(self) -> None:
+        """Forget the moments: the loss is going to be another one."""
+        self._skipped_before, self._attempts = self.skipped, 0
+        self.optimizer = self._adam()
+
+    @property
+    def skipped(self) -> int:
+        """Updates left out because a gradient was not finite; the host waits for the device."""
+        if not self._attempts:
+            return self._skipped_before
+        # Adam counts the updates that it made; the fused one takes back those it left out.
+        made = max((int(state["step"]) for state in self.optimizer.state.values()), default=0)
+        return self._skipped_before + self._attempts - made
+
+    def state(self) -> dict[str, Any]:
+        """Return what JSON can hold of the state; moments are in ``optimizer``."""
+        return {
+            "scaler": self.scaler.state_dict(),
+            "attempts": self._attempts,
+            "skipped_before": self._skipped_before,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state that :meth:`state` returned."""
+        self.scaler.load_state_dict(state["scaler"])
+        self._attempts, self._skipped_before = state["attempts"], state["skipped_before"]

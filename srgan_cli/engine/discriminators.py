@@ -1,0 +1,114 @@
+"""The discriminators: one that scores a picture, and one that scores each of its pixels."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from srgan_cli.config import TrainConfig
+
+_SLOPE = 0.2
+
+
+def make_discriminator(config: TrainConfig) -> nn.Module:
+    """Build the discriminator that the options ask for."""
+    networks = {"conv": Discriminator, "unet": UNetDiscriminator}
+    return networks[config.discriminator](config.discriminator_width)
+
+
+class Discriminator(nn.Module):
+    """Eight 3×3 convolutions and a pooled head, as in SRGAN (Ledig et al. 2017, figure 4).
+
+    Kernels double from ``width`` to ``8 * width``; every second convolution is
+    strided, halving the picture. There is no batch normalisation: a gradient penalty
+    needs the score of each picture to be independent of its neighbours in the
+    batch (WGAN-GP, Gulrajani et al. 2017, section 4). Averaging over places before the
+    head lets it take any picture of at least 16×16.
+
+    Args:
+        width: Kernels of the first convolution; 64 in the paper.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for kernels in (width, 2 * width, 4 * width, 8 * width):
+            for in_channels, stride in ((channels, 1), (kernels, 2)):
+                layers += [nn.Conv2d(in_channels, kernels, 3, stride, 1), nn.LeakyReLU(_SLOPE)]
+            channels = kernels
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Sequential(
+            nn.Linear(channels, 2 * channels), nn.LeakyReLU(_SLOPE), nn.Linear(2 * channels, 1)
+        )
+        # He et al. 2015: without normalisation, PyTorch's default would shrink the score
+        # of ten layers to nothing, and the discriminator would need hundreds of steps to recover.
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, a=_SLOPE, nonlinearity="leaky_relu")
+                module.bias = nn.Parameter(torch.zeros(module.weight.shape[0]))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Score pictures.
+
+        Args:
+            picture: B, 3, H, W, RGB in [0, 1].
+
+        Returns:
+            B unbounded scores, higher for more real.
+        """
+        pooled = self.features(picture).mean(dim=(2, 3))
+        logits: Tensor = self.head(pooled).squeeze(1)
+        return logits
+
+
+class UNetDiscriminator(nn.Module):
+    """A U-Net with a logit for each pixel, as in Real-ESRGAN (Wang et al. 2021, figure 6).
+
+    It halves the picture three times and enlarges it again, with skip connections, so
+    that it judges textures in place and by what surrounds them. Spectral normalisation
+    (Miyato et al. 2018) keeps all but the first and the last convolution from having a
+    slope above 1. Layers and their order are those of the published
+    ``UNetDiscriminatorSN``; sides that are no multiple of 8 are allowed too.
+
+    Args:
+        width: Kernels of the first convolution; 64 in the paper.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        down = [(width, 2 * width), (2 * width, 4 * width), (4 * width, 8 * width)]
+        self.first = nn.Conv2d(3, width, 3, 1, 1)
+        self.down = nn.ModuleList(
+            spectral_norm(nn.Conv2d(*channels, 4, 2, 1, bias=False)) for channels in down
+        )
+        self.up = nn.ModuleList(_normalised(wide, thin) for thin, wide in reversed(down))
+        self.refine = nn.Sequential(
+            *(_normalised(width, width), nn.LeakyReLU(_SLOPE)),
+            *(_normalised(width, width), nn.LeakyReLU(_SLOPE)),
+        )
+        self.last = nn.Conv2d(width, 1, 3, 1, 1)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Score the pixels of pictures.
+
+        Args:
+            picture: B, 3, H, W, RGB in [0, 1], at least 8×8.
+
+        Returns:
+            B, 1, H, W unbounded scores, higher for more real.
+        """
+        skips = [F.leaky_relu(self.first(picture), _SLOPE)]
+        for conv in self.down:
+            skips.append(F.leaky_relu(conv(skips[-1]), _SLOPE))
+        features = skips.pop()
+        for conv in self.up:
+            skip = skips.pop()
+            enlarged = F.interpolate(features, size=skip.shape[-2:], mode="bilinear")
+            features = F.leaky_relu(conv(enlarged), _SLOPE) + skip
+        logits: Tensor = self.last(self.refine(features))
+        return logits
+
+
+def _normalised(in_channels: int, out_channels: int) -> nn.Module:
+    return spectral_norm(nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=False))
