@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from srgan_cli.cli import run
+from srgan_cli.config import GeneratorConfig
 from srgan_cli.engine.ledger import LEDGER_FILE
+from srgan_cli.engine.models import Generator
 
 TINY = (
     *("--steps", "6", "--batch", "2", "--patch", "16", "--discriminator-width", "4"),
@@ -31,6 +35,14 @@ class Result:
     def document(self) -> Any:
         """The one JSON document on stdout; NaN and Infinity, which JSON lacks, are refused."""
         return json.loads(self.out, parse_constant=_refuse)
+
+
+def random_generator(config: GeneratorConfig, seed: int = 0) -> Generator:
+    """Make a generator all of whose convolutions do something, unlike a new one's."""
+    torch.manual_seed(seed)
+    generator = Generator(config)
+    generator.conv_last.reset_parameters()
+    return generator
 
 
 Srgan = Callable[..., Result]

@@ -17,7 +17,7 @@ from srgan_cli.errors import UsageError
 _WEIGHTS = tuple(field.name for field in fields(LossWeights))
 _SIZES = tuple(field.name for field in fields(GeneratorConfig) if field.name != "scale")
 _MILESTONES = ",".join(map(str, TrainConfig.milestones))
-_EITHER = (("--epochs", "--steps"), ("--pretrain", "--pretrain-epochs", "--pretrain-steps"))
+_EITHER = (("epochs", "steps"), ("pretrain", "pretrain_epochs", "pretrain_steps"))
 
 
 def train(
@@ -29,6 +29,7 @@ def train(
     init: options.Init = None,
     name: options.Name = None,
     resume: options.Resume = None,
+    config: options.Config = None,
     channels: options.Channels = None,
     growth: options.Growth = None,
     num_blocks: options.NumBlocks = None,
@@ -81,25 +82,21 @@ def train(
     Ctrl-C saves the run; go on with --resume. Weights and checkpoint are also
     saved at every validation, so that a killed run loses little.
 
+    Every option may stand in a file of [bold]--config[/]; a run's own is in its folder.
+
     [bold]Examples[/]
 
       srgan train --epochs 131 --batch 16
       srgan train --steps 20000 --pretrain 1 --name fidelity
+      srgan train --config recipe.toml --batch 32
       srgan train --resume latest
     """
-    given = _given_options(context)
-    if resume is not None and (others := given - {"--resume", "--json"}):
-        raise UsageError(
-            f"--resume uses the run's own options, not {', '.join(sorted(others))}",
-            hint="leave them out, or start a new run without --resume",
-        )
-    for exclusive in _EITHER:
-        if len(both := [option for option in exclusive if option in given]) > 1:
-            raise UsageError(f"{' and '.join(both)} set the same length", hint="leave one out")
-    config = _config(context.params)
+    if resume is not None:
+        _refuse_others(_given(context, "COMMANDLINE") - {"resume", "json"})
+    settings = _settings(_decided(context))
     from srgan_cli import engine
 
-    report = engine.train(config, RichObserver())
+    report = engine.train(settings, RichObserver())
     if json:
         show_json(report)
         return ExitCode.OK
@@ -117,9 +114,36 @@ def train(
     return ExitCode.OK
 
 
-def _config(params: Mapping[str, Any]) -> TrainConfig:
+def _refuse_others(given: set[str]) -> None:
+    if given:
+        raise UsageError(
+            f"--resume uses the run's own options, not {', '.join(map(_option, sorted(given)))}",
+            hint="leave them out, or start a new run without --resume",
+        )
+
+
+def _decided(context: typer.Context) -> dict[str, Any]:
+    """Return the parameters, with those undone that the command line stands against.
+
+    Raises:
+        UsageError: Two options that set the same were given in one place.
+    """
+    typed, in_file = (_given(context, place) for place in ("COMMANDLINE", "DEFAULT_MAP"))
+    params = dict(context.params)
+    for exclusive in map(set, _EITHER):
+        chosen = sorted(typed & exclusive or in_file & exclusive)
+        if len(chosen) > 1:
+            both = " and ".join(map(_option, chosen))
+            raise UsageError(f"{both} set the same length", hint="leave one out")
+        params |= {name: getattr(TrainConfig, name) for name in exclusive - set(chosen)}
+    if "preset" in typed:
+        params |= dict.fromkeys(in_file & set(_SIZES))
+    return params
+
+
+def _settings(params: Mapping[str, Any]) -> TrainConfig:
     """Make the configuration from the command's parameters, which are called as its fields."""
-    values = {name: value for name, value in params.items() if name != "json"}
+    values = {name: value for name, value in params.items() if name not in {"json", "config"}}
     weights = LossWeights(**{name: values.pop(f"{name}_weight") for name in _WEIGHTS})
     sizes = {name: values.pop(name) for name in _SIZES}
     values["generator"] = {name: value for name, value in sizes.items() if value is not None}
@@ -138,9 +162,14 @@ def _numbers(text: str, option: str) -> list[float]:
         ) from error
 
 
-def _given_options(context: typer.Context) -> set[str]:
+def _given(context: typer.Context, place: str) -> set[str]:
+    """Return the parameters that were given on the command line, or in the file."""
     return {
-        f"--{name.replace('_', '-')}"
+        name
         for name in context.params
-        if (source := context.get_parameter_source(name)) and source.name == "COMMANDLINE"
+        if (source := context.get_parameter_source(name)) and source.name == place
     }
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -13,6 +13,7 @@ from srgan_cli.config import (
     PixelLoss,
     Schedule,
     Upsampler,
+    read_options,
 )
 
 
@@ -48,6 +49,22 @@ def _option(panel: str, metavar: str | None, text: str, *names: str, **more: Any
     return typer.Option(*names, metavar=metavar, help=text, rich_help_panel=panel, **more)
 
 
+def _read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Let the file's options stand in for those that the command line leaves out."""
+    if path is not None:
+        context.default_map = read_options(path)
+    return path
+
+
+Config = Annotated[
+    Path | None,
+    _what(
+        "FILE.toml",
+        "Options by name, such as a run's config.toml; the command line wins.",
+        callback=_read_config,
+        is_eager=True,
+    ),
+]
 Data = Annotated[
     str | None, _what("NAME|FOLDER", "Prepared data set. [dim]Default: the newest.[/]")
 ]

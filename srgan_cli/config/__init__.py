@@ -2,6 +2,7 @@
 
 from srgan_cli.config.checks import SCALES, Precision, require_plain_name
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
+from srgan_cli.config.file import read_options, to_toml
 from srgan_cli.config.generator import PRESETS, GeneratorConfig, Upsampler, preset
 from srgan_cli.config.prepare import Action, PrepareConfig
 from srgan_cli.config.train import (
@@ -35,5 +36,7 @@ __all__ = [
     "Upsampler",
     "UpscaleConfig",
     "preset",
+    "read_options",
     "require_plain_name",
+    "to_toml",
 ]

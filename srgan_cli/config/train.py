@@ -190,6 +190,18 @@ class TrainConfig:
                 )
         return replace(base, **self.generator)
 
+    def resolved(self, data: Path, scale: int) -> Self:
+        """Return the config with what was found filled in, so that it repeats the run anywhere.
+
+        Args:
+            data: The data set's folder.
+            scale: The scale that was chosen of it.
+        """
+        sizes = asdict(self.generator_config(scale))
+        del sizes["scale"]
+        init = None if self.init is None else self.init.absolute()
+        return replace(self, data=str(data.resolve()), scale=scale, generator=sizes, init=init)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, which :meth:`from_dict` reads back."""
         values = asdict(self)

@@ -84,6 +84,10 @@ class Generator(nn.Module):
         self.conv_body = _conv(channels, channels)
         if config.upsampler == "pixelshuffle":
             self.conv_last = _conv(channels, 3 * config.scale**2)
+            # A new generator is the bilinear enlargement: training starts from there, not
+            # from what random kernels add to it.
+            for parameter in self.conv_last.parameters():
+                nn.init.zeros_(parameter)
         else:
             for i in range(len(self._factors)):
                 self.add_module(f"conv_up{i + 1}", _conv(channels, channels))

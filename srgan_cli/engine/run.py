@@ -3,9 +3,10 @@
 import json
 import math
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from srgan_cli.config import TrainConfig
+from srgan_cli.config import TrainConfig, to_toml
 from srgan_cli.data.dataset import BatchesAhead, PatchSampler, example_sheet
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
@@ -38,7 +39,7 @@ from srgan_cli.errors import DivergedError, InputError, ResourceError, UsageErro
 from srgan_cli.observer import Bar, Observer
 from srgan_cli.paths import runs_dir, write_text, written_beside
 
-CONFIG_FILE = "config.json"
+CONFIG_FILE = "config.toml"
 METRICS_FILE = "metrics.jsonl"
 PRETRAIN_FILE = "pretrain.safetensors"
 EXAMPLES_FILE = "degradations.png"
@@ -67,7 +68,7 @@ def train(config: TrainConfig, observer: Observer) -> TrainReport:
 
     A run is a folder below the user data directory::
 
-        config.json             the resolved options
+        config.toml             the resolved options
         metrics.jsonl           every loss term by name, mean of 10 steps; validations
         checkpoint.safetensors  all that ``--resume`` needs
         pretrain.safetensors    generator at the end of pretraining
@@ -129,7 +130,7 @@ def _find_run(spec: str) -> Path:
 def _read_config(folder: Path) -> TrainConfig:
     path = folder / CONFIG_FILE
     try:
-        return TrainConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return TrainConfig.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: not the options of a run ({error})", hint="start a new run"
@@ -143,7 +144,7 @@ class _Run:
         data, reason = find_dataset(config.data)
         store = Store(data, config.scale)
         manifest = store.manifest
-        self.config = replace(config, data=str(data.resolve()))
+        self.config = config.resolved(data, store.scale)
         self.folder, self.observer = folder, observer
         observer.say(
             f"data set: {manifest.name} ({reason}), ×{store.scale}, "
@@ -185,7 +186,7 @@ class _Run:
             self._start_from(source)
         self.scores = self._score()
         self.folder.mkdir(parents=True)
-        write_text(self.folder / CONFIG_FILE, json.dumps(self.config.to_dict(), indent=1) + "\n")
+        write_text(self.folder / CONFIG_FILE, to_toml(self.config))
 
         if self.config.degrade != "none":
             sheet = Image.fromarray(example_sheet(self.sampler.batch(0)))

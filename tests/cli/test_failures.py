@@ -178,12 +178,12 @@ def test_damaged_shard_is_told(srgan, used_home):
     assert_fails(srgan("train", *TINY), 3, shard.name, "prepare")
 
 
-@pytest.mark.parametrize("file", ["checkpoint.safetensors", "config.json"])
+@pytest.mark.parametrize("file", ["checkpoint.safetensors", "config.toml"])
 @pytest.mark.parametrize("damage", ["text", "cut"])
 def test_damaged_run_cannot_be_resumed(srgan, used_home, file, damage):
     path = used_home / "runs/tiny" / file
     path.write_bytes(b"{}" if damage == "text" else path.read_bytes()[:100])
-    assert_fails(srgan("train", "--resume", "tiny"), 3 if file == "config.json" else 4, file)
+    assert_fails(srgan("train", "--resume", "tiny"), 3 if file == "config.toml" else 4, file)
 
 
 @pytest.mark.usefixtures("used_home")

@@ -1,6 +1,5 @@
 """Ctrl-C, as a terminal sends it: SIGINT to the whole process group."""
 
-import json
 import os
 import signal
 import time
@@ -36,11 +35,12 @@ def test_interrupted_training_is_saved_and_goes_on(srgan, used_home, number):
     wait_until((folder / "metrics.jsonl").exists, process)
     err = interrupt(process, number)
     assert "srgan train --resume long" in err
-    assert files_below(folder) == ["checkpoint.safetensors", "config.json", "metrics.jsonl"]
+    assert files_below(folder) == ["checkpoint.safetensors", "config.toml", "metrics.jsonl"]
     # The options of a run are its own; shorten this one to see its end.
-    config = json.loads((folder / "config.json").read_text())
     stopped = int(err.partition("stopped at step ")[2].partition(";")[0].replace(",", ""))
-    (folder / "config.json").write_text(json.dumps(config | {"steps": stopped + 2}))
+    config = (folder / "config.toml").read_text()
+    assert "steps = 100000\n" in config
+    (folder / "config.toml").write_text(config.replace("100000", str(stopped + 2)))
     result = srgan("train", "--resume", "latest", "--json")
     assert result.code == 0, result.err
     assert result.document["steps"] == stopped + 2

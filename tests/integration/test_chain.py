@@ -42,7 +42,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     assert first_line(trained) == "data set: photos-x2 (the newest prepared), ×2, 12 pictures"
     (run,) = (home / "runs").iterdir()
     assert files_below(run) == [
-        *("checkpoint.safetensors", "config.json", "metrics.jsonl"),
+        *("checkpoint.safetensors", "config.toml", "metrics.jsonl"),
         *("pretrain.safetensors", "weights.safetensors"),
     ]
     assert "next: srgan upscale" in trained.out

@@ -6,7 +6,6 @@ from PIL import Image, ImageCms, ImageFilter
 from srgan_cli.config import GeneratorConfig, UpscaleConfig, preset
 from srgan_cli.engine import upscale
 from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.models import Generator
 from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.weights import Model, ModelSource, save_weights
 from srgan_cli.errors import ResourceError, UsageError
@@ -15,18 +14,13 @@ from srgan_cli.imaging.tensors import from_picture, to_picture, to_pixels
 from srgan_cli.imaging.tiles import tile_spans
 from srgan_cli.observer import SilentBar
 from tests.conftest import synthetic_photograph
-from tests.toolbox import files_below
+from tests.toolbox import files_below, random_generator
 
 SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 
 
-def random_generator(config, seed=0):
-    torch.manual_seed(seed)
-    return Generator(config).eval().requires_grad_(False)
-
-
 def upscaler(generator, tile):
-    model = Model(ModelSource("random", None, ""), generator, {})
+    model = Model(ModelSource("random", None, ""), generator.eval().requires_grad_(False), {})
     return Upscaler(model, Amp.create(torch.device("cpu"), "fp32"), tile=tile)
 
 

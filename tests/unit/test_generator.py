@@ -7,6 +7,7 @@ from torch import nn
 
 from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, preset
 from srgan_cli.engine.models import Generator, num_parameters
+from tests.toolbox import random_generator
 
 
 def _small(name, scale, num_blocks=1):
@@ -78,18 +79,16 @@ def test_esrgan_has_the_parameters_of_the_published_rrdbnet(scale, in_channels):
 
 @pytest.mark.parametrize(("scale", "fold"), [(4, 1), (2, 2), (1, 4)])
 def test_esrgan_computes_what_the_published_rrdbnet_computes(scale, fold):
-    torch.manual_seed(0)
-    generator = Generator(_small("esrgan", 2, num_blocks=2))
-    generator = Generator(dataclasses.replace(generator.config, scale=scale)).double()
+    config = dataclasses.replace(_small("esrgan", 2, num_blocks=2), scale=scale)
+    generator = random_generator(config).double()
     lr = torch.rand(2, 3, 8, 12, dtype=torch.float64)
     wanted = _rrdbnet(generator.state_dict(), lr, 2, fold)
     torch.testing.assert_close(generator(lr), wanted, rtol=1e-9, atol=1e-12)
 
 
 def test_a_plain_generator_computes_dense_residual_blocks_and_a_bilinear_skip():
-    torch.manual_seed(0)
     config = dataclasses.replace(PRESETS["compact"], scale=3, channels=6, growth=5, num_blocks=1)
-    generator = Generator(config).double()
+    generator = random_generator(config).double()
     p = generator.state_dict()
     lr = torch.rand(1, 3, 5, 7, dtype=torch.float64)
 
@@ -104,6 +103,26 @@ def test_a_plain_generator_computes_dense_residual_blocks_and_a_bilinear_skip():
     detail = features.view(1, 3, 3, 3, 5, 7).permute(0, 1, 4, 2, 5, 3).reshape(1, 3, 15, 21)
     skip = F.interpolate(lr, size=(15, 21), mode="bilinear", align_corners=False)
     torch.testing.assert_close(generator(lr), skip + detail, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["compact", "standard"])
+@torch.inference_mode()
+def test_a_new_generator_is_the_bilinear_enlargement(name):
+    lr = torch.rand(1, 3, 6, 7)
+    wanted = F.interpolate(lr, scale_factor=2, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(Generator(_small(name, 2))(lr), wanted)
+
+
+def test_a_new_generator_learns_in_all_its_layers_from_the_second_step_on():
+    torch.manual_seed(0)
+    generator = Generator(_small("compact", 2))
+    optimizer = torch.optim.SGD(generator.parameters(), 1e-2)
+    lr, hr = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16)
+    for _ in range(2):
+        optimizer.zero_grad()
+        F.l1_loss(generator(lr), hr).backward()
+        optimizer.step()
+    assert all(p.grad.abs().max() > 0 for p in generator.parameters())
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -126,7 +145,7 @@ def test_esrgan_has_the_published_number_of_parameters():
 @pytest.mark.parametrize("name", PRESETS)
 @torch.inference_mode()
 def test_every_side_becomes_scale_times_as_long(name, scale, size):
-    sr = Generator(_small(name, scale))(torch.rand(2, 3, *size))
+    sr = random_generator(_small(name, scale))(torch.rand(2, 3, *size))
     assert sr.shape == (2, 3, size[0] * scale, size[1] * scale)
     assert torch.isfinite(sr).all()
 
@@ -134,7 +153,7 @@ def test_every_side_becomes_scale_times_as_long(name, scale, size):
 @pytest.mark.parametrize("name", PRESETS)
 @torch.inference_mode()
 def test_pictures_of_a_batch_do_not_mix(name):
-    generator = Generator(_small(name, 2)).double()
+    generator = random_generator(_small(name, 2)).double()
     lr = torch.rand(3, 3, 6, 6, dtype=torch.float64)
     alone = torch.cat([generator(one[None]) for one in lr])
     torch.testing.assert_close(generator(lr), alone)
@@ -160,8 +179,7 @@ def _reach(generator: Generator, lr: torch.Tensor, row: int, column: int) -> int
 
 @pytest.mark.parametrize("config", RADII)
 def test_the_receptive_radius_is_exact(config: GeneratorConfig):
-    torch.manual_seed(0)
-    generator = Generator(config).double()
+    generator = random_generator(config).double()
     radius = generator.receptive_radius
     side = 4 * -(-(2 * radius + 9) // 4)
     lr = torch.rand(1, 3, side, side, dtype=torch.float64, requires_grad=True)
@@ -172,8 +190,7 @@ def test_the_receptive_radius_is_exact(config: GeneratorConfig):
 
 @pytest.mark.parametrize("scale", [3, 8])
 def test_the_receptive_radius_is_never_too_small_at_other_scales(scale):
-    torch.manual_seed(0)
-    generator = Generator(
+    generator = random_generator(
         dataclasses.replace(_small("esrgan", scale), dense_blocks=1, num_convs=2)
     ).double()
     radius = generator.receptive_radius
@@ -183,8 +200,7 @@ def test_the_receptive_radius_is_never_too_small_at_other_scales(scale):
 
 @torch.no_grad()
 def test_a_pixel_outside_the_radius_changes_nothing_and_one_at_it_does():
-    torch.manual_seed(0)
-    generator = Generator(_small("compact", 2)).double()
+    generator = random_generator(_small("compact", 2)).double()
     radius = generator.receptive_radius
     lr = torch.rand(1, 3, 1, 2 * radius + 8, dtype=torch.float64)
     moved = [lr.clone(), lr.clone()]

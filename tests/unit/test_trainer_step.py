@@ -21,6 +21,7 @@ from srgan_cli.imaging.resize import downscale
 from srgan_cli.imaging.tensors import to_unit
 from srgan_cli.observer import SilentObserver
 from tests.conftest import synthetic_photograph
+from tests.toolbox import random_generator
 
 CPU = torch.device("cpu")
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -58,7 +59,11 @@ def features():
 def _trainer(precision="fp32", features=None, scale=2.0**10, **options):
     config = TrainConfig(discriminator_width=8, seed=3, **options)
     # A scale that fits at once: the default's search for it is another test.
-    return Trainer(config, SMALL, Amp(CPU, DTYPES[precision], scale), features)
+    trainer = Trainer(config, SMALL, Amp(CPU, DTYPES[precision], scale), features)
+    # One that is no longer new: all its layers have gradients.
+    trainer.generator.load_state_dict(random_generator(SMALL, config.seed).state_dict())
+    trainer.ema.load_state_dict(trainer.generator.state_dict())
+    return trainer
 
 
 def _watch(trainer):

@@ -20,14 +20,14 @@ from srgan_cli.engine.weights import (
 )
 from srgan_cli.errors import WeightsError
 from srgan_cli.paths import runs_dir
+from tests.toolbox import random_generator
 
 SMALL = replace(PRESETS["compact"], channels=8, growth=4, num_blocks=1)
 
 
 @pytest.fixture
 def generator():
-    torch.manual_seed(0)
-    return Generator(SMALL)
+    return random_generator(SMALL)
 
 
 @pytest.fixture

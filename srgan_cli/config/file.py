@@ -1,0 +1,127 @@
+"""Options of ``srgan train`` in a TOML file: read for ``--config``, written for every run."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from srgan_cli.config.generator import GeneratorConfig
+from srgan_cli.config.train import LossWeights, TrainConfig
+from srgan_cli.errors import InputError, UsageError
+
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    "weights": {field.name: f"{field.name}_weight" for field in fields(LossWeights)},
+    "generator": {
+        field.name: field.name for field in fields(GeneratorConfig) if field.name != "scale"
+    },
+}
+"""Keys of each table, with the options that they stand for."""
+
+_OPTIONS = {
+    *(field.name for field in fields(TrainConfig) if field.name not in {*_TABLES, "resume"}),
+    *(option for table in _TABLES.values() for option in table.values()),
+}
+
+
+def read_options(path: Path) -> dict[str, str]:
+    """Read options from a TOML file.
+
+    A key is an option's name without the dashes before it, and ``-`` or ``_`` within.
+    Those that end in ``-weight`` may stand in a table ``weights`` without that end, and
+    the generator's sizes in a table ``generator``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What each option's value would be on the command line, by its name with ``_``.
+
+    Raises:
+        InputError: The file cannot be read, or is not TOML.
+        UsageError: There is no option of that name, or it is given twice.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"--config {path}: {error.strerror}", hint="name a TOML file of options"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: not TOML ({error})", hint="write: batch = 16") from error
+    found: dict[str, str] = {}
+    for option, value in _flattened(path, document):
+        if option in found:
+            raise UsageError(f"{path}: {option} is given twice", hint="leave one out")
+        found[option] = value
+    return found
+
+
+def _flattened(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in document.items():
+        if key in _TABLES and isinstance(value, dict):
+            table = _TABLES[key]
+            for inner, number in value.items():
+                name = _known(path, inner, set(table), f" in [{key}]")
+                yield table[name], _as_given(path, inner, number)
+        else:
+            yield _known(path, key, _OPTIONS), _as_given(path, key, value)
+
+
+def _known(path: Path, key: str, known: set[str], where: str = "") -> str:
+    name = key.replace("-", "_")
+    if name in known:
+        return name
+    nearest = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0)
+    raise UsageError(f"{path}: no option is called {key!r}{where}", hint=f"nearest: {nearest[0]}")
+
+
+def _as_given(path: Path, key: str, value: object) -> str:
+    """Write a value as on the command line, so that it is checked like there."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and not any(isinstance(part, list | dict) for part in value):
+        return ",".join(map(str, value))
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise UsageError(
+        f"{path}: {key} is no value that an option can have",
+        hint="write text, a number, true, false or a list of them",
+    )
+
+
+def to_toml(config: TrainConfig) -> str:
+    """Write a run's options so that :func:`read_options` gives the same run again.
+
+    The run's name is left out, since the next run needs another one.
+
+    Raises:
+        UsageError: A file's name cannot be written as Unicode.
+    """
+    values = config.to_dict()
+    if config.steps is not None:
+        del values["epochs"]
+    if config.pretrain_epochs is not None or config.pretrain_steps is not None:
+        del values["pretrain"]
+    tables = {name: values.pop(name) for name in _TABLES}
+    lines = list(_lines({**values, "name": None, "resume": None}))
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *_lines(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(values: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        if value is None or value == ():
+            continue  # TOML has no word for nothing; the option's default is.
+        try:
+            # JSON's numbers, strings, lists and booleans are TOML's too, once DEL is escaped.
+            written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+            written.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"--{key} {value!r} is not a name in Unicode", hint="rename that file or folder"
+            ) from error
+        yield f"{key} = {written}"

@@ -1,0 +1,130 @@
+"""The options of ``srgan train``: from the command line, from a file, and from both."""
+
+from types import SimpleNamespace
+
+import pytest
+from safetensors.torch import load_file
+from typer.main import get_command
+
+from srgan_cli.cli import app
+from srgan_cli.config import LossWeights, TrainConfig
+from srgan_cli.config.file import _OPTIONS
+from tests.toolbox import assert_fails
+
+
+@pytest.fixture
+def asked(srgan, monkeypatch, tmp_path):
+    """Return a function that gives the config that a command line, and a file, ask for."""
+    seen = SimpleNamespace(config=None)
+
+    def train(config, _observer):
+        seen.config = config
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("srgan_cli.engine.train", train)
+
+    def ask(*options, file=None):
+        if file is not None:
+            (tmp_path / "run.toml").write_text(file)
+            options = ("--config", tmp_path / "run.toml", *options)
+        assert srgan("train", *options).code == 130
+        return seen.config
+
+    return ask
+
+
+def test_options_that_are_left_out_are_the_configs_defaults(asked):
+    assert asked() == TrainConfig()
+    assert asked(file="") == TrainConfig()
+
+
+def test_options_become_fields(asked):
+    config = asked(
+        *("--fft-weight", 0.05, "--r1-weight", 1, "--gradient-penalty-weight", 0),
+        *("--channels", 48, "--residual-scale", 0.5, "--upsampler", "nearest"),
+        *("--milestones", "0.25,0.5", "--perceptual-layers", "relu1_2,relu3_3"),
+        *("--pretrain-steps", 7, "--adversarial", "hinge", "--clip", 2),
+    )
+    assert config == TrainConfig(
+        weights=LossWeights(fft=0.05, r1=1, gradient_penalty=0),
+        generator={"channels": 48, "residual_scale": 0.5, "upsampler": "nearest"},
+        milestones=(0.25, 0.5),
+        perceptual_layers=("relu1_2", "relu3_3"),
+        pretrain_steps=7,
+        adversarial="hinge",
+        clip=2,
+    )
+
+
+def test_the_command_line_wins_over_the_file(asked):
+    file = "batch = 8\npatch = 32\n[weights]\npixel = 1.0\nfft = 0.1\n[generator]\nchannels = 48"
+    config = asked("--batch", 4, "--fft-weight", 0.2, file=file)
+    assert (config.batch, config.patch) == (4, 32)
+    assert config.weights == TrainConfig(weights=LossWeights(pixel=1, fft=0.2)).weights
+    assert config.generator == {"channels": 48}
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "lengths"),
+    [
+        ("steps = 100", ["--epochs", 3], (3, None)),
+        ("epochs = 7", ["--steps", 5], (131, 5)),
+        ("epochs = 7", [], (7, None)),
+    ],
+)
+def test_a_length_on_the_command_line_takes_the_place_of_another_in_the_file(
+    asked, file, options, lengths
+):
+    config = asked(*options, file=file)
+    assert (config.epochs, config.steps) == lengths
+
+
+def test_a_preset_on_the_command_line_takes_the_place_of_sizes_in_the_file(asked):
+    file = "preset = 'compact'\n[generator]\nchannels = 48\ngrowth = 8"
+    assert asked(file=file).generator == {"channels": 48, "growth": 8}
+    config = asked("--preset", "standard", "--growth", 16, file=file)
+    assert (config.preset, config.generator) == ("standard", {"growth": 16})
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("batchsize = 8", ["batchsize", "nearest: batch"]),
+        ("batch = 'many'", ["--batch"]),
+        ("batch = 8.5", ["--batch"]),
+        ("batch = 0", ["--batch is 0"]),
+        ("adversarial = 'lsgan'", ["--adversarial"]),
+        ("milestones = ['soon']", ["--milestones"]),
+        ("epochs = 1\nsteps = 1", ["--epochs and --steps"]),
+        ("[generator]\nchannels = 0", ["--channels"]),
+    ],
+)
+def test_a_file_is_checked_as_the_command_line_is(srgan, tmp_path, file, words):
+    (tmp_path / "run.toml").write_text(file)
+    assert_fails(srgan("train", "--config", tmp_path / "run.toml"), 2, *words)
+
+
+def test_a_file_that_is_missing_is_told(srgan):
+    assert_fails(srgan("train", "--config", "nowhere.toml"), 3, "nowhere.toml")
+
+
+def test_a_file_does_not_go_with_resume(srgan, tmp_path):
+    (tmp_path / "run.toml").write_text("batch = 8")
+    result = srgan("train", "--resume", "latest", "--config", tmp_path / "run.toml")
+    assert_fails(result, 2, "--config")
+
+
+def test_every_option_may_stand_in_a_file():
+    parameters = {parameter.name for parameter in get_command(app).commands["train"].params}
+    assert parameters - _OPTIONS == {"resume", "config", "json"}
+    assert not _OPTIONS - parameters
+
+
+def test_a_runs_own_file_repeats_it_to_the_bit(srgan, used_home):
+    runs = used_home / "runs"
+    result = srgan("train", "--config", runs / "tiny" / "config.toml", "--name", "again")
+    assert result.code == 0, result.err
+    first, again = (load_file(runs / name / "weights.safetensors") for name in ("tiny", "again"))
+    assert all((first[key] == again[key]).all() for key in first)
+    configs = [(runs / name / "config.toml").read_text() for name in ("tiny", "again")]
+    assert configs[0] == configs[1]
