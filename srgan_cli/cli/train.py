@@ -26,6 +26,7 @@ def train(
     preset: options.Preset = TrainConfig.preset,
     scale: options.Scale = None,
     degrade: options.DegradeOption = TrainConfig.degrade,
+    detail: options.Detail = TrainConfig.detail,
     init: options.Init = None,
     name: options.Name = None,
     resume: options.Resume = None,

@@ -82,6 +82,9 @@ Scale = Annotated[
 DegradeOption = Annotated[
     Degrade, _what(None, "Blur, noise, resizing and JPEG damage to learn to undo.")
 ]
+Detail = Annotated[
+    int, _what("N", "Places to choose a patch from, by their detail. [dim]1: no choice.[/]")
+]
 Init = Annotated[Path | None, _what("FILE", "Weights to start from.")]
 Name = Annotated[
     str | None, _what("NAME", "Name of the run. [dim]Default: preset, date and time.[/]")

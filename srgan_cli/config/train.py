@@ -59,6 +59,8 @@ class TrainConfig:
     """Which scale of a set that holds several; its first when not given."""
     degrade: Degrade = "none"
     """Blur, noise, resizing and JPEG damage to learn to undo, drawn anew for each patch."""
+    detail: int = 1
+    """Places to choose from for each patch, one with more detail more likely; 1 is no choice."""
     name: str | None = None
     """Name of the run; the preset, scale and time when not given."""
     preset: str = "compact"
@@ -142,7 +144,7 @@ class TrainConfig:
             penalty = 10.0 if self.adversarial == "wgan-gp" else 0.0
             weights = replace(self.weights, gradient_penalty=penalty)
             object.__setattr__(self, "weights", weights)
-        for name in ("batch", "accumulate", "discriminator_width", "discriminator_steps"):
+        for name in ("detail", "batch", "accumulate", "discriminator_width", "discriminator_steps"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         require(self.patch >= 16, "patch", self.patch, "at least 16")
         require(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")

@@ -37,6 +37,8 @@ class PatchSampler:
         patch: Side of a patch, in LR pixels.
         batch: Patches per step.
         seed: Fixes order, places, orientations and degradations.
+        detail: Places to choose from for each patch; the more detail one has, the more
+            likely it is taken. 1 takes every place alike.
         share: Which places of each batch to make; all unless several processes share it.
         degrade: ``none`` takes the prepared LR pictures; ``mild`` and ``strong`` make LR
             from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
@@ -54,9 +56,10 @@ class PatchSampler:
         batch: int,
         seed: int,
         degrade: str = "none",
+        detail: int = 1,
         share: slice = slice(None),
     ) -> None:
-        self._pairs = []
+        self._pairs: list[tuple[Tensor, Tensor]] = []
         for entry in store.entries(split):
             lr, hr = store.pair(entry)
             if min(lr.shape[:2]) < patch:
@@ -69,7 +72,7 @@ class PatchSampler:
             self._pairs.append((lr, hr))
         self._scale = store.scale
         self._patch, self._batch, self._seed = patch, batch, seed
-        self._degrade = degrade
+        self._degrade, self._detail = degrade, detail
         self._share = range(batch)[share]
 
     def __len__(self) -> int:
@@ -84,6 +87,11 @@ class PatchSampler:
         """Return this share of the patches of one step, counted from 0."""
         # One generator per step: making one costs as much as cutting a patch.
         draws = np.random.default_rng((self._seed, 1, step)).random((self._batch, 3))
+        if self._detail > 1:
+            random = np.random.default_rng((self._seed, 3, step))
+            more = random.random((self._batch, self._detail, 2))
+            for i in self._share:
+                draws[i, :2] = self._detailed(step * self._batch + i, draws[i, :2], more[i])
         lr, hr = zip(
             *(self._patch_at(step * self._batch + i, *draws[i]) for i in self._share),
             strict=True,
@@ -91,8 +99,14 @@ class PatchSampler:
         batch = Batch(torch.stack(lr), torch.stack(hr))
         return batch if self._degrade == "none" else self._degraded(batch, step)
 
+    def _photograph(self, place: int) -> tuple[Tensor, Tensor]:
+        """Return the photograph at one place of the endless sequence of epochs."""
+        epoch, position = divmod(place, len(self._pairs))
+        order = _epoch_order(self._seed, epoch, len(self._pairs))
+        return self._pairs[int(order[position])]
+
     def _patch_at(self, place: int, down: float, right: float, way: float) -> tuple[Tensor, Tensor]:
-        """Return the patch at one place of the endless sequence of epochs.
+        """Cut a patch.
 
         Args:
             place: Which photograph of which epoch.
@@ -100,16 +114,37 @@ class PatchSampler:
             right: Where to cut, from 0 (left) to 1 (right).
             way: Which way round, from 0 to 1.
         """
-        epoch, position = divmod(place, len(self._pairs))
-        lr, hr = self._pairs[_epoch_order(self._seed, epoch, len(self._pairs))[position]]
-        height, width, _ = lr.shape
-        top = int(down * (height - self._patch + 1))
-        left = int(right * (width - self._patch + 1))
+        lr, hr = self._photograph(place)
+        top, left = self._corner(lr, down, right)
         turn = int(way * 8)
         return (
             _turned(_crop(lr, top, left, self._patch), turn),
             _turned(_crop(hr, *(self._scale * n for n in (top, left, self._patch))), turn),
         )
+
+    def _corner(self, lr: Tensor, down: float, right: float) -> tuple[int, int]:
+        height, width, _ = lr.shape
+        return int(down * (height - self._patch + 1)), int(right * (width - self._patch + 1))
+
+    def _detailed(
+        self, place: int, first: npt.NDArray[np.float64], more: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Choose among several places, each as likely as it has detail.
+
+        Sampling by importance (Rubin 1987) needs no map of every photograph, nor a pass
+        over the set to make one: it looks at a few patches where one is wanted.
+
+        Args:
+            place: Which photograph of which epoch.
+            first: Where to cut, from 0 to 1, as it would be without a choice.
+            more: Further places to cut, but for the last row, whose first number chooses.
+        """
+        lr, _ = self._photograph(place)
+        places: list[npt.NDArray[np.float64]] = [first, *more[:-1]]
+        weights = [_detail(_crop(lr, *self._corner(lr, *at), self._patch)) for at in places]
+        reached = np.cumsum(weights)
+        chosen = int(np.searchsorted(reached, more[-1, 0] * reached[-1], side="right"))
+        return places[chosen]
 
     def _degraded(self, batch: Batch, step: int) -> Batch:
         """Make LR patches anew, as damaged as the world's pictures are."""
@@ -126,20 +161,25 @@ class BatchesAhead:
     Args:
         sampler: Where they come from.
         num_ahead: How many to make ahead, each on a thread of its own.
+        pinned: Whether to put them into memory from which a GPU copies by itself.
     """
 
-    def __init__(self, sampler: PatchSampler, num_ahead: int) -> None:
-        self._sampler, self._num_ahead = sampler, num_ahead
+    def __init__(self, sampler: PatchSampler, num_ahead: int, *, pinned: bool = False) -> None:
+        self._sampler, self._num_ahead, self._pinned = sampler, num_ahead, pinned
         self._pool = ThreadPoolExecutor(num_ahead, thread_name_prefix="batches")
         self._made: dict[int, Future[Batch]] = {}
 
     def batch(self, step: int) -> Batch:
         """Return the patches of one step; steps may be asked for in any order."""
         wanted = range(step, step + self._num_ahead + 1)
-        self._made = {
-            n: self._made.get(n) or self._pool.submit(self._sampler.batch, n) for n in wanted
-        }
+        self._made = {n: self._made.get(n) or self._pool.submit(self._make, n) for n in wanted}
         return self._made[step].result()
+
+    def _make(self, step: int) -> Batch:
+        batch = self._sampler.batch(step)
+        if self._pinned:
+            return Batch(batch.lr.pin_memory(), batch.hr.pin_memory())
+        return batch
 
 
 def example_sheet(batch: Batch, num_pairs: int = 8) -> npt.NDArray[np.uint8]:
@@ -157,6 +197,13 @@ def _epoch_order(seed: int, epoch: int, size: int) -> npt.NDArray[np.int64]:
 
 def _crop(image: Tensor, top: int, left: int, side: int) -> Tensor:
     return image[top : top + side, left : left + side]
+
+
+def _detail(patch: Tensor) -> float:
+    """Return a patch's mean absolute gradient, in levels of green; a little for a flat one."""
+    green = patch[..., 1].numpy().astype(np.int16)
+    slopes = (np.abs(np.diff(green, axis=axis)).mean() for axis in (0, 1))
+    return float(sum(slopes)) + 0.1
 
 
 def _turned(image: Tensor, turn: int) -> Tensor:

@@ -158,13 +158,16 @@ class _Run:
             batch=config.batch,
             seed=config.seed,
             degrade=config.degrade,
+            detail=config.detail,
         )
         # Cutting patches takes one thread a fraction of a step; damaging them takes longer.
-        self.batches = BatchesAhead(self.sampler, 1 if config.degrade == "none" else num_cores())
+        num_ahead = 1 if config.degrade == "none" else num_cores()
+        amp = Amp.create(resolve_device(config.device), config.precision)
+        pinned = amp.device.type == "cuda"
+        self.batches = BatchesAhead(self.sampler, num_ahead, pinned=pinned)
         self.validator = Validator(store)
         self.phases = plan_phases(config, self.sampler.steps)
         self.steps = self.phases[-1].stop
-        amp = Amp.create(resolve_device(config.device), config.precision)
         adversarial = self.phases[-1].name == "adversarial"
         features = None
         if adversarial:

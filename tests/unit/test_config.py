@@ -46,6 +46,7 @@ UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
         (TrainConfig, {}, "discriminator_width", 0),
         (TrainConfig, {}, "discriminator_steps", 0),
         (TrainConfig, {}, "accumulate", 0),
+        (TrainConfig, {}, "detail", 0),
         (TrainConfig, {}, "pretrain_epochs", -1),
         (TrainConfig, {}, "pretrain_steps", -1),
         (TrainConfig, {}, "discriminator_learning_rate", 1.0),

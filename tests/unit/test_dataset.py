@@ -201,3 +201,43 @@ def test_shares_of_a_batch_make_up_the_batch(photographs, degrade):
     ]
     assert torch.equal(torch.cat([half.lr for half in halves]), whole.lr)
     assert torch.equal(torch.cat([half.hr for half in halves]), whole.hr)
+
+
+@pytest.fixture
+def half_flat(tmp_path):
+    """One picture: grey on the left, stripes on the right."""
+    picture = np.full((64, 256, 3), 100, np.uint8)
+    picture[:, 128:] += 40 * (np.arange(128) // 4 % 2).astype(np.uint8)[:, None]
+    return _write_set(tmp_path / "half", [picture])
+
+
+def _share_of_stripes(sampler, num_batches=50):
+    patches = torch.cat([sampler.batch(step).hr for step in range(num_batches)])
+    return float((patches.float().std(dim=(1, 2, 3)) > 5).float().mean())
+
+
+def test_places_with_more_detail_are_more_likely(half_flat):
+    shares = [_share_of_stripes(_sampler(half_flat, batch=8, detail=k)) for k in (1, 2, 8)]
+    # About half of all places touch the stripes: a choice of two misses them at a quarter.
+    assert 0.4 < shares[0] < 0.6
+    assert 0.65 < shares[1] < 0.82
+    assert shares[2] > 0.95
+
+
+def test_flat_pictures_are_still_drawn_from_all_over(plain):
+    sampler = _sampler(plain, detail=4)
+    assert {int(p[0, 0, 0]) for s in range(2) for p in sampler.batch(s).hr} > {0, 10}
+
+
+def test_a_choice_by_detail_follows_from_seed_and_step_and_can_be_shared(photographs):
+    whole = _sampler(photographs, detail=3).batch(5)
+    assert _equal(_sampler(photographs, detail=3).batch(5), whole)
+    assert not _equal(_sampler(photographs, detail=3, seed=1).batch(5), whole)
+    halves = [
+        _sampler(photographs, detail=3, share=half).batch(5) for half in (slice(2), slice(2, 4))
+    ]
+    assert torch.equal(torch.cat([half.lr for half in halves]), whole.lr)
+
+
+def test_no_choice_leaves_the_data_as_it_was(photographs):
+    assert _equal(_sampler(photographs, detail=1).batch(2), _sampler(photographs).batch(2))
