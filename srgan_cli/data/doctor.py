@@ -11,6 +11,7 @@ import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy.fft import rfft2
 
 Uint8Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -72,7 +73,8 @@ def perceptual_hash(pixels: Uint8Image) -> str:
     """Return the pHash of a picture (Zauner 2010), which survives recompression and resizing."""
     # imagehash filters with Lanczos, slowly if far, so most of the way is gone in two cheap steps.
     step = max(1, min(pixels.shape[:2]) // (4 * _HASHED_SIDE))
-    small = Image.fromarray(np.ascontiguousarray(pixels[::step, ::step])).convert("L")
+    rows = np.asarray(Image.fromarray(pixels[::step]).convert("L"))
+    small = Image.fromarray(rows[:, ::step])
     small = small.reduce(max(1, min(small.size) // _HASHED_SIDE))
     return str(imagehash.phash(small, hash_size=HASH_SIDE))
 
@@ -127,7 +129,7 @@ def band_powers(blocks: npt.NDArray[np.float32]) -> FloatArray:
     """
     window, rings = _rings()
     centred = blocks - blocks.mean(axis=(1, 2), keepdims=True)
-    power = np.abs(np.fft.rfft2(centred * window)) ** 2
+    power = np.abs(rfft2(centred * window)) ** 2
     means = power.reshape(len(blocks), -1) @ rings
     busiest = np.argsort(means[:, 2:6].sum(axis=1))[-max(1, len(means) // 4) :]
     logarithms: FloatArray = np.log10(means[busiest].mean(axis=0) + 1e-3)
@@ -135,12 +137,12 @@ def band_powers(blocks: npt.NDArray[np.float32]) -> FloatArray:
 
 
 @cache
-def _rings() -> tuple[npt.NDArray[np.float32], FloatArray]:
+def _rings() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the window of a block, and the matrix that averages its spectrum over rings."""
     hann = np.hanning(_BLOCK).astype(np.float32)
     frequency = np.hypot(np.fft.fftfreq(_BLOCK)[:, None], np.fft.rfftfreq(_BLOCK)[None])
     ring = (frequency.ravel() / _BAND).astype(np.intp)
-    member = (ring[:, None] == np.arange(_NUM_BANDS)).astype(np.float64)
+    member = (ring[:, None] == np.arange(_NUM_BANDS)).astype(np.float32)
     return hann[:, None] * hann[None], member / member.sum(axis=0)
 
 
