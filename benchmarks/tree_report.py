@@ -7,6 +7,7 @@ photographs that were left out, the time, and the peak memory of all processes t
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -54,8 +55,11 @@ def main() -> None:
     parser.add_argument("tree", type=Path)
     tree = parser.parse_args().tree
     truth = json.loads(tree.with_suffix(".json").read_text())
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(dir=tree.parent) as home:
         manifest, seconds, peak = prepare(tree, home)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = used.ru_utime + used.ru_stime
     found = {finding["source"]: finding for finding in manifest["dropped"]}
     planted = Counter(truth.values())
     caught: Counter[str] = Counter()
@@ -69,7 +73,10 @@ def main() -> None:
         else:
             caught[kind] += source in found
     pixels = sum(entry["width"] * entry["height"] for entry in manifest["pictures"]) / 1e6
-    print(f"{seconds:.0f} s, {pixels / seconds:.0f} MP/s kept, peak {peak / 2**30:.2f} GiB")
+    print(
+        f"{seconds:.0f} s, {processor:.0f} s of processor, load {load:.1f} before; "
+        f"{pixels:.0f} MP kept, peak {peak / 2**30:.2f} GiB"
+    )
     for kind in planted:
         print(f"{kind:15s} {caught[kind]:6d} of {planted[kind]}")
     false = Counter(found[s]["kind"] for s, kind in truth.items() if kind == "good" and s in found)

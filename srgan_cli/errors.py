@@ -3,6 +3,9 @@
 Lower layers raise these; only ``srgan_cli.cli`` knows exit codes.
 """
 
+from functools import partial
+from typing import Any
+
 
 class SrganError(Exception):
     """A failure that the user can do something about.
@@ -16,6 +19,10 @@ class SrganError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let worker processes hand errors over, with their hints."""
+        return partial(type(self), hint=self.hint), (self.message,)
 
 
 class UsageError(SrganError):

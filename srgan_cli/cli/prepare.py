@@ -174,9 +174,10 @@ def prepare(
         check=check,
         export=export,
     )
-    from srgan_cli import engine
+    # Not by way of the engine, which brings torch along: preparing does without.
+    from srgan_cli.data import prepare as data
 
-    result = engine.prepare(config, RichObserver())
+    result = data.prepare(config, RichObserver())
     if not result.leads:
         return ExitCode.OK  # Under torchrun one process speaks for all.
     if report is not None:

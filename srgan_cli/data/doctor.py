@@ -7,11 +7,11 @@ photographs that each was found to catch.
 from dataclasses import dataclass
 from functools import cache
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy.fft import rfft2
+
+from srgan_cli.data.similar import Look
 
 Uint8Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -28,10 +28,6 @@ else an enlargement, which keeps these frequencies."""
 BLOCKY = 1.75
 """Most that steps of brightness along one 8×8 grid may exceed those beside it."""
 
-HASH_SIDE = 16
-"""The perceptual hash has this many bits squared."""
-
-_HASHED_SIDE = 8 * HASH_SIDE
 _BLOCK = 64
 _MAX_BLOCKS = 64
 _BAND = 0.03
@@ -46,8 +42,8 @@ class Health:
 
     findings: tuple[tuple[str, str], ...]
     """Kind and reason, with the measured value."""
-    hash: str
-    """Perceptual hash (pHash, 256 bits), in hexadecimal."""
+    look: Look
+    """For comparing it with others."""
 
 
 def examine(pixels: Uint8Image) -> Health:
@@ -66,17 +62,7 @@ def examine(pixels: Uint8Image) -> Health:
     blockiness = grid_steps(pixels)
     if blockiness > BLOCKY:
         findings.append(("blocky", f"JPEG blocks: steps {blockiness:.1f} times those beside them"))
-    return Health(tuple(findings), perceptual_hash(pixels))
-
-
-def perceptual_hash(pixels: Uint8Image) -> str:
-    """Return the pHash of a picture (Zauner 2010), which survives recompression and resizing."""
-    # imagehash filters with Lanczos, slowly if far, so most of the way is gone in two cheap steps.
-    step = max(1, min(pixels.shape[:2]) // (4 * _HASHED_SIDE))
-    rows = np.asarray(Image.fromarray(pixels[::step]).convert("L"))
-    small = Image.fromarray(rows[:, ::step])
-    small = small.reduce(max(1, min(small.size) // _HASHED_SIDE))
-    return str(imagehash.phash(small, hash_size=HASH_SIDE))
+    return Health(tuple(findings), Look.of(pixels))
 
 
 def _lack_of_detail(powers: FloatArray) -> list[tuple[str, str]]:

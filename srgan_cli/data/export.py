@@ -1,17 +1,25 @@
-"""Write a data set as plain picture folders, for other tools."""
+"""Write a data set as plain picture folders, for other tools. No torch here."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 
-from srgan_cli.data.store import Store
+from srgan_cli.data.manifest import Entry, Manifest
+from srgan_cli.data.workers import Node, run_parallel
+from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer
 from srgan_cli.paths import written_beside
 
+Task = tuple[str, tuple[tuple[str, str], ...]]
+"""A shard, and which of its tensors go into which files."""
+
 
 def export_png(folder: Path, observer: Observer) -> Path:
-    """Write the pictures of a data set as PNG files; those that exist are left alone.
+    """Write the pictures of a data set as PNG files, on all cores; those that exist are left alone.
 
     They go to ``png/<split>/hr`` and ``png/<split>/lr`` in the set's folder (``lr-x4`` and so
     on where it holds several scales), under their sources' paths with ``.png`` appended, and
@@ -25,25 +33,47 @@ def export_png(folder: Path, observer: Observer) -> Path:
         OSError: The disk is full.
     """
     target = folder / "png"
-    scales = Store(folder).manifest.scales
-    total = len(Store(folder).manifest.pictures) * len(scales)
+    tasks = _tasks(Manifest.read(folder))
+    total = sum(len(files) for _, files in tasks)
     with observer.bar("exporting", total=total, unit="pictures") as bar:
-        for scale in scales:
-            store = Store(folder, scale)
-            sources = Counter(entry.source for entry in store.manifest.pictures)
-            lr_name = "lr" if len(scales) == 1 else f"lr-x{scale}"
-            for entry in store.manifest.pictures:
-                part = f"-{entry.index}" if sources[entry.source] > 1 else ""
-                name = f"{entry.source.removeprefix('hr/')}{part}.png"
-                for side, pixels in zip((lr_name, "hr"), store.pair(entry), strict=True):
-                    _write(target / entry.split / side / name, pixels.numpy())
-                bar.advance()
+        work = partial(_export_shard, folder, target)
+        for (_, files), _ in run_parallel(work, tasks, Node().num_workers):
+            bar.advance(len(files))
     return target
 
 
+def _tasks(manifest: Manifest) -> list[Task]:
+    parts = Counter(entry.source for entry in manifest.pictures)
+    files: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for entry in manifest.pictures:
+        files[entry.shard] += _files(entry, manifest.scales, whole=parts[entry.source] == 1)
+    return [(shard, tuple(pairs)) for shard, pairs in files.items()]
+
+
+def _files(entry: Entry, scales: Sequence[int], *, whole: bool) -> list[tuple[str, str]]:
+    """Return a picture's tensors and the files that they go into."""
+    part = "" if whole else f"-{entry.index}"
+    name = f"{entry.source.removeprefix('hr/')}{part}.png"
+    sides = [("hr", "hr")]
+    sides += [(f"lr-x{scale}", "lr" if len(scales) == 1 else f"lr-x{scale}") for scale in scales]
+    return [(f"{side}/{entry.index}", f"{entry.split}/{to}/{name}") for side, to in sides]
+
+
+def _export_shard(folder: Path, target: Path, task: Task) -> None:
+    name, files = task
+    try:
+        with safe_open(folder / name, framework="np") as shard:
+            for key, file in files:
+                if not (target / file).exists():
+                    _write(target / file, shard.get_tensor(key))
+    except SafetensorError as error:
+        raise InputError(
+            f"{folder / name}: damaged shard ({error})",
+            hint="prepare the data set again with --overwrite",
+        ) from error
+
+
 def _write(path: Path, pixels: "Image.SupportsArrayInterface") -> None:
-    if path.exists():
-        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as temporary:
         Image.fromarray(pixels).save(temporary, compress_level=1)

@@ -148,7 +148,7 @@ def _decoded(image: Image.Image, max_side: int) -> Decoded:
     image.load()
     exif = image.getexif()
     taken = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, "")
-    whole = image.convert("RGB")
+    whole = image if image.mode == "RGB" else image.convert("RGB")
     if whole.size != size:
         whole = whole.resize(size, Image.Resampling.LANCZOS)
     turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))

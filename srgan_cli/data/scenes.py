@@ -17,7 +17,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from srgan_cli.data.shards import Record
-from srgan_cli.data.similar import packed, similar_pairs
+from srgan_cli.data.similar import near_duplicates, packed, similar_pairs
 
 ALIKE = 64
 """Photographs whose hashes differ in at most this many of 256 bits show one scene."""
@@ -87,8 +87,10 @@ def _scenes(records: Sequence[Record], edges: Edges) -> list[list[str]]:
 
 
 def _near_edges(records: Sequence[Record]) -> list[tuple[int, int]]:
-    hashes = packed([record.hash for record in records])
-    return [(int(i), int(j)) for i, j in similar_pairs(hashes, hashes, ALIKE) if i < j]
+    looks = [record.look for record in records]
+    hashes = packed([look.hash for look in looks])
+    pairs = [*similar_pairs(hashes, hashes, ALIKE), *near_duplicates(looks, looks)]
+    return [(int(i), int(j)) for i, j in pairs if i < j]
 
 
 def _series_edges(records: Sequence[Record]) -> Edges:
@@ -126,6 +128,6 @@ def _numbered_together(records: Sequence[Record], members: list[int]) -> Edges:
     for (stem, number), here in numbered.items():
         for i in here:
             for j in numbered.get((stem, number + 1), []):
-                pair = packed([records[i].hash, records[j].hash])
+                pair = packed([records[i].look.hash, records[j].look.hash])
                 if len(similar_pairs(pair[:1], pair[1:], SERIES)):
                     yield i, j

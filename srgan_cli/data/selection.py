@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import cast
 
 from srgan_cli.config import PrepareConfig
-from srgan_cli.data.doctor import perceptual_hash
 from srgan_cli.data.manifest import Finding, Kind
 from srgan_cli.data.photographs import Photograph, decode, find_photographs
 from srgan_cli.data.shards import Record
-from srgan_cli.data.similar import NEAR, packed, similar_pairs
+from srgan_cli.data.similar import Look, near_duplicates
 from srgan_cli.errors import InputError
 
 
@@ -46,15 +45,15 @@ class EvaluationSet:
         """The folders' names, for the settings."""
         return sorted({photograph.source.split("/")[0] for photograph in self.photographs})
 
-    def hashes(self) -> dict[str, str]:
-        """Return the perceptual hash of each picture, by its source; broken ones are left out."""
-        hashes = {}
+    def looks(self) -> dict[str, Look]:
+        """Return what each picture looks like, by its source; broken ones are left out."""
+        looks = {}
         for path, photograph in zip(self.paths, self.photographs, strict=True):
             try:
-                hashes[photograph.source] = perceptual_hash(decode(path, max_side=1024).pixels)
+                looks[photograph.source] = Look.of(decode(path, max_side=1024).pixels)
             except InputError:
                 continue
-        return hashes
+        return looks
 
 
 @dataclass(slots=True)
@@ -69,7 +68,7 @@ class Selection:
     """What was found on photographs that were kept."""
 
 
-def select(records: Sequence[Record], config: PrepareConfig, exclude: dict[str, str]) -> Selection:
+def select(records: Sequence[Record], config: PrepareConfig, exclude: dict[str, Look]) -> Selection:
     """Choose the photographs of a set.
 
     Of photographs that look alike, the one with the most pixels is kept.
@@ -77,7 +76,7 @@ def select(records: Sequence[Record], config: PrepareConfig, exclude: dict[str, 
     Args:
         records: All photographs, in the order of their sources.
         config: Says which findings are dropped, flagged or ignored.
-        exclude: Perceptual hashes of evaluation pictures, by name.
+        exclude: What evaluation pictures look like, by name.
     """
     selection = Selection()
     whole = [record for record in records if not record.dropped]
@@ -103,9 +102,9 @@ def select(records: Sequence[Record], config: PrepareConfig, exclude: dict[str, 
 
 def _twins(records: Sequence[Record]) -> dict[str, Finding]:
     """Find the photographs that look like a better one, with what is to be said of them."""
-    hashes = packed([record.hash for record in records])
+    looks = [record.look for record in records]
     alike: dict[int, list[int]] = defaultdict(list)
-    for i, j in similar_pairs(hashes, hashes, NEAR).tolist():
+    for i, j in near_duplicates(looks, looks).tolist():
         alike[i].append(j)
     order = sorted(
         range(len(records)), key=lambda i: (-records[i].pixels, records[i].photograph.source)
@@ -130,11 +129,9 @@ def _twin(record: Record, other: Record) -> Finding:
     return Finding(source, "near-duplicate", f"looks like {twin}", twin)
 
 
-def _banned(records: Sequence[Record], exclude: dict[str, str]) -> dict[str, Finding]:
+def _banned(records: Sequence[Record], exclude: dict[str, Look]) -> dict[str, Finding]:
     names = list(exclude)
-    pairs = similar_pairs(
-        packed([record.hash for record in records]), packed(list(exclude.values())), NEAR
-    )
+    pairs = near_duplicates([record.look for record in records], list(exclude.values()))
     return {
         source: Finding(source, "excluded", f"also in an evaluation set, as {names[j]}")
         for source, j in ((records[i].photograph.source, j) for i, j in pairs.tolist())

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 
 from srgan_cli.data.doctor import examine
 from srgan_cli.data.photographs import Photograph, decode, reduced_size
+from srgan_cli.data.similar import Look
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.paths import written_beside
@@ -29,7 +30,7 @@ Uint8Image = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 """Top, left, bottom and right edge, in HR pixels."""
 
-_VERSION = 1
+_VERSION = 2
 """To be raised whenever the same photograph and recipe would give other bytes."""
 _LOT_PHOTOGRAPHS = 32
 _LOT_BYTES = 96 * 2**20
@@ -78,8 +79,8 @@ class Record:
     """Kind and reason of everything that is wrong with it."""
     dropped: bool = False
     """Whether that keeps it out of the set; the shard then has no pixels of it."""
-    hash: str = ""
-    """Perceptual hash, in hexadecimal; empty when it was dropped."""
+    look: Look = field(default_factory=Look)
+    """For comparing it with others; empty when it was not examined."""
     taken: str = ""
     """When it was taken, as EXIF says."""
     pictures: tuple[tuple[int, int, int], ...] = ()
@@ -94,6 +95,7 @@ class Record:
     def from_dict(cls, values: dict[str, Any]) -> "Record":
         """Rebuild a record from its JSON form."""
         values["photograph"] = Photograph(**values["photograph"])
+        values["look"] = Look(**values["look"])
         for name in ("findings", "pictures"):
             values[name] = tuple(tuple(item) for item in values[name])
         return cls(**values)
@@ -206,7 +208,7 @@ def _prepared(source: Path, photograph: Photograph, recipe: Recipe, draft: _Draf
         reason = f"{width}x{height} is smaller than --min-side {recipe.min_side}"
         return replace(record, findings=(("small", reason),), dropped=True)
     health = examine(photo.pixels)
-    record = replace(record, findings=health.findings, hash=health.hash, taken=photo.taken)
+    record = replace(record, findings=health.findings, look=health.look, taken=photo.taken)
     if any(kind in recipe.dropped for kind, _ in health.findings):
         return replace(record, dropped=True)
     return replace(record, pictures=tuple(_keep(hr, lr, recipe, draft)))

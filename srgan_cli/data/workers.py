@@ -1,7 +1,9 @@
 """Share work out over the cores of one machine, and over machines. No torch here."""
 
+import ctypes
 import multiprocessing
 import os
+import platform
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +13,10 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from srgan_cli.errors import ResourceError, UsageError
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Names of malloc.h."""
+_LARGEST_BLOCK = 2**30
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -102,6 +108,22 @@ def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and end when it does, even when it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # There is a process for each core, and NumPy is first imported after this.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    _keep_memory()
+
+
+def _keep_memory() -> None:
+    """Let glibc reuse the memory of pictures rather than return it for each one.
+
+    The system would clear every page again, which costs more than a decoded
+    picture's reduction. Elsewhere the allocator decides.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)
+        libc.mallopt(_M_TRIM_THRESHOLD, _LARGEST_BLOCK)
 
 
 def _end_with_parent() -> None:

@@ -268,7 +268,7 @@ def test_lack_of_memory_in_torch_is_no_bug(srgan, monkeypatch, tmp_path):
     def greedy(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 3 TiB")
 
-    monkeypatch.setattr("srgan_cli.engine.prepare", greedy)
+    monkeypatch.setattr("srgan_cli.data.prepare.prepare", greedy)
     assert_fails(srgan("prepare", tmp_path), 5, "out of memory", "smaller")
 
 
@@ -276,7 +276,7 @@ def test_any_other_runtime_error_is_ours_to_see(srgan, monkeypatch, tmp_path):
     def broken(*_):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr("srgan_cli.engine.prepare", broken)
+    monkeypatch.setattr("srgan_cli.data.prepare.prepare", broken)
     with pytest.raises(RuntimeError, match="mat1"):
         srgan("prepare", tmp_path)
 

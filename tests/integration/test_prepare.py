@@ -154,7 +154,7 @@ def test_crash_leaves_the_old_set_and_no_half_made_one(
     def crash(*_, **__):
         raise error
 
-    monkeypatch.setattr("srgan_cli.data.prepare.write_text", crash)  # After the shards.
+    monkeypatch.setattr("srgan_cli.data.publish.write_text", crash)  # After the shards.
     config = PrepareConfig(photographs, seed=1, overwrite=True, name="photos-x2")
     if not overwrite:
         config = replace(config, name="new")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from srgan_cli.data.doctor import examine, perceptual_hash
-from srgan_cli.data.similar import NEAR, packed, similar_pairs
+from srgan_cli.data.doctor import examine
+from srgan_cli.data.similar import Look, near_duplicates, similar_pairs
 from tests.conftest import synthetic_photograph
 
 GOOD = Image.fromarray(synthetic_photograph(512, 384, seed=1))
@@ -23,12 +23,9 @@ def recompressed(image, quality):
     return Image.open(buffer).convert("RGB")
 
 
-def distance(a, b):
-    first, second = (
-        packed([perceptual_hash(np.asarray(a))]),
-        packed([perceptual_hash(np.asarray(b))]),
-    )
-    return next(d for d in range(257) if len(similar_pairs(first, second, d)))
+def alike(a, b):
+    first, second = (Look.of(np.asarray(image)) for image in (a, b))
+    return len(near_duplicates([first], [second])) == 1
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5])
@@ -71,12 +68,33 @@ def test_a_wall_is_flat_at_any_size(size):
     ids=["recompressed", "reduced", "brighter", "trimmed"],
 )
 def test_what_people_make_of_a_picture_is_a_near_duplicate(change):
-    assert distance(GOOD, change(GOOD)) <= NEAR
+    assert alike(GOOD, change(GOOD))
 
 
-def test_different_pictures_are_far_apart():
+def test_different_pictures_are_no_near_duplicates():
     others = [synthetic_photograph(512, 384, seed=seed) for seed in range(2, 8)]
-    assert min(distance(GOOD, other) for other in others) > 2 * NEAR
+    assert not any(alike(GOOD, other) for other in others)
+
+
+def test_close_hashes_of_pictures_that_look_different_are_no_near_duplicates():
+    look = Look.of(np.asarray(GOOD))
+    mirrored = Look.of(np.asarray(GOOD)[:, ::-1])
+    assert len(near_duplicates([look], [Look(look.hash, mirrored.thumbnail)])) == 0
+
+
+def test_bits_in_the_balance_do_not_hide_a_near_duplicate():
+    look = Look.of(np.asarray(GOOD))
+    for bits, found in ((70, True), (100, False)):
+        turned = int(look.hash, 16) ^ ((1 << bits) - 1)
+        other = Look(f"{turned:064x}", look.thumbnail)
+        assert (len(near_duplicates([look], [other])) == 1) is found
+
+
+def test_a_wall_is_like_the_same_wall_and_like_nothing_else():
+    wall = Look.of(np.full((384, 512, 3), 90, np.uint8))
+    other = Look(wall.hash, Look.of(np.asarray(GOOD)).thumbnail)
+    assert len(near_duplicates([wall], [wall])) == 1
+    assert len(near_duplicates([wall], [other])) == 0
 
 
 def test_pairs_are_all_within_the_distance_and_none_is_missed():

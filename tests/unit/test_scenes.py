@@ -1,6 +1,7 @@
 """No scene is on both sides of the split, whatever the folders look like."""
 
 from dataclasses import replace
+from hashlib import shake_256
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from srgan_cli.data.photographs import Photograph
 from srgan_cli.data.scenes import ALIKE, validation_sources
 from srgan_cli.data.shards import Record
+from srgan_cli.data.similar import Look
 
 records = st.lists(
     st.tuples(
@@ -28,17 +30,18 @@ def record(folder, number, scene, minute):
         bytes((scene * 97 + 31 * i * (scene + 1)) % 256 for i in range(32)), "big"
     )
     taken = f"2024:01:01 10:{10 * minute:02d}:{number % 60:02d}" if minute else ""
+    thumbnail = shake_256(f"{folder}{number}".encode()).hexdigest(256)
     return Record(
         Photograph(f"{folder}IMG_{number:04d}.jpg", 1, 1),
         sha256=f"{folder}{number}",
-        hash=f"{base ^ (1 << number):064x}",
+        look=Look(f"{base ^ (1 << number):064x}", thumbnail),
         taken=taken,
         pictures=((0, 64, 64),),
     )
 
 
 def far_apart(one, other):
-    return (int(one.hash, 16) ^ int(other.hash, 16)).bit_count() > ALIKE
+    return (int(one.look.hash, 16) ^ int(other.look.hash, 16)).bit_count() > ALIKE
 
 
 @given(records, st.integers(1, 20), st.integers(0, 3))

@@ -1,0 +1,72 @@
+"""Describe a set in its manifest and publish it. No torch here."""
+
+from pathlib import Path
+
+from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
+from srgan_cli.data.plan import Job, Prepared, digest
+from srgan_cli.data.scenes import validation_sources
+from srgan_cli.data.selection import select
+from srgan_cli.data.shards import Record
+from srgan_cli.errors import InputError
+from srgan_cli.paths import write_text
+
+
+def describe(job: Job, prepared: Prepared) -> Manifest:
+    """Choose and divide the photographs, and say so in a manifest.
+
+    Raises:
+        InputError: Fewer than two can be used.
+    """
+    shards = {photograph.source: shard for photograph, (shard, _) in prepared.items()}
+    records = sorted((record for _, record in prepared.values()), key=_source)
+    selection = select(records, job.config, job.evaluation.looks())
+    if len(selection.kept) < 2:
+        first = f"; the first problem: {selection.dropped[0].reason}" if selection.dropped else ""
+        raise InputError(
+            f"{job.config.source}: {len(selection.kept)} of {len(records)} photographs can be used",
+            hint=f"at least 2 are needed{first}",
+        )
+    chosen, _ = validation_sources(
+        selection.kept, wanted=job.config.validation, seed=job.config.seed
+    )
+    pictures = tuple(
+        Entry(
+            source=_source(record),
+            sha256=record.sha256,
+            width=width,
+            height=height,
+            split="validation" if _source(record) in chosen else "train",
+            shard=shards[_source(record)],
+            index=index,
+        )
+        for record in selection.kept
+        for index, width, height in record.pictures
+    )
+    return Manifest(
+        name=job.folder.name,
+        scales=job.recipe.scales,
+        fingerprint=digest([job.settings, *((e.source, e.sha256) for e in pictures)])[:16],
+        listing=job.listing,
+        settings=job.settings,
+        pictures=pictures,
+        dropped=tuple(selection.dropped),
+        flagged=tuple(selection.flagged),
+        shards=tuple(sorted(set(shards.values()))),
+    )
+
+
+def publish(folder: Path, manifest: Manifest) -> None:
+    """Make a set of shards a data set, in one step, and delete what it does not use."""
+    write_text(folder / MANIFEST, manifest.to_json())
+    _remove_leftovers(folder, manifest)
+
+
+def _source(record: Record) -> str:
+    return record.photograph.source
+
+
+def _remove_leftovers(folder: Path, manifest: Manifest) -> None:
+    """Delete shards that the set no longer uses, and what killed runs left half written."""
+    for path in (*folder.glob("shard-*.safetensors"), *folder.glob(".srgan-*")):
+        if path.name not in manifest.shards:
+            path.unlink(missing_ok=True)
