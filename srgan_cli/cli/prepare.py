@@ -117,7 +117,7 @@ def prepare(
         ),
     ] = None,
     duplicates: Annotated[
-        Action, _fault("Same file, or at most 48 of 256 bits of pHash apart.")
+        Action, _fault("Same file, or alike by pHash and thumbnail.")
     ] = PrepareConfig.duplicates,
     flat: Annotated[
         Action, _fault("9 of 10 blocks deviate by less than 2 levels of 255.")

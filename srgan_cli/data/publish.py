@@ -67,6 +67,8 @@ def _source(record: Record) -> str:
 
 def _remove_leftovers(folder: Path, manifest: Manifest) -> None:
     """Delete shards that the set no longer uses, and what killed runs left half written."""
-    for path in (*folder.glob("shard-*.safetensors"), *folder.glob(".srgan-*")):
-        if path.name not in manifest.shards:
-            path.unlink(missing_ok=True)
+    # safetensors writes into a hidden file of its own before the name is given.
+    for pattern in ("shard-*.safetensors", ".srgan-*", ".tmp*"):
+        for path in folder.glob(pattern):
+            if path.name not in manifest.shards:
+                path.unlink(missing_ok=True)

@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from PIL import Image, ImageFilter
 
 from srgan_cli.cli import run
 from srgan_cli.config import PrepareConfig
+from srgan_cli.data import shards
+from srgan_cli.data.export import export_png
 from srgan_cli.data.prepare import prepare
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
@@ -131,3 +135,55 @@ def test_exported_pictures_are_those_of_the_set_and_can_be_prepared_again(tree):
             assert np.array_equal(np.asarray(Image.open(path)), pixels.numpy())
     again = prepare(PrepareConfig(report.folder / "png" / "train", name="again"), WATCH)
     assert len(again.manifest.pictures) == len(store.entries("train"))
+
+
+def pictures_below(folder):
+    return {
+        path.relative_to(folder): np.asarray(Image.open(path)).tobytes()
+        for path in folder.rglob("*.png")
+    }
+
+
+@pytest.mark.usefixtures("home")
+def test_all_cores_export_what_one_does(tmp_path, make_photographs, monkeypatch):
+    monkeypatch.setattr(shards, "_LOT_PHOTOGRAPHS", 2)
+    make_photographs(tmp_path / "in", count=5, size=(140, 132))
+    writers = {}
+    for cores in (1, 3):
+        monkeypatch.setattr("srgan_cli.data.workers.num_cores", lambda cores=cores: cores)
+        config = PrepareConfig(tmp_path / "in", name=f"by-{cores}", scale=(2, 4), min_side=64)
+        folder = prepare(config, WATCH).folder
+        with seen_processes(monkeypatch) as seen:
+            writers[cores] = pictures_below(export_png(folder, WATCH))
+        assert len(seen) == (3 if cores == 3 else 0)
+    assert len(writers[1]) == 5 * 3
+    assert writers[1] == writers[3]
+
+
+@contextmanager
+def seen_processes(monkeypatch):
+    """Collect the worker processes that are started."""
+    seen = []
+    start = SpawnProcess.start
+
+    def watched(process):
+        seen.append(process)
+        start(process)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SpawnProcess, "start", watched)
+        yield seen
+
+
+@pytest.mark.usefixtures("home")
+def test_export_of_a_damaged_set_says_so(tmp_path, make_photographs, monkeypatch):
+    monkeypatch.setattr(shards, "_LOT_PHOTOGRAPHS", 2)
+    make_photographs(tmp_path / "in", count=4, size=(140, 132))
+    report = prepare(PrepareConfig(tmp_path / "in"), WATCH)
+    path = report.folder / report.manifest.shards[0]
+    path.write_bytes(path.read_bytes()[:100])
+    for cores in (1, 2):
+        monkeypatch.setattr("srgan_cli.data.workers.num_cores", lambda cores=cores: cores)
+        with pytest.raises(InputError, match="damaged shard") as caught:
+            export_png(report.folder, WATCH)
+        assert "--overwrite" in caught.value.hint

@@ -125,14 +125,43 @@ def test_new_photographs_are_added_and_the_others_left_as_they_are(
     assert report.prepared == 3
     after = {path.name: path.stat().st_ino for path in folder.glob("shard-*")}
     assert before.items() <= after.items()
-    store = Store(folder)
-    sources = [entry.source for entry in store.manifest.pictures]
+    sources = [entry.source for entry in Store(folder).manifest.pictures]
     assert len(sources) == COUNT + 3
     assert sources == sorted(sources)
-    for entry in store.manifest.pictures:
-        lr, hr = store.pair(entry)
-        assert hr.shape == (entry.height, entry.width, 3)
-        assert lr.shape == (entry.height // 2, entry.width // 2, 3)
+
+
+def held(folder):
+    """Return everything that training can see of a set, wherever its shards keep it."""
+    store = Store(folder)
+    return [
+        (
+            *(entry.source, entry.sha256, entry.split),
+            *(side.numpy().tobytes() for side in store.pair(entry)),
+        )
+        for entry in store.manifest.pictures
+    ]
+
+
+def test_grown_set_holds_what_a_fresh_one_does(
+    photographs, tmp_path, make_photographs, monkeypatch
+):
+    (tmp_path / "later").mkdir()
+    for number in (0, 4, 9):
+        path = photographs / f"photo-{number:02d}.jpg"
+        path.rename(tmp_path / "later" / path.name)
+    shutil.copy(photographs / "photo-05.jpg", photographs / "twin of 05.jpg")
+    folder = prepare(config(photographs), WATCH).folder
+    for path in (tmp_path / "later").iterdir():
+        path.rename(photographs / path.name)
+    make_photographs(photographs / "b", count=2, size=(150, 132), seed=7)
+    shutil.copy(photographs / "photo-04.jpg", photographs / "a twin.jpg")
+    grown = prepare(config(photographs), WATCH)
+    assert grown.prepared == 6
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "other"))
+    fresh = prepare(config(photographs), WATCH)
+    assert held(folder) == held(fresh.folder)
+    for field in ("fingerprint", "listing", "settings", "dropped", "flagged"):
+        assert getattr(grown.manifest, field) == getattr(fresh.manifest, field)
 
 
 def test_killed_addition_leaves_the_old_set_and_ends_with_the_same_bytes(
