@@ -104,6 +104,16 @@ def test_process_killed_by_the_system_leaves_what_the_next_one_needs(
     assert contents(report.folder) == whole
 
 
+def test_what_killed_runs_left_half_written_is_deleted(photographs, home):
+    folder = home / "datasets" / "set"
+    folder.mkdir(parents=True)
+    # Ours, that of safetensors, and a shard of photographs that have gone since.
+    for name in (".srgan-12ab.safetensors", ".tmpXyZ123", "shard-12ab.safetensors"):
+        (folder / name).write_bytes(b"half")
+    report = prepare(config(photographs), WATCH)
+    assert {path.name for path in folder.iterdir()} == {MANIFEST, *report.manifest.shards}
+
+
 def test_rerun_with_nothing_changed_touches_no_shard(photographs):
     folder = prepare(config(photographs), WATCH).folder
     before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.glob("shard*")}

@@ -1,0 +1,37 @@
+"""Work in processes: quick to start, one thread each, and its errors arrive."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from srgan_cli.data.workers import run_parallel
+from srgan_cli.errors import InputError
+
+
+def refuse(name):
+    raise InputError(f"{name} is bad", hint="look elsewhere")
+
+
+def test_each_of_several_processes_computes_with_one_thread(monkeypatch):
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
+    for name in names:
+        monkeypatch.setenv(name, "7")
+    assert dict(run_parallel(os.getenv, names, 2)) == dict.fromkeys(names, "1")
+    assert dict(run_parallel(os.getenv, names, 1)) == dict.fromkeys(names, "7")
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_errors_arrive_with_their_hints(num_workers):
+    with pytest.raises(InputError, match="is bad") as caught:
+        list(run_parallel(refuse, ["a", "b"], num_workers))
+    assert caught.value.hint == "look elsewhere"
+
+
+def test_preparing_needs_no_torch():
+    code = (
+        "import sys, srgan_cli.cli.prepare, srgan_cli.data.prepare; print('torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert result.stdout.split() == [b"False"]
