@@ -156,15 +156,15 @@ def test_grown_set_holds_what_a_fresh_one_does(
     photographs, tmp_path, make_photographs, monkeypatch
 ):
     (tmp_path / "later").mkdir()
+    paths = sorted(photographs.iterdir())
     for number in (0, 4, 9):
-        path = photographs / f"photo-{number:02d}.jpg"
-        path.rename(tmp_path / "later" / path.name)
-    shutil.copy(photographs / "photo-05.jpg", photographs / "twin of 05.jpg")
+        paths[number].rename(tmp_path / "later" / paths[number].name)
+    shutil.copy(paths[5], photographs / f"twin of {paths[5].name}")
     folder = prepare(config(photographs), WATCH).folder
     for path in (tmp_path / "later").iterdir():
         path.rename(photographs / path.name)
     make_photographs(photographs / "b", count=2, size=(150, 132), seed=7)
-    shutil.copy(photographs / "photo-04.jpg", photographs / "a twin.jpg")
+    shutil.copy(paths[4], photographs / f"another {paths[4].name}")
     grown = prepare(config(photographs), WATCH)
     assert grown.prepared == 6
     monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "other"))

@@ -79,9 +79,8 @@ def test_the_split_follows_from_the_seed_and_not_from_the_order_of_shards(items,
 def test_a_numbered_series_that_looks_related_stays_together():
     def shot(number, bits):
         value = sum(1 << bit for bit in range(bits))
-        return Record(
-            Photograph(f"x/IMG_{number}.jpg", 1, 1), hash=f"{value:064x}", pictures=((0, 9, 9),)
-        )
+        look = Look(f"{value:064x}", shake_256(bytes([number])).hexdigest(256))
+        return Record(Photograph(f"x/IMG_{number}.jpg", 1, 1), look=look, pictures=((0, 9, 9),))
 
     # Neighbours 80 bits apart: too far for near-duplicates, near enough for a series.
     series = [shot(1, 0), shot(2, 80), shot(3, 160)]
@@ -89,3 +88,16 @@ def test_a_numbered_series_that_looks_related_stays_together():
     for seed in range(8):
         chosen, _ = validation_sources([*others, *series], wanted=4, seed=seed)
         assert len({item.photograph.source for item in series} & chosen) in {0, 3}
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_near_duplicates_with_distant_hashes_never_straddle(seed):
+    strangers = [record("", 10 * number, number, 0) for number in range(12)]
+    first = strangers[0]
+    turned = int(first.look.hash, 16) ^ ((1 << ALIKE + 8) - 1)
+    twin = replace(
+        record("z/", 5, 0, 0), look=replace(first.look, hash=f"{turned:064x}"), sha256="twin"
+    )
+    chosen, _ = validation_sources([*strangers, twin], wanted=6, seed=seed)
+    assert (first.photograph.source in chosen) == (twin.photograph.source in chosen)
