@@ -9,14 +9,14 @@ import argparse
 import statistics
 from pathlib import Path
 
-from srgan_cli.data.doctor import _sample_blocks, band_powers
+from srgan_cli.data.doctor import sample_blocks, band_powers
 from srgan_cli.data.photographs import decode, find_photographs, header_size
 
 SIZES = (0, 2048, 1536, 1280, 1024, 800, 640)
 
 
 def detail(path: Path, size: int) -> float:
-    powers = band_powers(_sample_blocks(decode(path, max_side=size).pixels))
+    powers = band_powers(sample_blocks(decode(path, max_side=size).pixels))
     return float(powers[8:16].mean() - powers[2:5].mean())
 
 

@@ -53,7 +53,7 @@ def examine(pixels: Uint8Image) -> Health:
         pixels: H, W, 3, uint8.
     """
     findings = []
-    blocks = _sample_blocks(pixels)
+    blocks = sample_blocks(pixels)
     deviation = float(np.quantile(blocks.std(axis=(1, 2)), 0.9))
     if deviation < FLAT:
         findings.append(("flat", f"hardly anything in it: blocks deviate by {deviation:.1f}"))
@@ -78,7 +78,7 @@ def _lack_of_detail(powers: FloatArray) -> list[tuple[str, str]]:
     return [("upscaled", f"{-detail:.1f} decades less power at high than at middle frequencies")]
 
 
-def _sample_blocks(pixels: Uint8Image) -> npt.NDArray[np.float32]:
+def sample_blocks(pixels: Uint8Image) -> npt.NDArray[np.float32]:
     """Cut squares of brightness out of a picture, spread evenly: N, 64, 64, in levels."""
     height, width = pixels.shape[:2]
     side = min(_BLOCK, height, width)

@@ -16,7 +16,6 @@ from srgan_cli.errors import ResourceError, UsageError
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Names of malloc.h."""
-_LARGEST_BLOCK = 2**30
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -122,8 +121,8 @@ def _keep_memory() -> None:
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)
-        libc.mallopt(_M_TRIM_THRESHOLD, _LARGEST_BLOCK)
+        libc.mallopt(_M_MMAP_THRESHOLD, 2**25)  # The most that all versions take.
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
 def _end_with_parent() -> None:
