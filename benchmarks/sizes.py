@@ -2,14 +2,14 @@
 
 Prints, for several values of --size, the median power at 0.24 to 0.48 cycles per pixel against
 that at 0.06 to 0.15, in powers of ten, of the photographs that the smallest of them reduces.
-White noise would have 0; photographs that a camera or the web has softened have less than sharp ones.
+White noise would have 0; soft photographs have less than sharp ones.
 """
 
 import argparse
 import statistics
 from pathlib import Path
 
-from srgan_cli.data.doctor import sample_blocks, band_powers
+from srgan_cli.data.doctor import band_powers, sample_blocks
 from srgan_cli.data.photographs import decode, find_photographs, header_size
 
 SIZES = (0, 2048, 1536, 1280, 1024, 800, 640)

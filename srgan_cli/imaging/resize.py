@@ -134,28 +134,38 @@ def _downscale_by_products(image: Uint8Image, scale: int) -> Uint8Image:
     """
     height, width = (side // scale for side in image.shape[:2])
     pixels = image.reshape(*image.shape[:2], -1)
-    channels, margin = pixels.shape[2], 2 * scale
-    groups = -(-width // _COLUMNS)
-    columns = _mirrored(np.arange(-margin, scale * _COLUMNS * groups + margin), pixels.shape[1])
-    left, right = columns[:margin], columns[margin + pixels.shape[1] :]
-    source = np.empty((scale * _ROWS + 2 * margin, len(columns), channels), np.float32)
-    reduced = np.empty((height, width, channels), np.uint8)
+    margin = 2 * scale
+    reach = scale * _COLUMNS * -(-width // _COLUMNS) + 2 * margin
+    strip = np.empty((scale * _ROWS + 2 * margin, reach, pixels.shape[2]), np.float32)
+    reduced = np.empty((height, width, pixels.shape[2]), np.uint8)
     for top in range(0, height, _ROWS):
-        rows = pixels[_mirrored(np.arange(len(source)) + scale * top - margin, len(pixels))]
-        source[:, margin : margin + pixels.shape[1]] = rows
-        source[:, :margin], source[:, len(columns) - len(right) :] = rows[:, left], rows[:, right]
-        source -= 128
-        narrow = _band(scale, _ROWS, 1) @ source.reshape(len(source), -1)
-        _round(narrow)
-        reach = channels * (scale * _COLUMNS + 2 * margin)
-        windows = np.lib.stride_tricks.sliding_window_view(narrow, reach, axis=1)
-        spread = windows[:, :: channels * scale * _COLUMNS].swapaxes(0, 1)
-        small = spread @ _band(scale, _COLUMNS, channels).T
-        _round(small)
-        small += 128
-        strip = small.swapaxes(0, 1).reshape(_ROWS, -1, channels)
-        reduced[top : top + _ROWS] = strip[: height - top, :width]
+        rows = _mirrored(np.arange(len(strip)) + scale * top - margin, len(pixels))
+        _fill(strip, pixels[rows], margin)
+        reduced[top : top + _ROWS] = _reduced(strip, scale)[: height - top, :width]
     return reduced.reshape(height, width, *image.shape[2:])
+
+
+def _fill(strip: npt.NDArray[np.float32], rows: Uint8Image, margin: int) -> None:
+    """Copy rows to the middle of a strip, mirrored at both ends, with levels around 0."""
+    width = rows.shape[1]
+    end = margin + width
+    strip[:, margin:end] = rows
+    strip[:, :margin] = rows[:, _mirrored(np.arange(-margin, 0), width)]
+    strip[:, end:] = rows[:, _mirrored(np.arange(width, strip.shape[1] - margin), width)]
+    strip -= 128
+
+
+def _reduced(strip: npt.NDArray[np.float32], scale: int) -> npt.NDArray[np.float32]:
+    """Reduce the rows of a strip, then its columns; levels from 0."""
+    channels = strip.shape[2]
+    narrow = _band(scale, _ROWS, 1) @ strip.reshape(len(strip), -1)
+    _round(narrow)
+    across = _band(scale, _COLUMNS, channels)
+    windows = np.lib.stride_tricks.sliding_window_view(narrow, across.shape[1], axis=1)
+    groups = windows[:, :: channels * scale * _COLUMNS].swapaxes(0, 1) @ across.T
+    _round(groups)
+    groups += 128
+    return groups.swapaxes(0, 1).reshape(_ROWS, -1, channels)
 
 
 def _mirrored(places: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
@@ -167,7 +177,7 @@ def _mirrored(places: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]
 @cache
 def _band(scale: int, count: int, channels: int) -> npt.NDArray[np.float32]:
     """Return the matrix that makes ``count`` neighbours of the pixels that they reach."""
-    indices, weights = kernel_taps(8 * scale, 8)  # The fourth of eight is far from the edges.
+    indices, weights = kernel_taps(8 * scale, 8)  # The fifth of eight is far from the edges.
     reach = scale * count + 4 * scale
     band = np.zeros((count, reach), np.float32)
     for i in range(count):
