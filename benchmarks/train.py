@@ -21,7 +21,7 @@ import torch
 import train_peers as peers
 from PIL import Image
 
-from srgan_cli.config import LossWeights, TrainConfig, preset
+from srgan_cli.config import TrainConfig, preset
 from srgan_cli.data.dataset import BatchesAhead, PatchSampler
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
@@ -52,7 +52,7 @@ class Ours:
             adversarial="wgan-gp" if phase == "pixel" else phase,
             discriminator_width=options.width,
             precision=precision,
-            weights=LossWeights(),
+            compile=options.compile,
         )
         features = None if phase == "pixel" else load_perceptual("vgg16", SilentObserver())
         amp = Amp.create(torch.device("cpu"), precision)
@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument("--data", help="prepared ×2 set; the newest when not given")
     parser.add_argument("--basicsr", type=Path)
     parser.add_argument("--lornatang", type=Path)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--preset", default="compact")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--width", type=int, default=64)

@@ -75,6 +75,7 @@ def train(
     discriminator_limit: options.DiscriminatorLimit = TrainConfig.discriminator_limit,
     precision: PrecisionOption = TrainConfig.precision,
     device: DeviceOption = TrainConfig.device,
+    compile: options.Compile = TrainConfig.compile,  # noqa: A002 - the option's name
     seed: options.Seed = TrainConfig.seed,
     json: JsonOption = False,
 ) -> ExitCode:

@@ -64,6 +64,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.generator = amp.place(Generator(generator_config))
         self.discriminator = amp.place(make_discriminator(config))
+        self._forward = torch.compile(self.generator) if config.compile else self.generator
         self.features = None if features is None else amp.place(features)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
@@ -112,7 +113,7 @@ class Trainer:
 
     def _generate(self, lr: Tensor) -> Tensor:
         with self.amp.autocast():
-            sr: Tensor = self.generator(lr)
+            sr: Tensor = self._forward(lr)
         return sr.float()
 
     def _pretrain_step(self, parts: Sequence[tuple[Tensor, Tensor]], rate: float) -> Terms:
