@@ -38,11 +38,11 @@ class Result:
 
 
 def random_generator(config: GeneratorConfig, seed: int = 0) -> Generator:
-    """Make a generator all of whose convolutions do something, unlike a new one's."""
+    """Make a frozen generator all of whose convolutions do something, unlike a new one's."""
     torch.manual_seed(seed)
     generator = Generator(config)
     generator.conv_last.reset_parameters()
-    return generator
+    return generator.eval().requires_grad_(False)
 
 
 Srgan = Callable[..., Result]

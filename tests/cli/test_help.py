@@ -85,7 +85,9 @@ def test_every_parameter_is_explained(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_example_can_be_parsed(name):
+def test_every_example_can_be_parsed(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.toml").touch()
     examples = example_lines(COMMANDS[name])
     assert examples
     for line in examples:

@@ -20,7 +20,7 @@ SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 
 
 def upscaler(generator, tile):
-    model = Model(ModelSource("random", None, ""), generator.eval().requires_grad_(False), {})
+    model = Model(ModelSource("random", None, ""), generator, {})
     return Upscaler(model, Amp.create(torch.device("cpu"), "fp32"), tile=tile)
 
 
