@@ -32,9 +32,13 @@ ScaleOption = Annotated[
     ),
 ]
 TileOption = Annotated[
-    int,
+    int | None,
     typer.Option(
-        "--tile", "-t", metavar="PIXELS", help="Side of the square enlarged at once, in LR pixels."
+        "--tile",
+        "-t",
+        metavar="PIXELS",
+        help="Side of the square enlarged at once, in LR pixels. [dim]Default: by memory.[/]",
+        show_default=False,
     ),
 ]
 PrecisionOption = Annotated[

@@ -17,10 +17,10 @@ from srgan_cli.cli.options import (
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import show_json
 from srgan_cli.cli.streams import upscale_stream
-from srgan_cli.config import UpscaleConfig
+from srgan_cli.config import RuntimeName, UpscaleConfig
 from srgan_cli.errors import UsageError
 
-_SIZES, _FORMAT, _CARE = "Size", "Format", "Safety"
+_SIZES, _FORMAT, _CARE, _SPEED = "Size", "Format", "Safety", "Speed and quality"
 _STREAM = Path("-")
 
 
@@ -136,6 +136,21 @@ def upscale(
             rich_help_panel=_CARE,
         ),
     ] = UpscaleConfig.max_pixels,
+    tta: Annotated[
+        bool,
+        typer.Option(
+            "--tta",
+            help="Average the results of eight orientations: a little better, 8 times slower.",
+            rich_help_panel=_SPEED,
+        ),
+    ] = False,
+    runtime: Annotated[
+        RuntimeName,
+        typer.Option(
+            help="What runs the network; auto takes the fastest that is installed.",
+            rich_help_panel=_SPEED,
+        ),
+    ] = UpscaleConfig.runtime,
     tile: TileOption = UpscaleConfig.tile,
     precision: PrecisionOption = UpscaleConfig.precision,
     device: DeviceOption = UpscaleConfig.device,
@@ -171,6 +186,8 @@ def upscale(
         background=background,
         strip_metadata=strip_metadata,
         tile=tile,
+        runtime=runtime,
+        tta=tta,
         precision=precision,
         device=device,
         max_pixels=max_pixels,

@@ -1,6 +1,6 @@
 """One frozen dataclass per command, validated when it is made. No torch here."""
 
-from srgan_cli.config.checks import SCALES, Precision, require_plain_name
+from srgan_cli.config.checks import SCALES, Precision, RuntimeName, require_plain_name
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.file import read_options, to_toml
 from srgan_cli.config.generator import PRESETS, GeneratorConfig, Upsampler, preset
@@ -31,6 +31,7 @@ __all__ = [
     "PixelLoss",
     "Precision",
     "PrepareConfig",
+    "RuntimeName",
     "Schedule",
     "TrainConfig",
     "Upsampler",

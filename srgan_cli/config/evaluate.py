@@ -50,7 +50,7 @@ class EvalConfig:
     """Largest size of the HTML file, in megabytes."""
     overwrite: bool = False
     """Replace an existing ``report``."""
-    tile: int = 256
+    tile: int | None = None
     """Side of the square given to the generator at once, in LR pixels."""
     precision: Precision = "fp32"
     """Arithmetic of the generator."""
@@ -62,7 +62,7 @@ class EvalConfig:
         if self.scale is not None:
             require_scale(self.scale)
         require(self.border is None or self.border >= 0, "border", self.border, "0 or more")
-        require(self.tile >= 16, "tile", self.tile, "at least 16")
+        require(self.tile is None or self.tile >= 16, "tile", self.tile, "at least 16")
         require(self.show >= 0, "show", self.show, "0 or more")
         require(self.report_mb >= 1, "report_mb", self.report_mb, "at least 1")
         for metric in self.metrics:

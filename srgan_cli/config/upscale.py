@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from srgan_cli.config.checks import Precision, out_of_range, require
+from srgan_cli.config.checks import Precision, RuntimeName, out_of_range, require
 from srgan_cli.errors import UsageError
 
 
@@ -39,8 +39,12 @@ class UpscaleConfig:
     """Colour that transparency is laid on in formats that have none."""
     strip_metadata: bool = False
     """Keep nothing beside the pixels but the colour profile, which they mean nothing without."""
-    tile: int = 256
-    """Side of the square given to the generator at once, in LR pixels."""
+    tile: int | None = None
+    """Side of the square that each call of the network makes, in LR pixels; else by memory."""
+    runtime: RuntimeName = "auto"
+    """What runs the network; ``auto`` takes the fastest that is installed and fits."""
+    tta: bool = False
+    """Average the results of all eight orientations of the picture."""
     precision: Precision = "fp32"
     """Arithmetic of the generator."""
     device: str = "auto"
@@ -65,7 +69,7 @@ class UpscaleConfig:
             )
         self._check_sizes()
         self._check_format()
-        require(self.tile >= 16, "tile", self.tile, "at least 16")
+        require(self.tile is None or self.tile >= 16, "tile", self.tile, "at least 16")
         require(self.max_pixels >= 1, "max_pixels", self.max_pixels, "at least 1")
         if any(c in self.suffix for c in "/\\\0"):
             raise out_of_range("suffix", self.suffix, "text without slashes")

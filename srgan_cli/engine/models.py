@@ -142,7 +142,15 @@ class Generator(nn.Module):
         radius = 2 + config.num_blocks * config.dense_blocks * config.num_convs
         if config.upsampler == "pixelshuffle":
             return radius + 1  # conv_last; the bilinear skip reaches 1.
-        return (radius + 2) * self.unshuffle  # The convolutions at growing size sum to under 2.
+        return (radius + self._radius_after_trunk) * self.unshuffle
+
+    @property
+    def _radius_after_trunk(self) -> int:
+        """Reach of the convolutions between and after the doublings, in pixels of the trunk."""
+        reach = 2  # conv_hr and conv_last, in pixels of the result.
+        for factor in reversed(self._factors):
+            reach = -(-(reach + 1) // factor)
+        return reach
 
 
 def num_parameters(module: nn.Module) -> int:

@@ -101,6 +101,8 @@ def _settings(config: UpscaleConfig, weights_sha256: str) -> str:
     names = ("scale", "width", "height", "max_side", "ext", "quality", "background")
     values = {name: getattr(config, name) for name in names}
     values |= {"strip_metadata": config.strip_metadata, "precision": config.precision}
+    if config.tta:
+        values["tta"] = True
     return settings_sha256(values | {"weights": weights_sha256})
 
 

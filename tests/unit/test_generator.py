@@ -163,6 +163,10 @@ RADII = [
     *(_small("compact", scale) for scale in (2, 3)),
     dataclasses.replace(_small("standard", 2), channels=8, growth=4, num_blocks=2),
     *(dataclasses.replace(_small("esrgan", 4), scale=scale, num_convs=2) for scale in (1, 2, 4)),
+    *(
+        dataclasses.replace(_small("esrgan", scale), dense_blocks=1, num_convs=2)
+        for scale in (3, 8)
+    ),
 ]
 
 
@@ -186,16 +190,6 @@ def test_the_receptive_radius_is_exact(config: GeneratorConfig):
     # Four neighbours: where pixels are folded, each place within a fold sees differently far.
     reaches = [_reach(generator, lr, side // 2 + i, side // 2 + i) for i in range(4)]
     assert max(reaches) == radius
-
-
-@pytest.mark.parametrize("scale", [3, 8])
-def test_the_receptive_radius_is_never_too_small_at_other_scales(scale):
-    generator = random_generator(
-        dataclasses.replace(_small("esrgan", scale), dense_blocks=1, num_convs=2)
-    ).double()
-    radius = generator.receptive_radius
-    lr = torch.rand(1, 3, 2 * radius + 7, 2 * radius + 7, dtype=torch.float64, requires_grad=True)
-    assert radius - 1 <= _reach(generator, lr, radius + 3, radius + 3) <= radius
 
 
 @torch.no_grad()

@@ -1,0 +1,162 @@
+"""What runs a network: PyTorch, or a library that is faster on a CPU."""
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from srgan_cli.config import RuntimeName
+from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.ncnn import NcnnModel, UnsupportedError, to_ncnn
+from srgan_cli.errors import UsageError
+
+TOLERANCE = 1e-3
+"""How far a runtime may be from PyTorch in fp32, of the range [0, 1] and before rounding."""
+
+
+class Runtime(Protocol):
+    """Runs a network on batches of one tile; may be called from several threads at once."""
+
+    name: str
+
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:
+        """Enlarge a tile.
+
+        Args:
+            lr: 1, 3, H, W, RGB in [0, 1], fp32 on the CPU.
+            exact: Compute in fp32, whatever the precision that was chosen.
+
+        Returns:
+            1, 3, scale·H, scale·W, about [0, 1] but not clipped.
+        """
+        ...
+
+
+class TorchRuntime:
+    """PyTorch, on any device and in any precision.
+
+    Args:
+        network: The network; it is moved to the device.
+        amp: Where it runs, in what arithmetic.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: nn.Module, amp: Amp) -> None:
+        self._amp = amp
+        self._network = amp.place(network)
+
+    @torch.inference_mode()
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:
+        """Enlarge a tile; see :class:`Runtime`."""
+        device = self._amp.device
+        if device.type == "cuda":
+            # From pinned memory the copy runs beside the work on the tile before.
+            lr = lr.pin_memory()
+        with torch.autocast(device.type, enabled=False) if exact else self._amp.autocast():
+            sr: Tensor = self._network(lr.to(device, non_blocking=True))
+        return sr.float()
+
+
+class NcnnRuntime:
+    """The ncnn library, in fp32 on the CPU.
+
+    Args:
+        model: The network in ncnn's form.
+        num_threads: Threads for one tile.
+    """
+
+    name = "ncnn"
+
+    def __init__(self, model: NcnnModel, *, num_threads: int) -> None:
+        import ncnn
+
+        self._mat = ncnn.Mat
+        self._net = ncnn.Net()
+        options = self._net.opt
+        options.num_threads = num_threads
+        options.use_vulkan_compute = False
+        # It would round weights and features to half precision where the CPU can.
+        options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+        options.use_bf16_packed = options.use_bf16_storage = False
+        if self._net.load_param_mem(model.param):
+            raise UnsupportedError("ncnn does not take the layers")
+        descriptor, name = tempfile.mkstemp(suffix=".bin")  # It reads weights from files only.
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(model.weights)
+            if self._net.load_model(name):
+                raise UnsupportedError("ncnn does not take the weights")
+        finally:
+            Path(name).unlink()
+
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
+        """Enlarge a tile; see :class:`Runtime`."""
+        pixels = np.ascontiguousarray(lr[0].numpy())
+        extractor = self._net.create_extractor()
+        extractor.input("lr", self._mat(pixels))
+        code, sr = extractor.extract("sr")
+        if code:
+            raise MemoryError("ncnn could not run a tile")
+        return torch.from_numpy(np.array(sr))[None]
+
+
+def open_runtime(
+    name: RuntimeName, network: nn.Module, align: int, amp: Amp, *, num_threads: int
+) -> Runtime:
+    """Choose what runs a network.
+
+    ``auto`` takes ncnn where it is installed, knows all of the network's layers and
+    gives what PyTorch gives; it runs on the CPU in fp32 alone.
+
+    Args:
+        name: ``auto``, ``torch`` or ``ncnn``.
+        network: In fp32 on the CPU.
+        align: Sides of all tiles are multiples of it.
+        amp: Device and precision.
+        num_threads: Threads for one tile, where the runtime does not follow PyTorch's setting.
+
+    Raises:
+        UsageError: The runtime is not installed, or cannot run this network there.
+    """
+    fits = amp.device.type == "cpu" and amp.dtype == torch.float32
+    if name == "torch" or (name == "auto" and not (fits and _is_installed())):
+        return TorchRuntime(network, amp)
+    if not fits:
+        raise UsageError(
+            f"--runtime ncnn runs in fp32 on the CPU, not in {amp.precision} on {amp.device}",
+            hint="pass --runtime torch, or --device cpu --precision fp32",
+        )
+    if not _is_installed():
+        raise UsageError(
+            "--runtime ncnn is not installed", hint="pip install 'srgan-cli[fast]', or pass torch"
+        )
+    try:
+        runtime = NcnnRuntime(to_ncnn(network, align), num_threads=num_threads)
+        _require_equal(runtime, network, align)
+    except UnsupportedError as error:
+        if name == "auto":
+            return TorchRuntime(network, amp)
+        raise UsageError(
+            f"--runtime ncnn cannot run this network: {error}", hint="pass --runtime torch"
+        ) from error
+    return runtime
+
+
+def _is_installed() -> bool:
+    return importlib.util.find_spec("ncnn") is not None
+
+
+def _require_equal(runtime: Runtime, network: nn.Module, align: int) -> None:
+    """Check a runtime on this very machine, on few pixels, before it is trusted with more."""
+    lr = torch.rand(1, 3, 24 * align, 28 * align, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network(lr)
+    difference = (runtime.run(lr, exact=True) - expected).abs().max()
+    if not float(difference) <= TOLERANCE * max(1.0, float(expected.abs().max())):
+        raise UnsupportedError(f"it is {float(difference):.2g} from PyTorch")

@@ -1,0 +1,135 @@
+"""How large tiles are, and how many of them run at a time."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from srgan_cli.data.workers import num_cores
+from srgan_cli.imaging.tiles import Span, tile_spans
+
+_LARGEST_OVERLAP = 128
+_PREFERRED = 384
+_SMALLEST = 64
+_SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
+_MEMORY_WHERE_NOT_TOLD = 8 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How pictures are cut for one network on one device."""
+
+    overlap: int
+    """LR pixels that neighbours share: twice the receptive radius, at most 128."""
+    align: int
+    """Tiles start at multiples of it."""
+    tile: int
+    """Longest side of what the network is given at once, overlap included, in LR pixels."""
+    num_parallel: int
+    """Tiles that run at the same time."""
+    num_threads: int
+    """Threads that each of them may use."""
+
+    @property
+    def smallest(self) -> int:
+        """Side under which a tile is not halved any more."""
+        return self.overlap + max(16, self.align)
+
+    def halved(self, side: int) -> int:
+        """Return the tile whose middle is half as long as that of one of this side."""
+        inner = (side - self.overlap) // 2 // self.align * self.align
+        return max(self.smallest, inner + self.overlap)
+
+    def grid(self, width: int, height: int, tile: int) -> tuple[list[Span], list[Span]]:
+        """Cut a picture into rows and columns of tiles that are about equally large.
+
+        There are as few as ``tile`` allows, but as many as run at the same time unless
+        they would get smaller than 64 pixels.
+        """
+        inner = tile - self.overlap
+        counts = [max(1, -(-(side - self.overlap) // inner)) for side in (height, width)]
+        while counts[0] * counts[1] < self.num_parallel:
+            sides = [height / counts[0], width / counts[1]]
+            axis = sides.index(max(sides))
+            if sides[axis] < 2 * _SMALLEST:
+                break
+            counts[axis] += 1
+        return self._spans(height, counts[0]), self._spans(width, counts[1])
+
+    def _spans(self, length: int, count: int) -> list[Span]:
+        inner = -(-max(length - self.overlap, 1) // count)
+        tile = _rounded_up(inner, self.align) + self.overlap
+        return tile_spans(length, tile=tile, overlap=self.overlap, align=self.align)
+
+
+def plan_tiles(
+    network: nn.Module, *, radius: int, align: int, device: torch.device, tile: int | None
+) -> Tiling:
+    """Choose the size of tiles by the memory that they take.
+
+    On a CPU, one tile for each core runs faster than one tile on all of them: nobody
+    waits for the slowest thread after each layer, and a core keeps its tile in its own
+    cache. Where memory is too short for that, fewer run, each on several threads.
+
+    Args:
+        network: In fp32 on the CPU.
+        radius: Its receptive radius in LR pixels.
+        align: As in :class:`Tiling`.
+        device: Where it is going to run.
+        tile: Result-bearing side that the user asks for; None to choose it.
+    """
+    overlap = _rounded_up(min(2 * radius, _LARGEST_OVERLAP), align)
+    budget = _memory(device) * _SHARE_OF_MEMORY.get(device.type, 0.25)
+    per_pixel = _bytes_per_pixel(network, align)
+    if tile is None:
+        affordable = int((budget / per_pixel) ** 0.5) - overlap
+        tile = max(_SMALLEST, min(_PREFERRED, affordable))
+    side = _rounded_up(tile, align) + overlap
+    cores = num_cores() if device.type == "cpu" else 1
+    num_parallel = max(1, min(cores, int(budget / (per_pixel * side**2))))
+    return Tiling(overlap, align, side, num_parallel, max(1, cores // num_parallel))
+
+
+def _rounded_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _memory(device: torch.device) -> int:
+    """Return the memory that a device has free, or that the machine has, in bytes."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Windows.
+        return _MEMORY_WHERE_NOT_TOLD
+
+
+def _bytes_per_pixel(network: nn.Module, align: int) -> float:
+    """Return the most memory of one layer's input and result, per LR pixel, and half as much again.
+
+    The half is for values that skip connections hold, and the library's workspace.
+    """
+    lr = torch.zeros(1, 3, 8 * align, 8 * align)
+    with torch.no_grad(), _Largest() as largest:
+        network(lr)
+    return 1.5 * int(largest.num_bytes) / (8 * align) ** 2
+
+
+class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the most bytes that one operation reads and writes, parameters left out."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.num_bytes = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        values = [result, *(args[0] if args and isinstance(args[0], list) else args[:1])]
+        total = sum(value.nbytes for value in values if isinstance(value, Tensor))
+        self.num_bytes = max(self.num_bytes, total)
+        return result

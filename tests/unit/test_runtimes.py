@@ -1,0 +1,133 @@
+import importlib.util
+
+import pytest
+import torch
+from torch import nn
+
+from srgan_cli.config import GeneratorConfig, preset
+from srgan_cli.engine import runtimes
+from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.models import Generator
+from srgan_cli.engine.ncnn import UnsupportedError, to_ncnn
+from srgan_cli.engine.runtimes import NcnnRuntime, TorchRuntime, open_runtime
+from srgan_cli.errors import UsageError
+
+CPU = Amp.create(torch.device("cpu"), "fp32")
+
+needs_ncnn = pytest.mark.skipif(
+    importlib.util.find_spec("ncnn") is None, reason="pip install 'srgan-cli[fast]'"
+)
+
+GENERATORS = [
+    preset("compact", 2),
+    preset("compact", 3),
+    GeneratorConfig(4, 16, 8, 1, 3, 5, 0.2, "nearest"),
+    GeneratorConfig(3, 16, 8, 1, 1, 2, 0.2, "nearest"),
+    GeneratorConfig(2, 16, 8, 1, 3, 3, 0.2, "nearest"),
+    GeneratorConfig(1, 16, 8, 1, 3, 3, 0.2, "nearest"),
+]
+
+
+class Chain(nn.Module):
+    """Plain convolutions, each with another activation, added to the enlarged picture."""
+
+    unshuffle = 1
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        slopes = nn.PReLU(8)
+        nn.init.uniform_(slopes.weight)
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            slopes,
+            nn.Conv2d(8, 8, 1, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(8, 8, 5, padding=2),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Conv2d(8, 12, 3, padding=1),
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, x):
+        enlarged = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+        return self.layers(x) * 0.5 + enlarged
+
+
+class Pooled(Chain):
+    """Depends on all pixels at once, which the runtimes' layers cannot."""
+
+    def forward(self, x):
+        return super().forward(x) * x.mean()
+
+
+def generator_of(config):
+    torch.manual_seed(0)
+    return Generator(config).eval().requires_grad_(False)
+
+
+NETWORKS = {f"{c.upsampler}-x{c.scale}": lambda c=c: generator_of(c) for c in GENERATORS}
+NETWORKS["chain"] = lambda: Chain().requires_grad_(False)
+
+
+@needs_ncnn
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS.keys())
+@pytest.mark.parametrize("size", [(4, 4), (20, 52), (72, 68)], ids=str)
+def test_ncnn_gives_what_torch_gives(make, size):
+    network = make()
+    runtime = NcnnRuntime(to_ncnn(network, network.unshuffle), num_threads=1)
+    lr = torch.rand(1, 3, *size)
+    expected = TorchRuntime(network, CPU).run(lr, exact=True)
+    made = runtime.run(lr, exact=True)
+    assert made.shape == expected.shape
+    assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
+
+
+@needs_ncnn
+def test_automatic_runtime_is_the_fastest_that_fits():
+    network = generator_of(GENERATORS[0])
+    half = Amp.create(torch.device("cpu"), "bf16")
+
+    def chosen(network, amp):
+        return open_runtime("auto", network, 1, amp, num_threads=1).name
+
+    assert chosen(network, CPU) == "ncnn"
+    assert chosen(network, half) == "torch"
+    assert chosen(Pooled(), CPU) == "torch"
+
+
+@needs_ncnn
+def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
+    network, other = generator_of(GENERATORS[0]), generator_of(GENERATORS[0])
+    other.conv_last.bias.data += 2e-3
+    monkeypatch.setattr(runtimes, "to_ncnn", lambda *_: to_ncnn(other))
+    assert open_runtime("auto", network, 1, CPU, num_threads=1).name == "torch"
+    with pytest.raises(UsageError, match="from PyTorch"):
+        open_runtime("ncnn", network, 1, CPU, num_threads=1)
+
+
+@needs_ncnn
+def test_network_that_ncnn_cannot_run_is_refused_when_asked_for():
+    with pytest.raises(UsageError, match="no counterpart"):
+        open_runtime("ncnn", Pooled(), 1, CPU, num_threads=1)
+    half = Amp.create(torch.device("cpu"), "bf16")
+    with pytest.raises(UsageError, match="fp32 on the CPU, not in bf16"):
+        open_runtime("ncnn", generator_of(GENERATORS[0]), 1, half, num_threads=1)
+
+
+def test_missing_runtime_names_its_extra(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    network = generator_of(GENERATORS[0])
+    with pytest.raises(UsageError) as caught:
+        open_runtime("ncnn", network, 1, CPU, num_threads=1)
+    assert "srgan-cli[fast]" in caught.value.hint
+    assert open_runtime("auto", network, 1, CPU, num_threads=1).name == "torch"
+
+
+def test_operations_that_depend_on_the_size_are_not_written_down():
+    class Cropped(Chain):
+        def forward(self, x):
+            return super().forward(x[..., 1:])
+
+    with pytest.raises(UnsupportedError, match="depend on the size"):
+        to_ncnn(Cropped())
