@@ -13,8 +13,6 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from srgan_cli.data.shards import Record
 from srgan_cli.data.similar import near_duplicates, packed, similar_pairs
@@ -78,6 +76,9 @@ def _scenes(records: Sequence[Record], edges: Edges) -> list[list[str]]:
     """Return the sources of each scene: what edges connect, directly or by others."""
     ends = np.array(list(edges), np.intp).reshape(-1, 2)
     shape = (len(records), len(records))
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape)
     _, labels = connected_components(graph, directed=False)
     scenes: dict[int, list[str]] = defaultdict(list)

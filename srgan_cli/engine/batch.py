@@ -3,7 +3,7 @@
 import glob
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,22 @@ def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
     if not config.in_place:
         _refuse_collisions(jobs, sources)
     return Plan(tuple(jobs), tuple(failed))
+
+
+def share_of(jobs: Sequence[Job], *, rank: int, num_ranks: int) -> list[Job]:
+    """Return the jobs that are one process's of several, in their order.
+
+    Every job is one process's. The largest pictures are dealt out first, each to
+    whoever has least, so that all are done at about the same time.
+    """
+    loads = [0.0] * num_ranks
+    mine = []
+    for index in sorted(range(len(jobs)), key=lambda index: -jobs[index].header.megapixels):
+        least = loads.index(min(loads))
+        loads[least] += jobs[index].header.megapixels
+        if least == rank:
+            mine.append(index)
+    return [jobs[index] for index in sorted(mine)]
 
 
 def _require_options(config: UpscaleConfig) -> None:

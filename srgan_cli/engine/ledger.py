@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, Self
 from srgan_cli.errors import ResourceError
 
 LEDGER_FILE = ".srgan-ledger.jsonl"
+_LEDGERS = ".srgan-ledger*.jsonl"
 
 _TEMPORARY = re.compile(r"\.srgan-[0-9a-f]{12}(\..*)?")  # As paths.written_beside names them.
 
@@ -43,10 +45,14 @@ class Ledger:
 
     Args:
         folder: Where the results are; made if it does not exist.
+        rank: Number of this process, where several share a batch. Each writes a
+            file of its own and reads those of all.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, rank: int = 0) -> None:
         self._folder = folder
+        self._path = folder / (LEDGER_FILE if rank == 0 else f".srgan-ledger-{rank}.jsonl")
+        self._writing = threading.Lock()
         self._file: BinaryIO | None = None
         self._is_new = False
         self._latest: dict[str, Entry] = {}
@@ -61,7 +67,7 @@ class Ledger:
         self._is_new = not self._folder.exists()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self._folder / LEDGER_FILE).open("ab+")
+            self._file = self._path.open("ab+")
         except OSError as error:
             raise ResourceError(
                 f"{self._folder}: {error.strerror or error}", hint="choose another --output folder"
@@ -71,12 +77,16 @@ class Ledger:
         except ResourceError:
             self._file.close()
             raise
-        self._file.seek(0)
-        for line in self._file.read().splitlines():
-            entry = _parse(line)
-            if entry is not None:
-                self._remember(entry)
+        for entry in sorted(self._entries(), key=lambda entry: entry.time):
+            self._remember(entry)
         return self
+
+    def _entries(self) -> Iterator[Entry]:
+        for path in sorted(self._folder.glob(_LEDGERS)):
+            for line in path.read_bytes().splitlines():
+                entry = _parse(line)
+                if entry is not None:
+                    yield entry
 
     def __exit__(
         self,
@@ -86,8 +96,8 @@ class Ledger:
     ) -> None:
         """Let other runs in. A ledger without entries goes, and with it a folder it made."""
         assert self._file is not None
-        if not self._latest:
-            (self._folder / LEDGER_FILE).unlink(missing_ok=True)
+        if self._file.seek(0, os.SEEK_END) == 0:
+            self._path.unlink(missing_ok=True)
         self._file.close()
         if self._is_new:
             with suppress(OSError):  # It holds results.
@@ -124,15 +134,16 @@ class Ledger:
         """
         time = datetime.now(UTC).isoformat(timespec="seconds")
         entry = Entry(self._name(output), input_sha256, settings, file_sha256(made), time)
-        assert self._file is not None
-        end = self._file.seek(0, os.SEEK_END)
-        self._file.seek(max(0, end - 1))
-        torn = end > 0 and self._file.read(1) != b"\n"
-        # ASCII: names of bytes that are no text come back as they were.
-        self._file.write(b"\n" * torn + json.dumps(asdict(entry)).encode("ascii") + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._remember(entry)
+        with self._writing:
+            assert self._file is not None
+            end = self._file.seek(0, os.SEEK_END)
+            self._file.seek(max(0, end - 1))
+            torn = end > 0 and self._file.read(1) != b"\n"
+            # ASCII: names of bytes that are no text come back as they were.
+            self._file.write(b"\n" * torn + json.dumps(asdict(entry)).encode("ascii") + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._remember(entry)
 
     def remove_leftovers(self, folders: set[Path]) -> None:
         """Delete unfinished files that a killed run left in folders below this one."""

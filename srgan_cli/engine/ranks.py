@@ -11,6 +11,7 @@ with the backward pass.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -89,6 +90,11 @@ class Ranks:
         """Return what the leading process holds; all have to ask."""
         return value if self.size == 1 else self._gather(value)[0]
 
+    def wait(self) -> None:
+        """Return once every process has come here."""
+        if self.size > 1:
+            self._gather(None)
+
     def _gather(self, value: Any) -> list[Any]:
         gathered: list[Any] = [None] * self.size
         with _one_for_all():
@@ -97,11 +103,12 @@ class Ranks:
 
 
 @contextmanager
-def joined_ranks(device: torch.device) -> Iterator[Ranks]:
+def joined_ranks(device: torch.device, *, patience: timedelta | None = None) -> Iterator[Ranks]:
     """Join the other processes that ``torchrun`` started; alone without it.
 
     Args:
         device: Decides how they talk: NCCL between GPUs of CUDA, else gloo.
+        patience: How long one waits for another; PyTorch's half an hour when None.
 
     Raises:
         ResourceError: They could not find one another.
@@ -113,7 +120,7 @@ def joined_ranks(device: torch.device) -> Iterator[Ranks]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     except (ValueError, RuntimeError) as error:
         raise ResourceError(
             f"the {node.num_nodes} processes of this run could not connect: {error}",

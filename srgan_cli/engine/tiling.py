@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from srgan_cli.data.workers import num_cores
+from srgan_cli.data.workers import Node
 from srgan_cli.imaging.tiles import Span, tile_spans
 
 _LARGEST_OVERLAP = 128
@@ -88,7 +88,7 @@ def plan_tiles(
         affordable = int((budget / per_pixel) ** 0.5) - overlap
         tile = max(_SMALLEST, min(_PREFERRED, affordable))
     side = _rounded_up(tile, align) + overlap
-    cores = num_cores() if device.type == "cpu" else 1
+    cores = Node.from_environment().num_workers if device.type == "cpu" else 1
     num_parallel = max(1, min(cores, int(budget / (per_pixel * side**2))))
     return Tiling(overlap, align, side, num_parallel, max(1, cores // num_parallel))
 

@@ -2,28 +2,39 @@
 
 import errno
 import os
+import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+import torch
+
 from srgan_cli.config import UpscaleConfig
-from srgan_cli.engine.batch import Failed, Job, plan_batch
+from srgan_cli.data.workers import num_cores
+from srgan_cli.engine.batch import Failed, Job, plan_batch, share_of
+from srgan_cli.engine.concurrent import Room, StoppableBar, in_threads
 from srgan_cli.engine.drift import drift, require_drift
 from srgan_cli.engine.enlarge import enlarge_frame, result_size
 from srgan_cli.engine.ledger import Ledger, file_sha256, settings_sha256
+from srgan_cli.engine.ranks import Ranks, joined_ranks
 from srgan_cli.engine.upscaler import Upscaler, load_upscaler
 from srgan_cli.engine.weights import ModelSource, find_model_for_factor
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.imaging.decode import OpenPicture, open_picture
 from srgan_cli.imaging.encode import Painted, write_frames
 from srgan_cli.imaging.metadata import Metadata
-from srgan_cli.observer import Bar, Observer
+from srgan_cli.observer import Bar, Observer, SilentObserver
 from srgan_cli.paths import written_beside
 
 _LARGE = 4.0  # Megapixels from which a picture gets a bar of its own.
+# Megapixels of results that are made at a time, of up to 8 bytes; a larger one is made alone.
+_ROOM = 128.0
+_PATIENCE = timedelta(days=30)  # One process may have a very large picture.
+_MOST_PICTURES = 8  # That are worked on at a time.
 # Failures of the file system as a whole, on which going on with other files is no use.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENODEV}
 
@@ -73,20 +84,20 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         WeightsError: The weights cannot be used.
         ResourceError: Device, memory or disk are lacking.
     """
-    source = find_model_for_factor(config.model, config.scale)
-    upscaler = load_upscaler(source, config, observer)
-    plan = plan_batch(config, upscaler.model.scale)
-    batch = _Batch(config, upscaler, observer, settings=_settings(config, file_sha256(source.path)))
-    for failure in plan.failed:
-        batch.fail(failure)
-    total = sum(job.header.megapixels for job in plan.jobs)
-    with (
-        _ledgers(plan.jobs) as ledgers,
-        observer.bar("upscaling", total=total, unit="MP") as bar,
-    ):
-        for number, job in enumerate(plan.jobs, start=1):
-            bar.advance(0, picture=f"{number}/{len(plan.jobs)}")
-            batch.run(job, ledgers[job.folder], bar)
+    with joined_ranks(torch.device("cpu"), patience=_PATIENCE) as among:
+        source = find_model_for_factor(config.model, config.scale)
+        upscaler = load_upscaler(source, config, observer)
+        plan = plan_batch(config, upscaler.model.scale)
+        settings = _settings(config, file_sha256(source.path))
+        batch = _Batch(config, upscaler, observer, settings=settings, shown=among.leads)
+        for failure in plan.failed if among.leads else ():
+            batch.fail(failure)
+        jobs = share_of(plan.jobs, rank=among.rank, num_ranks=among.size)
+        with _ledgers(plan.jobs, among) as ledgers:
+            batch.run_all(jobs, ledgers)
+        # torchrun ends all processes as soon as one ends with an exit code other than 0,
+        # which is what a picture that cannot be read leads to.
+        among.wait()
     return UpscaleReport(
         source,
         upscaler.model.scale,
@@ -107,14 +118,17 @@ def _settings(config: UpscaleConfig, weights_sha256: str) -> str:
 
 
 @contextmanager
-def _ledgers(jobs: tuple[Job, ...]) -> Iterator[Mapping[Path, Ledger]]:
+def _ledgers(jobs: tuple[Job, ...], among: Ranks) -> Iterator[Mapping[Path, Ledger]]:
     """Open the ledger of each folder that is written to, and clear what a kill left there."""
     with ExitStack() as stack:
         ledgers = {
-            folder: stack.enter_context(Ledger(folder)) for folder in {job.folder for job in jobs}
+            folder: stack.enter_context(Ledger(folder, rank=among.rank))
+            for folder in {job.folder for job in jobs}
         }
-        for folder, ledger in ledgers.items():
+        for folder, ledger in ledgers.items() if among.leads else ():
             ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
+        # Nobody makes a file that another would take for a picture, or for a leftover.
+        among.wait()
         yield ledgers
 
 
@@ -122,10 +136,18 @@ class _Batch:
     """The state of one run: what it has done so far."""
 
     def __init__(
-        self, config: UpscaleConfig, upscaler: Upscaler, observer: Observer, *, settings: str
+        self,
+        config: UpscaleConfig,
+        upscaler: Upscaler,
+        observer: Observer,
+        *,
+        settings: str,
+        shown: bool,
     ) -> None:
         self._config, self._upscaler, self._observer = config, upscaler, observer
         self._settings = settings
+        self._bars = observer if shown else SilentObserver()
+        self._room = Room(_ROOM)
         self.written: list[Upscaled] = []
         self.unchanged: list[Path] = []
         self.failed: list[Failed] = []
@@ -135,19 +157,47 @@ class _Batch:
         self.failed.append(failure)
         self._observer.warn(failure.reason)
 
-    def run(self, job: Job, ledger: Ledger, bar: Bar) -> None:
-        """Do one job, or find that it is done."""
+    def run_all(self, jobs: Sequence[Job], ledgers: Mapping[Path, Ledger]) -> None:
+        """Do all jobs: while one picture is in the network, others are read and written."""
+        total = sum(job.header.megapixels for job in jobs)
+        stopped = threading.Event()
+        with self._bars.bar("upscaling", total=total, unit="MP") as whole:
+            bar = StoppableBar(whole, stopped)
+            outcomes = in_threads(
+                lambda job: self._run(job, ledgers[job.folder], bar),
+                jobs,
+                num_threads=min(_MOST_PICTURES, num_cores() + 1),
+                stopped=stopped,
+            )
+            with closing(outcomes):
+                for number, outcome in enumerate(outcomes, start=1):
+                    whole.advance(0, picture=f"{number}/{len(jobs)}")
+                    self._take(outcome)
+
+    def _take(self, outcome: "Upscaled | Failed | Path") -> None:
+        match outcome:
+            case Upscaled():
+                for note in outcome.notes:
+                    self._observer.warn(f"{outcome.source}: {note}")
+                self.written.append(outcome)
+            case Failed():
+                self.fail(outcome)
+            case unchanged:
+                self.unchanged.append(unchanged)
+
+    def _run(self, job: Job, ledger: Ledger, bar: Bar) -> "Upscaled | Failed | Path":
+        """Do one job, or find that it is done: then its output is returned."""
+        megapixels = job.size[0] * job.size[1] / 1e6
         try:
-            with _named_failures(job):
+            with self._room.taken(megapixels), _named_failures(job):
                 sha256 = file_sha256(job.source)
                 if self._is_done(job, ledger, sha256):
-                    self.unchanged.append(job.output)
                     bar.advance(job.header.megapixels)
-                    return
+                    return job.output
                 self._require_free(job, ledger, sha256)
-                self.written.append(self._upscale(job, ledger, sha256, bar))
+                return self._upscale(job, ledger, sha256, bar)
         except InputError as error:
-            self.fail(Failed(job.source, error.message, error.hint))
+            return Failed(job.source, error.message, error.hint)
 
     def _is_done(self, job: Job, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
@@ -181,8 +231,6 @@ class _Batch:
             drift = self._drift(job, temporary)
             # Before the file has its name: see Ledger.
             ledger.record(job.output, input_sha256=sha256, settings=self._settings, made=temporary)
-        for note in notes:
-            self._observer.warn(f"{job.source}: {note}")
         seconds = time.perf_counter() - started
         width, height = job.size
         return Upscaled(
@@ -220,7 +268,7 @@ class _Batch:
             else:
                 title = job.source.name + (f" {number}/{job.num_frames}" * (job.num_frames > 1))
                 megapixels = frame.width * frame.height / 1e6
-                with self._observer.bar(title, total=megapixels, unit="MP") as own:
+                with self._bars.bar(title, total=megapixels, unit="MP") as own:
                     canvas = enlarge_frame(self._upscaler, frame, target, _Both(bar, own))
             duration = frame.duration
             del frame

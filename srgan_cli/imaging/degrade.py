@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy.signal import fftconvolve
 
 from srgan_cli.imaging.levels import FloatArray, Uint8Image, to_levels
 
@@ -96,6 +95,8 @@ def _kernel(sigma: Range, random: np.random.Generator) -> FloatArray:
 def _blurred(image: Uint8Image, kernel: FloatArray) -> Uint8Image:
     radius = len(kernel) // 2
     padded = np.pad(image, ((radius, radius), (radius, radius), (0, 0)), mode="symmetric")
+    from scipy.signal import fftconvolve  # Takes most of a second; few commands need it.
+
     return to_levels(fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1)))
 
 
