@@ -45,10 +45,12 @@ def to_ncnn(network: nn.Module, align: int = 1) -> NcnnModel:
         UnsupportedError: ncnn has no such layer.
     """
     recorder = _Recorder()
-    lr = torch.rand(1, 3, _SIDE * align, (_SIDE + 1) * align)
-    recorder.name(lr, "lr")
-    with torch.no_grad(), recorder:
-        sr = network(lr)
+    # Inference mode would show compound operations whole, under other names.
+    with torch.inference_mode(mode=False), torch.no_grad():
+        lr = torch.rand(1, 3, _SIDE * align, (_SIDE + 1) * align)
+        recorder.name(lr, "lr")
+        with recorder:
+            sr = network(lr)
     return recorder.finished(sr)
 
 
@@ -69,6 +71,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._layers: list[_Layer] = []
         self._names: dict[int, str] = {}
         self._kept: list[Tensor] = []  # So that no other tensor gets the identity of one.
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keep PyTorch from importing its compiler, which takes seconds and is not used."""
+        return False
 
     def name(self, tensor: Tensor, name: str) -> None:
         self._names[id(tensor)] = name

@@ -2,11 +2,9 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from srgan_cli.data.workers import Node
 from srgan_cli.imaging.tiles import Span, tile_spans
@@ -108,28 +106,23 @@ def _memory(device: torch.device) -> int:
 
 
 def _bytes_per_pixel(network: nn.Module, align: int) -> float:
-    """Return the most memory of one layer's input and result, per LR pixel, and half as much again.
+    """Return what a tile takes for each LR pixel.
 
-    The half is for values that skip connections hold, and the library's workspace.
+    That is the input and result of the largest convolution, and half as much again for
+    values that skip connections hold and for the library's workspace.
     """
-    lr = torch.zeros(1, 3, 8 * align, 8 * align)
-    with torch.no_grad(), _Largest() as largest:
-        network(lr)
-    return 1.5 * int(largest.num_bytes) / (8 * align) ** 2
+    most = 0
 
+    def note(_: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> None:
+        nonlocal most
+        most = max(most, inputs[0].nbytes + result.nbytes)
 
-class _Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the most bytes that one operation reads and writes, parameters left out."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.num_bytes = 0
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        result = function(*args, **(kwargs or {}))
-        values = [result, *(args[0] if args and isinstance(args[0], list) else args[:1])]
-        total = sum(value.nbytes for value in values if isinstance(value, Tensor))
-        self.num_bytes = max(self.num_bytes, total)
-        return result
+    convolutions = [part for part in network.modules() if isinstance(part, nn.Conv2d)]
+    hooks = [convolution.register_forward_hook(note) for convolution in convolutions]
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, 8 * align, 8 * align))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return 1.5 * max(most, 1) / (8 * align) ** 2

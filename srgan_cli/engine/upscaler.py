@@ -233,8 +233,9 @@ def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer
     model = load_model(source)
     amp = Amp.create(resolve_device(config.device), config.precision)
     upscaler = Upscaler(model, amp, tile=config.tile, runtime=config.runtime, tta=config.tta)
+    means = "" if upscaler.runtime == "torch" else f" with {upscaler.runtime}"
     observer.say(
         f"model: {source.name} ({source.reason}), ×{model.scale}, {amp.precision} on "
-        f"{amp.device} with {upscaler.runtime}"
+        f"{amp.device}{means}"
     )
     return upscaler

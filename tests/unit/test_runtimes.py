@@ -83,6 +83,13 @@ def test_ncnn_gives_what_torch_gives(make, size):
     assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
 
 
+def test_form_is_the_same_within_inference_mode():
+    network = generator_of(GENERATORS[0])
+    with torch.inference_mode():
+        inside = to_ncnn(network)
+    assert inside == to_ncnn(network)
+
+
 @needs_ncnn
 def test_automatic_runtime_is_the_fastest_that_fits():
     network = generator_of(GENERATORS[0])

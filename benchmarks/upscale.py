@@ -1,0 +1,361 @@
+"""Measure srgan upscale beside what people would use instead, on the same weights.
+
+python benchmarks/upscale.py PART …, where PART is one or more of
+
+  peak     what the machine's multiply-add units reach
+  compact  the bundled network alone, on a tile and on a photograph
+  rrdb     RRDBs of the published size alone, on a tile
+  png jpg  photographs from file to file, process start included
+  cold     one small picture, and where the time goes
+  memory   peak memory from 1 to 256 megapixels of result
+
+The peers of the first parts are optional: pip install onnx onnxruntime openvino ncnn.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Runs = dict[str, Callable[[], object]]
+
+FMA_LOOP = """
+#include <stdio.h>
+#include <time.h>
+typedef float lanes __attribute__((vector_size(64)));
+int main(void) {
+    lanes a[12], x, y;
+    for (int j = 0; j < 16; j++) { x[j] = 0.999f; y[j] = 1e-6f; }
+    for (int i = 0; i < 12; i++) a[i] = y;
+    struct timespec s, e;
+    clock_gettime(CLOCK_MONOTONIC, &s);
+    long n = 100000000;
+    for (long k = 0; k < n; k++)
+        for (int i = 0; i < 12; i++) a[i] = a[i] * x + y;
+    clock_gettime(CLOCK_MONOTONIC, &e);
+    float sum = 0;
+    for (int i = 0; i < 12; i++) for (int j = 0; j < 16; j++) sum += a[i][j];
+    double t = (e.tv_sec - s.tv_sec) + 1e-9 * (e.tv_nsec - s.tv_nsec);
+    printf("%f %g\\n", 2.0 * 16 * 12 * n / t / 1e9, sum);
+    return 0;
+}
+"""
+
+PLAIN_SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np, torch
+from PIL import Image
+from srgan_cli.engine.weights import find_model, load_model
+network = load_model(find_model("fidelity-x2", 2)).generator
+out, ext, *names = sys.argv[1:]
+for name in names:
+    pixels = np.asarray(Image.open(name).convert("RGB"))
+    with torch.inference_mode():
+        lr = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+        sr = network(lr)[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
+    options = {"quality": 95, "subsampling": 0} if ext == "jpg" else {}
+    Image.fromarray(sr).save(Path(out, Path(name).stem + "." + ext), **options)
+"""
+
+COLD_SPLIT = """
+import time; t = [time.perf_counter()]
+import torch; t.append(time.perf_counter())
+from srgan_cli import engine; t.append(time.perf_counter())
+import sys
+from srgan_cli.config import UpscaleConfig
+from srgan_cli.engine.upscaler import load_upscaler
+from srgan_cli.observer import SilentBar, SilentObserver
+import numpy as np
+from PIL import Image
+config = UpscaleConfig(("a",), "b", device="cpu")
+upscaler = load_upscaler(engine.find_model("fidelity-x2", 2), config, SilentObserver())
+t.append(time.perf_counter())
+sr = upscaler.enlarge(np.asarray(Image.open(sys.argv[1])), SilentBar())
+t.append(time.perf_counter())
+Image.fromarray(sr).save(sys.argv[2]); t.append(time.perf_counter())
+print(*(f"{b - a:.4f}" for a, b in zip(t, t[1:])))
+"""
+
+
+def in_turns(runs: Runs, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Run all in turns, A B C A B C, at least ``rounds`` times and for some seconds."""
+    for run in runs.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    started = time.perf_counter()
+    while len(next(iter(times.values()))) < rounds or time.perf_counter() - started < seconds:
+        for name, run in runs.items():
+            begun = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - begun)
+    return times
+
+
+def show(title: str, times: dict[str, list[float]], flop: float, baseline: str) -> None:
+    count = len(next(iter(times.values())))
+    print(f"\n{title} (median of {count}, in turns)\n")
+    print("| | ms | GFLOP/s | fastest GFLOP/s | ratio |\n|---|---:|---:|---:|---:|")
+    middle = {name: statistics.median(values) for name, values in times.items()}
+    for name, value in sorted(middle.items(), key=lambda item: item[1]):
+        best = flop / min(times[name]) / 1e9
+        ratio = middle[baseline] / value
+        print(
+            f"| {name} | {value * 1e3:.0f} | {flop / value / 1e9:.0f} | {best:.0f} | {ratio:.2f} |"
+        )
+    sys.stdout.flush()
+
+
+def peak() -> None:
+    import torch
+
+    torch.set_num_threads(2)
+    a, b = torch.rand(2, 2048, 2048)
+    times = in_turns({"product": lambda: a @ b}, 9, 3)["product"]
+    print(f"matrix product 2048³, 2 threads: {2 * 2048**3 / statistics.median(times) / 1e9:.0f}")
+    with tempfile.TemporaryDirectory() as name:
+        source, program = Path(name, "fma.c"), Path(name, "fma")
+        source.write_text(FMA_LOOP)
+        try:
+            command = ["cc", "-O3", "-march=native", "-funroll-loops", "-o", program, source]
+            subprocess.run(command, check=True)
+        except OSError:
+            print("no C compiler, so no loop of multiply-adds")
+            return
+        loops = [subprocess.Popen([program], stdout=subprocess.PIPE, text=True) for _ in "12"]
+        speeds = [float(loop.communicate()[0].split()[0]) for loop in loops]
+        print(f"loop of multiply-adds, 2 processes: {sum(speeds):.0f} GFLOP/s")
+
+
+def networks(name: str) -> tuple[Any, str]:
+    """Return the model and, for the title, what it is."""
+    import torch
+
+    from srgan_cli import engine
+    from srgan_cli.config import preset
+
+    if name == "compact":
+        return engine.load_model(engine.find_model("fidelity-x2", 2)), "bundled fidelity-x2"
+    torch.manual_seed(0)
+    config = replace(preset("esrgan", 4), num_blocks=2)
+    network = engine.Generator(config).eval().requires_grad_(False)
+    source = engine.ModelSource("rrdb", Path(), "")
+    return engine.Model(source, network, {}), "2 of 23 RRDBs, ×4, random weights"
+
+
+def peers(model: Any, size: tuple[int, int], folder: Path) -> Runs:
+    """Return the ways to run the network on a whole picture at once, on 2 threads."""
+    import copy
+
+    import torch
+
+    network = model.generator
+    lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    last = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    lr_last = lr.contiguous(memory_format=torch.channels_last)
+    runs: Runs = {"eager NCHW": lambda: network(lr), "eager channels_last": lambda: last(lr_last)}
+    compiled = torch.compile(copy.deepcopy(last), options={"freezing": True})
+    runs["torch.compile + freezing"] = lambda: compiled(lr_last)
+    path = folder / f"{size[0]}.onnx"
+    torch.onnx.export(network, (lr,), path, input_names=["lr"], output_names=["sr"], dynamo=False)
+    import ncnn
+    import onnxruntime
+    import openvino
+
+    from srgan_cli.engine.ncnn import to_ncnn
+    from srgan_cli.engine.runtimes import NcnnRuntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    pixels = lr.numpy()
+    runs["ONNX Runtime"] = lambda: session.run(None, {"lr": pixels})
+    settings = {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
+    vino = openvino.Core().compile_model(str(path), "CPU", settings)
+    runs["OpenVINO"] = lambda: vino(pixels)
+    runtime = NcnnRuntime(to_ncnn(network), num_threads=2)
+    runs[f"ncnn {ncnn.__version__}"] = lambda: runtime.run(lr, exact=True)
+    return runs
+
+
+def network_alone(name: str, sizes: list[tuple[int, int]], seconds: float) -> None:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from srgan_cli.engine.amp import Amp
+    from srgan_cli.engine.upscaler import Upscaler
+    from srgan_cli.observer import SilentBar
+
+    warnings.simplefilter("ignore")
+    model, title = networks(name)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.generator(torch.rand(1, 3, 64, 64))
+    per_pixel = counter.get_total_flops() / 64**2
+    cpu = Amp.create(torch.device("cpu"), "fp32")
+    for size in sizes:
+        torch.set_num_threads(2)
+        with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+            runs = peers(model, size, Path(folder))
+            pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+            for runtime in ("torch", "ncnn"):
+                upscaler = Upscaler(networks(name)[0], cpu, runtime=runtime)
+                runs[f"srgan --runtime {runtime}"] = partial(upscaler.enlarge, pixels, SilentBar())
+            times = in_turns(runs, 5, seconds)
+        where = f"{size[1]}×{size[0]}"
+        show(f"{title}, {where}", times, per_pixel * size[0] * size[1], "eager NCHW")
+
+
+def photographs(folder: Path, photos: Path, count: int, largest: float) -> list[Path]:
+    """Make JPEG photographs from 2 megapixels up: ``count`` of a series of 20."""
+    from PIL import Image
+
+    found = sorted(path for path in photos.rglob("*") if path.suffix in {".jpg", ".png"})
+    megapixels = np.linspace(2, largest, 20)[np.linspace(0, 19, count).round().astype(int)]
+    made = []
+    for number, size in enumerate(megapixels):
+        with Image.open(found[7 * number % len(found)]) as image:
+            factor = (size * 1e6 / (image.width * image.height)) ** 0.5
+            whole = (round(image.width * factor), round(image.height * factor))
+            path = folder / f"{number:02d}.jpg"
+            image.convert("RGB").resize(whole, Image.Resampling.LANCZOS).save(path, quality=92)
+        made.append(path)
+    return made
+
+
+def from_file_to_file(ext: str, photos: Path, count: int, largest: float, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        names = photographs(folder, photos, count, largest)
+        numbers = iter(range(1000))
+
+        def run(*command: object) -> None:
+            subprocess.run([sys.executable, *map(str, command)], check=True, capture_output=True)
+
+        def plain() -> None:
+            (out := folder / f"plain-{next(numbers)}").mkdir()
+            run("-c", PLAIN_SCRIPT, out, ext, *names)
+
+        def ours(runtime: str) -> None:
+            options = ("--ext", ext, "--model", "fidelity-x2", "--runtime", runtime)
+            out = folder / f"ours-{next(numbers)}"
+            run("-m", "srgan_cli", "upscale", *names, "-o", out, *options)
+
+        runs: Runs = {
+            "plain script": plain,
+            "srgan --runtime torch": lambda: ours("torch"),
+            "srgan --runtime ncnn": lambda: ours("ncnn"),
+        }
+        times: dict[str, list[float]] = {key: [] for key in runs}
+        for _ in range(rounds):
+            for key, call in runs.items():
+                begun = time.perf_counter()
+                call()
+                times[key].append(time.perf_counter() - begun)
+                print(f"{key}: {times[key][-1]:.1f} s", file=sys.stderr, flush=True)
+        print(f"\n{count} JPEG photographs of 2 to {largest:g} MP to {ext} (median of {rounds})\n")
+        print("| | seconds | ratio |\n|---|---:|---:|")
+        middle = {key: statistics.median(values) for key, values in times.items()}
+        for key, value in middle.items():
+            print(f"| {key} | {value:.1f} | {middle['plain script'] / value:.2f} |")
+
+
+def cold() -> None:
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as name:
+        source, out = Path(name, "a.jpg"), Path(name, "out")
+        rng = np.random.default_rng(0)
+        small = Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8))
+        small.resize((500, 400), Image.Resampling.BICUBIC).save(source)
+        splits, imports, wholes = [], [], []
+        for number in range(5):
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-c", "import torch"], check=True)
+            imports.append(time.perf_counter() - begun)
+            command = ["-m", "srgan_cli", "upscale", source, "-o", f"{out}{number}"]
+            command += ["--model", "fidelity-x2"]
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True)
+            wholes.append(time.perf_counter() - begun)
+            split = subprocess.run(
+                [sys.executable, "-c", COLD_SPLIT, source, f"{name}/b.jpg"],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            splits.append([float(value) for value in split.stdout.split()])
+    torch_alone, whole = statistics.median(imports), statistics.median(wholes)
+    parts = [statistics.median(column) for column in zip(*splits, strict=True)]
+    names = ("import torch", "import srgan", "load the model", "enlarge", "write")
+    print("\n500×400, cold (median of 5)\n\n| | seconds |\n|---|---:|")
+    for label, seconds in zip(names, parts, strict=True):
+        print(f"| {label} | {seconds:.2f} |")
+    print(f"| the whole command | {whole:.2f} |")
+    goal = torch_alone + parts[3]
+    print(f"\na process that imports torch: {torch_alone:.2f} s; with the enlarging {goal:.2f} s;")
+    print(f"the whole command is {whole / goal:.2f} times that")
+
+
+def memory() -> None:
+    from memory import SCRIPT
+    from PIL import Image
+
+    print("\n| result, MP | canvas, MB | peak, MB |\n|---:|---:|---:|", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for side in (500, 1000, 2000, 4000, 8000):
+            source = folder / f"{side}.png"
+            Image.new("RGB", (side, side), (90, 120, 200)).save(source)
+            done = subprocess.run(
+                [sys.executable, "-c", SCRIPT, source, folder],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            result = 4 * side**2 / 1e6
+            print(f"| {result:.0f} | {4 * result:.0f} | {done.stdout.split()[0]} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    known = ("peak", "compact", "rrdb", "png", "jpg", "cold", "memory")
+    parser.add_argument("parts", nargs="+", choices=known)
+    parser.add_argument("--seconds", type=float, default=30, help="least time for each table")
+    parser.add_argument("--photograph", type=float, default=12, metavar="MP")
+    parser.add_argument("--photos", type=Path, default=Path("../shared/data/photos"))
+    parser.add_argument("--count", type=int, default=20, help="photographs from file to file")
+    parser.add_argument("--largest", type=float, default=12, metavar="MP")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    photographs_of = (chosen.photos, chosen.count, chosen.largest, chosen.rounds)
+    side = round((chosen.photograph * 1e6 / 12) ** 0.5)
+    parts: dict[str, Callable[[], None]] = {
+        "peak": peak,
+        "compact": lambda: network_alone(
+            "compact", [(256, 256), (3 * side, 4 * side)], chosen.seconds
+        ),
+        "rrdb": lambda: network_alone("rrdb", [(128, 128)], chosen.seconds),
+        "png": partial(from_file_to_file, "png", *photographs_of),
+        "jpg": partial(from_file_to_file, "jpg", *photographs_of),
+        "cold": cold,
+        "memory": memory,
+    }
+    for part in chosen.parts:
+        parts[part]()
+
+
+if __name__ == "__main__":
+    main()
