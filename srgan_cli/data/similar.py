@@ -8,7 +8,6 @@ many of these; so candidates are compared by their thumbnails.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -47,6 +46,8 @@ class Look:
         Args:
             pixels: H, W, 3, uint8.
         """
+        import imagehash  # Brings SciPy along, which takes most of a second.
+
         # imagehash filters with Lanczos, slowly if far: most of the way is gone in cheap steps.
         step = max(1, min(pixels.shape[:2]) // (4 * _HASHED_SIDE))
         rows = np.asarray(Image.fromarray(pixels[::step]).convert("L"))

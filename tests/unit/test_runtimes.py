@@ -7,10 +7,10 @@ from torch import nn
 from srgan_cli.config import GeneratorConfig, preset
 from srgan_cli.engine import runtimes
 from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.models import Generator
 from srgan_cli.engine.ncnn import UnsupportedError, to_ncnn
 from srgan_cli.engine.runtimes import NcnnRuntime, TorchRuntime, open_runtime
 from srgan_cli.errors import UsageError
+from tests.toolbox import random_generator
 
 CPU = Amp.create(torch.device("cpu"), "fp32")
 
@@ -62,8 +62,7 @@ class Pooled(Chain):
 
 
 def generator_of(config):
-    torch.manual_seed(0)
-    return Generator(config).eval().requires_grad_(False)
+    return random_generator(config).eval().requires_grad_(False)
 
 
 NETWORKS = {f"{c.upsampler}-x{c.scale}": lambda c=c: generator_of(c) for c in GENERATORS}

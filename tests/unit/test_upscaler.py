@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from srgan_cli.config import GeneratorConfig
 from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.models import Generator
 from srgan_cli.engine.runtimes import TorchRuntime
 from srgan_cli.engine.tiling import Tiling
 from srgan_cli.engine.upscaler import Upscaler
@@ -17,14 +16,14 @@ from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.tensors import from_picture, to_pixels
 from srgan_cli.observer import SilentBar
 from tests.conftest import synthetic_photograph
+from tests.toolbox import random_generator
 
 SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 FOLDING = GeneratorConfig(2, 8, 8, 1, 1, 2, 0.2, "nearest")
 
 
-def random_generator(config=SMALL):
-    torch.manual_seed(0)
-    return Generator(config).eval().requires_grad_(False)
+def a_generator(config=SMALL):
+    return random_generator(config).eval().requires_grad_(False)
 
 
 def upscaler(generator, precision="fp32", **options):
@@ -41,7 +40,7 @@ def enlarged(upscaler, picture):
     "error", [MemoryError(), torch.OutOfMemoryError("x"), RuntimeError("can't allocate memory")]
 )
 def test_tile_that_does_not_fit_into_memory_is_halved_until_it_does(config, error, monkeypatch):
-    generator = random_generator(config)
+    generator = a_generator(config)
     picture = synthetic_photograph(150, 90)
     whole = to_pixels(generator(from_picture(picture))).astype(int)
     run, sides = TorchRuntime.run, []
@@ -69,7 +68,7 @@ def test_memory_that_does_not_suffice_for_the_smallest_tile_is_named(monkeypatch
 
     monkeypatch.setattr(TorchRuntime, "run", full)
     with pytest.raises(ResourceError, match="out of memory for a tile"):
-        enlarged(upscaler(random_generator()), synthetic_photograph(150, 90))
+        enlarged(upscaler(a_generator()), synthetic_photograph(150, 90))
 
 
 def test_other_failures_of_the_network_are_not_taken_for_lack_of_memory(monkeypatch):
@@ -78,11 +77,11 @@ def test_other_failures_of_the_network_are_not_taken_for_lack_of_memory(monkeypa
 
     monkeypatch.setattr(TorchRuntime, "run", broken)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        enlarged(upscaler(random_generator()), synthetic_photograph(20, 20))
+        enlarged(upscaler(a_generator()), synthetic_photograph(20, 20))
 
 
 def test_half_precision_tile_that_overflows_is_redone_in_fp32():
-    generator = random_generator()
+    generator = a_generator()
     with torch.no_grad():  # Features beyond the 65,504 of fp16 that the next layer undoes.
         generator.conv_body.weight *= 1e6
         generator.conv_body.bias *= 1e6
@@ -97,7 +96,7 @@ def test_half_precision_tile_that_overflows_is_redone_in_fp32():
 
 
 def test_tta_is_the_mean_over_all_eight_orientations():
-    generator = random_generator()
+    generator = a_generator()
     picture = synthetic_photograph(30, 22)
     results = []
     for quarters, mirrored in product(range(4), (False, True)):
@@ -112,7 +111,7 @@ def test_tta_is_the_mean_over_all_eight_orientations():
 
 @pytest.mark.parametrize("config", [SMALL, FOLDING], ids=["pixelshuffle", "folding"])
 def test_tta_of_a_turned_picture_is_the_turned_result_and_tiles_leave_no_seams(config):
-    generator = random_generator(config)
+    generator = a_generator(config)
     picture = synthetic_photograph(64, 48)
     whole = enlarged(upscaler(generator, tile=64, tta=True), picture)
     tiled = enlarged(upscaler(generator, tile=16, tta=True), picture)
