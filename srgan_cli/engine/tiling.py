@@ -34,7 +34,7 @@ class Tiling:
     @property
     def smallest(self) -> int:
         """Side under which a tile is not halved any more."""
-        return self.overlap + max(16, self.align)
+        return self.overlap + _rounded_up(16, self.align)
 
     def halved(self, side: int) -> int:
         """Return the tile whose middle is half as long as that of one of this side."""
