@@ -78,13 +78,13 @@ def test_logged_totals_are_the_weighted_sums_of_their_terms(observer):
 
 
 @pytest.mark.usefixtures("prepared")
-def test_pixel_loss_falls_and_the_network_beats_its_start(observer):
-    config = tiny(steps=80, pretrain=1, batch=4, ema=0.9, learning_rate=2e-3)
-    report = engine.train(config, observer)
-    losses = [record["pixel"] for record in metrics(report.run) if "pixel" in record]
-    assert losses[-1] < 0.75 * losses[0]
-    untrained = engine.train(replace(config, steps=1, learning_rate=1e-9), observer)
-    assert report.scores.psnr > untrained.scores.psnr + 1
+def test_network_learns_to_beat_its_start_and_bicubic(observer):
+    config = tiny(steps=120, pretrain=1, batch=4, ema=0.9, learning_rate=1e-3, warmup=30)
+    trained = engine.train(config, observer).scores
+    untrained = engine.train(replace(config, steps=1, learning_rate=1e-9), observer).scores
+    # It starts as the bilinear enlargement, which is below bicubic.
+    assert untrained.psnr < trained.bicubic_psnr < trained.psnr
+    assert trained.psnr > untrained.psnr + 0.5
 
 
 @pytest.mark.usefixtures("prepared")
