@@ -136,8 +136,8 @@ def main() -> None:
             results = [measured(work, room) for _ in range(rounds)]
             wall, cpu = (statistics.median(values) for values in zip(*results, strict=True))
             print(
-                f"{name:20s} {amount:6.0f} MP {wall:6.1f} s ({cpu:6.1f} s of processor)"
-                f" {amount / wall:7.1f} MP/s",
+                f"{name:20s} {amount:6.0f} MP {wall:6.1f} s {amount / wall:7.1f} MP/s;"
+                f" {cpu:6.1f} s of processor {amount / cpu:7.1f} MP/s",
                 flush=True,
             )
 
