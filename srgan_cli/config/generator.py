@@ -31,6 +31,9 @@ class GeneratorConfig:
     upsampler: Upsampler
     """``pixelshuffle``: one convolution at LR size, added to the bilinear enlargement.
     ``nearest``: ESRGAN's nearest-neighbour doublings, each with a convolution."""
+    unshuffle: int | None = None
+    """``nearest`` only: pixels per side that are folded into channels before the trunk.
+    None is what Real-ESRGAN's weights of the scale have: 4 at ×1, 2 at ×2, else 1."""
 
     def __post_init__(self) -> None:
         """Check every number."""
@@ -44,6 +47,25 @@ class GeneratorConfig:
             raise out_of_range("residual_scale", self.residual_scale, "above 0, at most 1")
         if self.upsampler not in ("pixelshuffle", "nearest"):
             raise out_of_range("upsampler", self.upsampler, "pixelshuffle or nearest")
+        if self.unshuffle is not None:
+            self._check_unshuffle(self.unshuffle)
+
+    def _check_unshuffle(self, fold: int) -> None:
+        if (
+            not isinstance(fold, int)
+            or fold not in (1, 2, 4)
+            or (self.upsampler != "nearest" and fold != 1)
+        ):
+            raise out_of_range("unshuffle", fold, "1, 2 or 4, and 1 with pixelshuffle")
+        if fold * self.scale not in (1, 2, 3, 4, 8):
+            raise out_of_range("unshuffle", fold, "such that scale × unshuffle is 8 or less")
+
+    @property
+    def fold(self) -> int:
+        """Pixels per side that are folded into channels before the trunk."""
+        if self.unshuffle is not None:
+            return self.unshuffle
+        return {1: 4, 2: 2}.get(self.scale, 1) if self.upsampler == "nearest" else 1
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

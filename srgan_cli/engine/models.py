@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
 from srgan_cli.config import GeneratorConfig
+from srgan_cli.engine.network import Network
 
 _SLOPE = 0.2
 
@@ -59,7 +60,7 @@ class RRDB(nn.Module):
         return x + self.residual_scale * features
 
 
-class Generator(nn.Module):
+class Generator(Network):
     """Restores an HR picture from an LR one.
 
     A first convolution, a trunk of dense residual blocks inside one long skip
@@ -76,10 +77,7 @@ class Generator(nn.Module):
         self.config = config
         channels = config.channels
         block = DenseResidualBlock if config.dense_blocks == 1 else RRDB
-        self.unshuffle = 1
-        if config.upsampler == "nearest":
-            self.unshuffle = {1: 4, 2: 2}.get(config.scale, 1)
-        self.conv_first = _conv(3 * self.unshuffle**2, channels)
+        self.conv_first = _conv(3 * config.fold**2, channels)
         self.body = nn.Sequential(*(block(config) for _ in range(config.num_blocks)))
         self.conv_body = _conv(channels, channels)
         if config.upsampler == "pixelshuffle":
@@ -96,8 +94,9 @@ class Generator(nn.Module):
 
     @property
     def _factors(self) -> list[int]:
-        """Enlargement before each ``conv_up``: published weights always have ×2 twice."""
-        return {3: [3], 8: [2, 2, 2]}.get(self.config.scale, [2, 2])
+        """Enlargement before each ``conv_up``, which undoes the folding too."""
+        total = self.config.scale * self.config.fold
+        return [3] if total == 3 else [2] * (total.bit_length() - 1)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Enlarge a batch.
@@ -123,7 +122,7 @@ class Generator(nn.Module):
 
     def _enlarge(self, lr: Tensor) -> Tensor:
         height, width = lr.shape[-2:]
-        fold = self.unshuffle
+        fold = self.config.fold
         if fold > 1:
             # Sides that do not divide are continued by their last pixels, and cut off below.
             lr = F.pad(lr, (0, -width % fold, 0, -height % fold), mode="replicate")
@@ -136,13 +135,31 @@ class Generator(nn.Module):
         return sr[..., : height * self.config.scale, : width * self.config.scale]
 
     @property
+    def scale(self) -> int:
+        """Factor per side."""
+        return self.config.scale
+
+    @property
+    def architecture(self) -> str:
+        """``RRDBNet`` where the published network has the same layers, else our own name."""
+        config = self.config
+        if config.upsampler == "nearest" and config.dense_blocks > 1:
+            return "RRDBNet"
+        return "dense residual"
+
+    @property
+    def align(self) -> int:
+        """Folding starts anew at every such pixel."""
+        return self.config.fold
+
+    @property
     def receptive_radius(self) -> int:
         """LR pixels that an output pixel depends on, to each side of its own."""
         config = self.config
         radius = 2 + config.num_blocks * config.dense_blocks * config.num_convs
         if config.upsampler == "pixelshuffle":
             return radius + 1  # conv_last; the bilinear skip reaches 1.
-        return (radius + self._radius_after_trunk) * self.unshuffle
+        return (radius + self._radius_after_trunk) * config.fold
 
     @property
     def _radius_after_trunk(self) -> int:

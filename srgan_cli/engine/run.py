@@ -23,7 +23,7 @@ from srgan_cli.data.workers import num_cores
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.checkpoint import CHECKPOINT_FILE, Checkpoint
 from srgan_cli.engine.interrupts import interrupts_held_back
-from srgan_cli.engine.models import num_parameters
+from srgan_cli.engine.models import Generator, num_parameters
 from srgan_cli.engine.perceptual import load_perceptual
 from srgan_cli.engine.schedule import Phase, plan_phases
 from srgan_cli.engine.trainer import Terms, Trainer
@@ -201,7 +201,7 @@ class _Run:
         model = load_model(source)
         wanted = self.trainer.generator.config
         require_scale(model, wanted.scale)
-        if model.generator.config != wanted:
+        if not isinstance(model.generator, Generator) or model.generator.config != wanted:
             raise UsageError(
                 f"{source.name} is not a {self.config.preset} generator",
                 hint="pass the --preset that the weights were trained with",

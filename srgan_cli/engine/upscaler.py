@@ -51,7 +51,7 @@ class Upscaler:
         tta: bool = False,
     ) -> None:
         self.model, self.amp = model, amp
-        network, align = model.generator, model.generator.unshuffle
+        network, align = model.generator, model.generator.align
         self._tiling = plan_tiles(
             network, radius=network.receptive_radius, align=align, device=amp.device, tile=tile
         )

@@ -3,25 +3,25 @@
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from srgan_cli.config import GeneratorConfig
+from srgan_cli.engine.foreign import load_with_spandrel
 from srgan_cli.engine.models import Generator
+from srgan_cli.engine.network import Network
+from srgan_cli.engine.recognise import build_generator, fill, is_discriminator, recognise
+from srgan_cli.engine.tensor_files import HEADER_KEY, HINT, TensorFile, read_tensors
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.paths import runs_dir, written_beside
 
 WEIGHTS_FILE = "weights.safetensors"
 BUNDLED = ("fidelity-x2",)
-
-_HEADER_KEY = "srgan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,19 @@ class ModelSource:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A generator ready to run, with what its file says of it."""
+    """A network ready to run, with what its file says of it."""
 
     source: ModelSource
-    generator: Generator
+    generator: Network
     trained: Mapping[str, Any]
-    """How it was trained: steps, data, seed, scores."""
+    """How it was trained: steps, data, seed, scores; empty for weights that others made."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Licence, origin and the like, as the shelf keeps them."""
 
     @property
     def scale(self) -> int:
         """Factor per side."""
-        return self.generator.config.scale
+        return self.generator.scale
 
 
 def save_weights(path: Path, generator: Generator, trained: Mapping[str, Any]) -> None:
@@ -57,49 +59,68 @@ def save_weights(path: Path, generator: Generator, trained: Mapping[str, Any]) -
     Raises:
         OSError: The disk is full or the folder cannot be written.
     """
-    header = {"generator": asdict(generator.config), "trained": dict(trained)}
-    tensors = {key: value.contiguous() for key, value in generator.state_dict().items()}
+    save_tensors(path, generator.state_dict(), {"trained": dict(trained)} | rebuilt_from(generator))
+
+
+def rebuilt_from(network: Network) -> dict[str, Any]:
+    """Return what a header must hold for :func:`load_model` to rebuild a network."""
+    # Other networks are told from the names of their parameters.
+    return {"generator": asdict(network.config)} if isinstance(network, Generator) else {}
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write a safetensors file with a header of our own, in one step."""
+    contiguous = {key: value.contiguous() for key, value in tensors.items()}
     with written_beside(path) as temporary:
-        save_file(tensors, temporary, {"format": "pt", _HEADER_KEY: json.dumps(header)})
+        save_file(contiguous, temporary, {"format": "pt", HEADER_KEY: json.dumps(header)})
 
 
 def load_model(source: ModelSource) -> Model:
-    """Rebuild a generator from its weights file, in fp32 on the CPU, for inference.
+    """Rebuild a network from its weights file, in fp32 on the CPU, for inference.
+
+    The header of our own files says which network it is; in others it is told from the
+    names and shapes of the parameters, at last by spandrel.
 
     Raises:
-        WeightsError: The file is damaged, or not weights of this program.
+        WeightsError: The file is damaged, or holds the weights of no network that enlarges
+            pictures.
     """
-    hint = "choose a run, a bundled model or a file that srgan train wrote"
-    if not source.path.is_file():
-        raise WeightsError(f"{source.path}: no such file", hint=hint)
-    try:
-        with safe_open(source.path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[_HEADER_KEY])
-            config = GeneratorConfig.from_dict(header["generator"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise WeightsError(f"{source.path}: no generator of srgan in it", hint=hint) from error
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{source.path}: {error}", hint=hint) from error
-    if config.num_blocks * config.dense_blocks * config.num_convs > len(tensors):
-        # Found before it is built: a made-up header can ask for a thousand million layers.
-        raise WeightsError(f"{source.path}: weights do not fit their own header", hint=hint)
-    with torch.device("meta"):
-        generator = Generator(config)
-    _load_strictly(generator, tensors, source.path)
-    return Model(source, generator.eval().requires_grad_(False), header.get("trained", {}))
+    file = read_tensors(source.path)
+    header = file.header or {}
+    network = _build(file)
+    about = {key: value for key, value in header.items() if key not in {"generator", "trained"}}
+    trained = header.get("trained", {})
+    return Model(source, network.eval().requires_grad_(False), trained, about)
 
 
-def _load_strictly(generator: Generator, tensors: Mapping[str, Tensor], path: Path) -> None:
-    try:
-        generator.load_state_dict(
-            {key: value.float() for key, value in tensors.items()}, assign=True
-        )
-    except RuntimeError as error:
-        problem = str(error).splitlines()[1].strip()
+def _build(file: TensorFile) -> Network:
+    shapes = {key: value.shape for key, value in file.tensors.items()}
+    if file.header is not None and "generator" in file.header:
+        network: Network = _generator_of(file.header["generator"], len(shapes), file.path)
+        fill(network, file.tensors, {}, file.path)
+        return network
+    if is_discriminator(shapes):
         raise WeightsError(
-            f"{path}: weights do not fit their own header: {problem}", hint="the file is damaged"
-        ) from error
+            f"{file.path}: a discriminator, which only judges pictures",
+            hint="pass the generator that was trained with it",
+        )
+    recognised = recognise(shapes)
+    if recognised is None:
+        return load_with_spandrel(file.tensors, file.path)
+    fill(recognised.network, file.tensors, recognised.names, file.path)
+    return recognised.network
+
+
+def _generator_of(values: Any, num_tensors: int, path: Path) -> Generator:
+    """Rebuild what a header describes."""
+    try:
+        config = GeneratorConfig.from_dict(values)
+    except (TypeError, UsageError) as error:
+        raise WeightsError(f"{path}: no generator of srgan in it", hint=HINT) from error
+    try:
+        return build_generator(config, num_tensors)
+    except ValueError as error:
+        raise WeightsError(f"{path}: weights do not fit their own header", hint=HINT) from error
 
 
 def find_model(spec: str | None, scale: int | None) -> ModelSource:

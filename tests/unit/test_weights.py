@@ -129,8 +129,8 @@ def _header(**changes):
     "header",
     [
         "no JSON",
+        "[" * 100_000,
         [],
-        {},
         {"generator": None},
         {"generator": {"scale": 2}},
         _header(norm="batch"),
@@ -156,9 +156,15 @@ def test_weights_that_do_not_fit_their_header_are_refused(generator, path):
     missing = {key: value for key, value in complete.items() if key != "conv_body.bias"}
     extra = complete | {"more": torch.zeros(1)}
     reshaped = complete | {"conv_body.bias": torch.zeros(9)}
-    for tensors in (missing, extra, reshaped):
+    halved = complete | {"conv_body.bias": torch.zeros(8, dtype=torch.int32)}
+    for tensors, problem in (
+        (missing, "conv_body.bias of this dense residual is missing"),
+        (extra, "more is surplus"),
+        (reshaped, "conv_body.bias is 9, not 8"),
+        (halved, "conv_body.bias holds int32"),
+    ):
         _resave(path, tensors=tensors, header=_header())
-        assert "do not fit" in _refusal(path)
+        assert problem in _refusal(path)
 
 
 def test_a_failed_save_keeps_the_old_weights(generator, path, monkeypatch):
