@@ -27,6 +27,11 @@ def runs_dir() -> Path:
     return home() / "runs"
 
 
+def models_dir() -> Path:
+    """Return the shelf: the folder that ``srgan models`` keeps weights in."""
+    return home() / "models"
+
+
 def downloads_dir() -> Path:
     """Return the folder for weights fetched from the network."""
     return home() / "downloads"

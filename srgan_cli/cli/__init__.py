@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from srgan_cli import __version__
-from srgan_cli.cli import evaluate, prepare, train, upscale
+from srgan_cli.cli import evaluate, models, prepare, train, upscale
 from srgan_cli.cli.exit_codes import ExitCode, exit_code
 from srgan_cli.cli.render import show_error, show_failure
 from srgan_cli.errors import SrganError
@@ -24,6 +24,7 @@ app.command("prepare")(prepare.prepare)
 app.command("train")(train.train)
 app.command("upscale")(upscale.upscale)
 app.command("eval")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
 
 
 def _show_version(wanted: bool) -> None:

@@ -16,8 +16,8 @@ ModelOption = Annotated[
         "--model",
         "-n",
         metavar="NAME|FILE",
-        help="Run, bundled model or weights file. [dim]Default: the newest run, "
-        "else the bundled model.[/]",
+        help="Model of [bold]srgan models list[/], part of its name, or a .safetensors or "
+        ".pth file. [dim]Default: the newest run, else the bundled model.[/]",
         show_default=False,
     ),
 ]

@@ -15,14 +15,24 @@ from srgan_cli.engine.evaluator import (
     EvalReport,
     evaluate,
 )
+from srgan_cli.engine.library import (
+    ModelInfo,
+    ModelList,
+    add_model,
+    choose_default,
+    list_models,
+    remove_model,
+    show_model,
+)
 from srgan_cli.engine.models import Generator
 from srgan_cli.engine.protocol import Metric, Protocol
 from srgan_cli.engine.run import TrainReport, train
 from srgan_cli.engine.scores import PictureScores, SetScores
+from srgan_cli.engine.shelf import defaults, find_model, set_default
 from srgan_cli.engine.upscale import Upscaled, UpscaleReport, upscale
 from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.validation import Scores
-from srgan_cli.engine.weights import Model, ModelSource, find_model, load_model
+from srgan_cli.engine.weights import Model, ModelSource, load_model
 
 __all__ = [
     "Comparison",
@@ -36,6 +46,8 @@ __all__ = [
     "Generator",
     "Metric",
     "Model",
+    "ModelInfo",
+    "ModelList",
     "ModelSource",
     "PictureScores",
     "PrepareReport",
@@ -47,11 +59,18 @@ __all__ = [
     "UpscaleReport",
     "Upscaled",
     "Upscaler",
+    "add_model",
+    "choose_default",
+    "defaults",
     "estimate",
     "evaluate",
     "find_model",
+    "list_models",
     "load_model",
     "prepare",
+    "remove_model",
+    "set_default",
+    "show_model",
     "train",
     "upscale",
 ]

@@ -9,8 +9,9 @@ from typing import Literal
 from srgan_cli.config import EvalConfig
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.evalsets import Frame
+from srgan_cli.engine.shelf import find_model
 from srgan_cli.engine.upscaler import Upscaler
-from srgan_cli.engine.weights import Model, find_model, load_model, require_scale
+from srgan_cli.engine.weights import Model, load_model, require_scale
 from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.resize import Kernel, enlarge

@@ -9,8 +9,9 @@ import numpy as np
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.batch import Failed, Job, plan_batch
 from srgan_cli.engine.enlarge import num_passes
+from srgan_cli.engine.shelf import find_model_for_factor
 from srgan_cli.engine.upscaler import Upscaler, load_upscaler
-from srgan_cli.engine.weights import ModelSource, find_model_for_factor
+from srgan_cli.engine.weights import ModelSource
 from srgan_cli.observer import Observer, SilentBar
 
 

@@ -79,10 +79,9 @@ def fill(
 
     Raises:
         WeightsError: A parameter is missing, surplus, of another shape, or holds no
-            floating-point numbers. The message names it as the file does.
+            floating-point numbers. The message names it.
     """
     wanted = {key: value.shape for key, value in network.state_dict().items()}
-    old_names = {new: old for old, new in names.items()}
     for key, tensor in tensors.items():
         shape = wanted.get(names.get(key, key))
         if shape is None:
@@ -94,12 +93,13 @@ def fill(
             )
         if tensor.dtype not in _FLOATS:
             kind = str(tensor.dtype).removeprefix("torch.")
-            raise WeightsError(f"{path}: {key} holds {kind}, not floats", hint=_HINT)
+            raise WeightsError(
+                f"{path}: {key} of {_kind(network)} holds {kind}, not floats", hint=_HINT
+            )
     present = {names.get(key, key) for key in tensors}
     for key in wanted:
         if key not in present:
-            name = old_names.get(key, key)
-            raise WeightsError(f"{path}: {name} of {_kind(network)} is missing", hint=_HINT)
+            raise WeightsError(f"{path}: {key} of {_kind(network)} is missing", hint=_HINT)
     values = {names.get(key, key): value.float().contiguous() for key, value in tensors.items()}
     network.load_state_dict(values, assign=True)
 

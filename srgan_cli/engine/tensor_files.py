@@ -58,17 +58,6 @@ def read_tensors(path: Path) -> TensorFile:
     return _read_safetensors(path)
 
 
-def read_header(path: Path) -> tuple[Mapping[str, Any] | None, Mapping[str, torch.Size]]:
-    """Read the header of a safetensors file: what srgan wrote there, and every shape.
-
-    Raises:
-        WeightsError: It is no safetensors file.
-    """
-    with _refusing(path), safe_open(path, framework="pt") as file:
-        shapes = {key: torch.Size(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-        return _header(file.metadata(), path), shapes
-
-
 def _read_safetensors(path: Path) -> TensorFile:
     with _refusing(path), safe_open(path, framework="pt") as file:
         header = _header(file.metadata(), path)
@@ -106,25 +95,29 @@ def _header(metadata: Mapping[str, str] | None, path: Path) -> Mapping[str, Any]
 
 
 def _read_pickle(path: Path) -> object:
-    _require_uncompressed(path)
+    _require_plain_archive(path)
     try:
-        with warnings.catch_warnings():
+        # A file that is open: given a name, PyTorch goes by its ending.
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # Old formats are nothing that a user can change.
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # Unpickling fails in many ways; none of them runs code.
         raise WeightsError(f"{path}: {_refusal(error)}", hint=_pickle_hint(error)) from error
 
 
-def _require_uncompressed(path: Path) -> None:
-    """Refuse an archive that grows when it is read; PyTorch stores numbers as they are."""
+def _require_plain_archive(path: Path) -> None:
+    """Refuse an archive that holds a program, or that grows when it is read."""
     if not zipfile.is_zipfile(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
+            entries = archive.infolist()
     except (OSError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path}: damaged: {error}", hint=HINT) from error
-    if size > path.stat().st_size:
+    if any("/code/" in entry.filename for entry in entries):
+        raise WeightsError(f"{path}: a TorchScript program, not weights alone", hint=HINT)
+    # PyTorch stores numbers as they are.
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise WeightsError(f"{path}: a compressed archive, not weights", hint=HINT)
 
 
@@ -132,8 +125,6 @@ def _refusal(error: Exception) -> str:
     """Say in a line why a pickle was refused."""
     if match := re.search(r"GLOBAL (\S+)|Unsupported (?:global|class) (\S+)", str(error)):
         return f"refused, nothing in it was run: it asks for {match[1] or match[2]}"
-    if "TorchScript" in str(error):
-        return "refused: a TorchScript program, not weights alone"
     if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
         return "refused, nothing in it was run: it holds more than tensors"
     return "damaged, or no weights"

@@ -21,8 +21,9 @@ from srgan_cli.engine.drift import drift, require_drift
 from srgan_cli.engine.enlarge import enlarge_frame, result_size
 from srgan_cli.engine.ledger import Ledger, file_sha256, settings_sha256
 from srgan_cli.engine.ranks import Ranks, joined_ranks
+from srgan_cli.engine.shelf import find_model_for_factor
 from srgan_cli.engine.upscaler import Upscaler, load_upscaler
-from srgan_cli.engine.weights import ModelSource, find_model_for_factor
+from srgan_cli.engine.weights import ModelSource
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.imaging.decode import OpenPicture, open_picture
 from srgan_cli.imaging.encode import Painted, write_frames

@@ -1,10 +1,8 @@
-"""Generator weights: files that explain themselves, and how a command finds one."""
+"""Generator weights: files that explain themselves, and what others publish."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,9 @@ from srgan_cli.engine.network import Network
 from srgan_cli.engine.recognise import build_generator, fill, is_discriminator, recognise
 from srgan_cli.engine.tensor_files import HEADER_KEY, HINT, TensorFile, read_tensors
 from srgan_cli.errors import UsageError, WeightsError
-from srgan_cli.paths import runs_dir, written_beside
+from srgan_cli.paths import written_beside
 
 WEIGHTS_FILE = "weights.safetensors"
-BUNDLED = ("fidelity-x2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,44 +120,6 @@ def _generator_of(values: Any, num_tensors: int, path: Path) -> Generator:
         raise WeightsError(f"{path}: weights do not fit their own header", hint=HINT) from error
 
 
-def find_model(spec: str | None, scale: int | None) -> ModelSource:
-    """Find the weights that a command is to use.
-
-    Args:
-        spec: A file, a run's folder or name, or a bundled model's name. When None:
-            the newest run that has weights, else the bundled model.
-        scale: Factor per side that the bundled model must have; ×2 when None.
-
-    Raises:
-        WeightsError: Nothing fits.
-    """
-    if spec is None:
-        return _newest_run() or _bundled(f"fidelity-x{scale or 2}", "bundled; no run here yet")
-    if spec in BUNDLED:
-        return _bundled(spec, "as named")
-    for path in (runs_dir() / spec, Path(spec)):
-        if path.is_dir() and (path / WEIGHTS_FILE).is_file():
-            return ModelSource(path.name, path / WEIGHTS_FILE, "as named")
-        if path.is_file():
-            return ModelSource(path.name, path, "as named")
-    known = [*BUNDLED, *(path.parent.name for path in _run_weights())]
-    close = difflib.get_close_matches(spec, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(known)}"
-    raise WeightsError(f"no model or file is called {spec}", hint=hint)
-
-
-def find_model_for_factor(spec: str | None, factor: float | None) -> ModelSource:
-    """Find the weights for results of any size.
-
-    As :func:`find_model`, but a factor that no bundled model has chooses the one
-    whose result is reduced least: the smallest that reaches it, else the largest,
-    which is then applied more than once.
-    """
-    scales = sorted(int(name.rpartition("x")[2]) for name in BUNDLED)
-    best = next((scale for scale in scales if factor and scale >= factor), scales[-1])
-    return find_model(spec, best if factor else None)
-
-
 def require_scale(model: Model, scale: int | None) -> None:
     """Check that weights have the scale that was asked for.
 
@@ -172,25 +131,3 @@ def require_scale(model: Model, scale: int | None) -> None:
             f"{model.source.name}: trained for ×{model.scale}, but --scale is {scale}",
             hint=f"pass --scale {model.scale}, or choose other weights with --model",
         )
-
-
-def _newest_run() -> ModelSource | None:
-    weights = _run_weights()
-    if not weights:
-        return None
-    newest = max(weights, key=lambda path: path.stat().st_mtime_ns)
-    return ModelSource(newest.parent.name, newest, "the newest run")
-
-
-def _run_weights() -> list[Path]:
-    return sorted(runs_dir().glob(f"[!.]*/{WEIGHTS_FILE}"))
-
-
-def _bundled(name: str, reason: str) -> ModelSource:
-    if name not in BUNDLED:
-        raise WeightsError(
-            f"no bundled model is called {name}",
-            hint=f"bundled: {', '.join(BUNDLED)}; or train one: srgan train",
-        )
-    with as_file(files("srgan_cli") / "weights" / f"{name}.safetensors") as path:
-        return ModelSource(name, path, reason)

@@ -9,11 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from srgan_cli.config import PRESETS, preset
 from srgan_cli.engine.models import Generator
+from srgan_cli.engine.shelf import BUNDLED, find_model
 from srgan_cli.engine.weights import (
-    BUNDLED,
     WEIGHTS_FILE,
     ModelSource,
-    find_model,
     load_model,
     require_scale,
     save_weights,
@@ -161,7 +160,7 @@ def test_weights_that_do_not_fit_their_header_are_refused(generator, path):
         (missing, "conv_body.bias of this dense residual is missing"),
         (extra, "more is surplus"),
         (reshaped, "conv_body.bias is 9, not 8"),
-        (halved, "conv_body.bias holds int32"),
+        (halved, "conv_body.bias of this dense residual holds int32"),
     ):
         _resave(path, tensors=tensors, header=_header())
         assert problem in _refusal(path)
@@ -224,7 +223,7 @@ def test_a_model_is_found_by_run_name_bundled_name_folder_or_file(tmp_path):
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(("typo", "meant"), [("fidelty-x2", "fidelity-x2"), ("flower", "flowers")])
+@pytest.mark.parametrize(("typo", "meant"), [("fidelty-x2", "fidelity-x2"), ("flwers", "flowers")])
 def test_a_typo_suggests_the_nearest_name(typo, meant):
     _make_run("flowers", 0)
     with pytest.raises(WeightsError) as caught:

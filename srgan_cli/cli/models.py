@@ -1,0 +1,173 @@
+"""``srgan models``: the shelf."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srgan_cli.cli.exit_codes import ExitCode
+from srgan_cli.cli.options import JsonOption
+from srgan_cli.cli.progress import RichObserver
+from srgan_cli.cli.render import say, show_json, show_table
+from srgan_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from srgan_cli.engine import ModelInfo, ModelList
+
+app = typer.Typer(
+    help="Keep, describe, convert and blend models.",
+    rich_markup_mode="rich",
+    no_args_is_help=False,
+)
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="Model, part of its name, or weights file.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context) -> None:
+    """Keep, describe, convert and blend models.
+
+    A model is found by its name, by a part of its name that no other has, or as a file.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command("list")
+def list_(json: JsonOption = False) -> ExitCode:
+    """List every model that has a name: bundled, on the shelf, and your runs."""
+    from srgan_cli import engine
+
+    found = engine.list_models()
+    (show_json if json else _show_list)(found)
+    return ExitCode.OK
+
+
+@app.command()
+def show(name: Name, json: JsonOption = False) -> ExitCode:
+    """Show what a model is, costs, and says of itself."""
+    from srgan_cli import engine
+
+    (show_json if json else _show_model)(engine.show_model(name))
+    return ExitCode.OK
+
+
+@app.command()
+def add(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help=".safetensors, .pth or .pt.")],
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What to call it. [dim]Default: the file's name.[/]"),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Its licence, such as CC-BY-4.0.")
+    ] = None,
+    json: JsonOption = False,
+) -> ExitCode:
+    """Put a copy of a weights file on the shelf, under a name of its own.
+
+    Architecture and scale are read from the parameters; nothing in a .pth is ever run.
+
+    [bold]Examples[/]
+
+      srgan models add RealESRGAN_x4plus.pth --name x4plus --licence BSD-3-Clause
+      srgan upscale holiday/*.jpg -o out/ --model x4plus
+    """
+    from srgan_cli import engine
+
+    added = engine.add_model(path, name, licence, RichObserver())
+    (show_json if json else _show_model)(added)
+    return ExitCode.OK
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Full name.")],
+    json: JsonOption = False,
+) -> ExitCode:
+    """Take a model off the shelf. Runs and bundled models stay."""
+    from srgan_cli import engine
+
+    removed = engine.remove_model(name)
+    if json:
+        show_json(removed)
+    else:
+        say(f"removed: {removed.name}")
+    return ExitCode.OK
+
+
+@app.command()
+def default(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Model, or part of its name.")
+    ] = None,
+    clear: Annotated[
+        int | None, typer.Option(metavar="SCALE", help="Forget the default for a scale.")
+    ] = None,
+    json: JsonOption = False,
+) -> ExitCode:
+    """Choose the model that is taken when none is named, for its scale.
+
+    Without a name, show what has been chosen. Where nothing is chosen, the newest run
+    is taken, else the bundled model.
+    """
+    from srgan_cli import engine
+
+    if name is not None and clear is not None:
+        raise UsageError("--clear goes without a name", hint="leave one out")
+    if name is not None:
+        engine.choose_default(name)
+    if clear is not None:
+        engine.set_default(clear, None)
+    chosen = engine.defaults()
+    if json:
+        show_json(chosen)
+    else:
+        rows = [[f"×{scale}", chosen[scale]] for scale in sorted(chosen)]
+        show_table("defaults", {"scale": "right", "model": "left"}, rows)
+    return ExitCode.OK
+
+
+def _show_list(found: "ModelList") -> None:
+    rows = [
+        [
+            info.name + (" *" if info.default else ""),
+            info.kind,
+            info.summary.architecture,
+            f"×{info.summary.scale}",
+            f"{info.summary.parameters:,}",
+            f"{info.summary.macs_per_pixel / 1e3:,.0f} k",
+        ]
+        for info in found.models
+    ]
+    columns = {"model": "left", "kind": "left", "architecture": "left", "scale": "right"}
+    show_table("models", {**columns, "parameters": "right", "MACs/pixel": "right"}, rows)
+    if any(info.default for info in found.models):
+        say("* taken when none is named, for its scale")
+    for name, reason in found.unusable.items():
+        say(f"{name}: cannot be used: {reason}")
+
+
+def _show_model(info: "ModelInfo") -> None:
+    summary = info.summary
+    field = 2 * summary.receptive_radius + 1
+    rows = [
+        ["kind", info.kind + (", default for its scale" if info.default else "")],
+        ["architecture", summary.architecture],
+        ["scale", f"×{summary.scale}"],
+        ["parameters", f"{summary.parameters:,}"],
+        ["MACs per output pixel", f"{summary.macs_per_pixel:,.0f}"],
+        ["receptive field", f"{field}×{field} input pixels"],
+        ["licence", info.licence or "not stated"],
+        ["file", f"{info.path} ({info.size:,} bytes)"],
+        ["SHA-256", info.sha256],
+        *(["origin: " + key, str(value)] for key, value in info.origin.items()),
+        *(
+            ["trained: " + key.replace("_", " "), str(value)]
+            for key, value in info.trained.items()
+            if not isinstance(value, dict)
+        ),
+    ]
+    show_table(info.name, {"": "left", " ": "left"}, rows)

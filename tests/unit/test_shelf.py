@@ -1,0 +1,178 @@
+import dataclasses
+
+import pytest
+import torch
+
+from srgan_cli.config import PRESETS
+from srgan_cli.engine import add_model, choose_default, list_models, remove_model, show_model
+from srgan_cli.engine.models import Generator, num_parameters
+from srgan_cli.engine.published import SRVGGNetCompact
+from srgan_cli.engine.shelf import find_model, find_model_for_factor
+from srgan_cli.engine.weights import WEIGHTS_FILE, ModelSource, load_model, save_weights
+from srgan_cli.errors import UsageError, WeightsError
+from srgan_cli.observer import SilentObserver
+from srgan_cli.paths import models_dir, runs_dir
+
+SMALL = dataclasses.replace(PRESETS["compact"], channels=8, growth=4, num_blocks=1)
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Return a function that puts a small model on the shelf."""
+
+    def run(stem, scale=4, **options):
+        torch.manual_seed(0)
+        path = tmp_path / f"{stem}.pth"
+        torch.save({"params": SRVGGNetCompact(8, 2, scale).half().state_dict()}, path)
+        return add_model(path, options.get("name"), options.get("licence"), SilentObserver())
+
+    return run
+
+
+def make_run(name, scale=2):
+    path = runs_dir() / name / WEIGHTS_FILE
+    path.parent.mkdir(parents=True)
+    save_weights(path, Generator(dataclasses.replace(SMALL, scale=scale)), {"steps": 3})
+    return path
+
+
+def test_what_is_put_on_the_shelf_gives_the_same_pictures(put, tmp_path):
+    info = put("anime", licence="BSD-3-Clause")
+    original = load_model(ModelSource("", tmp_path / "anime.pth", "")).generator
+    kept = load_model(find_model("anime", None))
+    lr = torch.rand(1, 3, 8, 9)
+    assert torch.equal(kept.generator(lr), original(lr))
+    assert (info.kind, info.licence, info.summary.scale) == ("shelf", "BSD-3-Clause", 4)
+    assert info.summary.parameters == num_parameters(original)
+    assert info.origin["file"] == "anime.pth"
+    assert info.path.parent == models_dir()
+    assert [path.name for path in models_dir().iterdir()] == ["anime.safetensors"]
+
+
+def test_a_run_put_on_the_shelf_keeps_its_story():
+    info = add_model(make_run("mine"), "kept", None, SilentObserver())
+    assert info.trained == {"steps": 3}
+    assert load_model(find_model("kept", None)).generator.config == SMALL
+
+
+def test_macs_are_those_counted_by_hand(put):
+    weights = 8 * 27 + 2 * 8 * 72 + 48 * 72  # 3×3 convolutions: 3→8, twice 8→8, 8→48.
+    assert put("anime").summary.macs_per_pixel == pytest.approx(weights / 16)
+
+
+def test_what_does_not_load_is_not_put_on_the_shelf(tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save({"a": torch.zeros(3)}, path)
+    with pytest.raises(WeightsError):
+        add_model(path, None, None, SilentObserver())
+    assert not models_dir().exists()
+
+
+@pytest.mark.parametrize("name", ["fidelity-x2", "mine", "anime"])
+def test_a_name_that_is_taken_is_refused(put, name):
+    make_run("mine")
+    put("anime")
+    with pytest.raises(UsageError, match="already"):
+        put("other", name=name)
+    assert [path.name for path in models_dir().iterdir()] == ["anime.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden"])
+def test_no_name_leads_out_of_the_shelf(put, name):
+    with pytest.raises(UsageError):
+        put("x", name=name)
+    assert not models_dir().exists()
+
+
+def test_a_run_that_took_the_name_later_hides_nothing(put):
+    put("anime")
+    path = make_run("anime")
+    with pytest.raises(WeightsError, match="shelf and a run") as caught:
+        find_model("anime", None)
+    assert str(path) in caught.value.hint
+    assert find_model(str(path), None).path == path
+
+
+def test_part_of_a_name_is_enough_when_only_one_has_it(put):
+    put("realesr-anime-x4")
+    make_run("flowers")
+    assert find_model("ANIME", None).name == "realesr-anime-x4"
+    assert find_model("flow", None).name == "flowers"
+    with pytest.raises(WeightsError) as caught:
+        find_model("e", None)
+    assert "flowers" in caught.value.hint
+    assert "fidelity-x2" in caught.value.hint
+
+
+def test_a_full_name_is_preferred_to_a_part_of_another(put):
+    put("anime-x4")
+    put("anime-x4-plus")
+    assert find_model("anime-x4", None).name == "anime-x4"
+
+
+def test_the_default_of_a_scale_comes_before_runs_and_bundled_models(put):
+    make_run("newest")
+    put("anime")
+    assert find_model(None, None).name == "newest"
+    assert choose_default("ani").default
+    assert find_model(None, 4).name == "anime"
+    assert find_model(None, None).name == "anime"
+    assert find_model(None, 2).name == "newest"
+    assert find_model_for_factor(None, 3.5).name == "anime"
+    assert find_model_for_factor(None, 2).name == "newest"
+
+
+def test_the_latest_default_counts_where_no_scale_is_named(put):
+    put("anime")
+    choose_default("anime")
+    choose_default("fidelity-x2")
+    assert find_model(None, None).name == "fidelity-x2"
+    choose_default("anime")
+    assert find_model(None, None).name == "anime"
+
+
+def test_removing_the_default_goes_back_to_the_rule(put):
+    put("anime")
+    choose_default("anime")
+    remove_model("anime")
+    assert find_model(None, None).name == "fidelity-x2"
+    assert not list(models_dir().glob("*.safetensors"))
+
+
+def test_only_what_is_on_the_shelf_is_removed_and_by_its_full_name(put):
+    run = make_run("mine")
+    put("anime")
+    for name in ("mine", "fidelity-x2"):
+        with pytest.raises(UsageError):
+            remove_model(name)
+    for name in ("ani", "nothing"):
+        with pytest.raises(WeightsError):
+            remove_model(name)
+    assert run.is_file()
+    assert show_model("anime").kind == "shelf"
+
+
+def test_one_broken_file_does_not_cost_the_list(put):
+    put("anime")
+    (models_dir() / "broken.safetensors").write_bytes(b"nothing")
+    found = list_models()
+    assert [info.name for info in found.models] == ["fidelity-x2", "anime"]
+    assert list(found.unusable) == ["broken"]
+
+
+def test_any_file_can_be_shown(tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save(SRVGGNetCompact(8, 2, 3).state_dict(), path)
+    info = show_model(str(path))
+    assert (info.kind, info.summary.scale, info.licence) == ("file", 3, None)
+    with pytest.raises(UsageError, match="no name"):
+        choose_default(str(path))
+
+
+def test_a_damaged_list_of_defaults_is_named():
+    models_dir().mkdir(parents=True)
+    (models_dir() / "defaults.json").write_text("[1]")
+    with pytest.raises(WeightsError, match=r"defaults\.json"):
+        find_model(None, None)
