@@ -99,8 +99,8 @@ def by_ncnn(param, numbers, pixels):
     net.load_model(str(numbers))
     last = param.read_text().splitlines()[-1].split()
     extractor = net.create_extractor()
-    # A copy of its own: ncnn does not keep the array alive.
-    extractor.input("data", ncnn.Mat(np.ascontiguousarray(batch(pixels)[0].numpy())).clone())
+    lr = np.ascontiguousarray(batch(pixels)[0].numpy())  # ncnn does not keep it alive.
+    extractor.input("data", ncnn.Mat(lr))
     # Kind, name, number of inputs and of outputs, the inputs, the outputs.
     code, result = extractor.extract(last[4] if last[0] == "Interp" else "output")
     assert code == 0
