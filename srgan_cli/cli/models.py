@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srgan_cli.cli import publish
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption
 from srgan_cli.cli.progress import RichObserver
+from srgan_cli.cli.publish import Name
 from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.errors import UsageError
 
@@ -19,10 +21,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     no_args_is_help=False,
 )
-
-Name = Annotated[
-    str, typer.Argument(metavar="NAME|FILE", help="Model, part of its name, or weights file.")
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -64,6 +62,10 @@ def add(
     licence: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Its licence, such as CC-BY-4.0.")
     ] = None,
+    fidelity: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For GAN weights: the model they were trained from."),
+    ] = None,
     json: JsonOption = False,
 ) -> ExitCode:
     """Put a copy of a weights file on the shelf, under a name of its own.
@@ -77,7 +79,7 @@ def add(
     """
     from srgan_cli import engine
 
-    added = engine.add_model(path, name, licence, RichObserver())
+    added = engine.add_model(path, name, RichObserver(), licence=licence, fidelity=fidelity)
     (show_json if json else _show_model)(added)
     return ExitCode.OK
 
@@ -128,6 +130,11 @@ def default(
         rows = [[f"×{scale}", chosen[scale]] for scale in sorted(chosen)]
         show_table("defaults", {"scale": "right", "model": "left"}, rows)
     return ExitCode.OK
+
+
+app.command()(publish.export)
+app.command()(publish.blend)
+app.command()(publish.card)
 
 
 def _show_list(found: "ModelList") -> None:

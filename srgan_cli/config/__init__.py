@@ -4,6 +4,7 @@ from srgan_cli.config.checks import SCALES, Precision, RuntimeName, require_plai
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.file import read_options, to_toml
 from srgan_cli.config.generator import PRESETS, GeneratorConfig, Upsampler, preset
+from srgan_cli.config.models import ExportConfig, Target
 from srgan_cli.config.prepare import Action, PrepareConfig
 from srgan_cli.config.train import (
     Adversarial,
@@ -26,12 +27,14 @@ __all__ = [
     "Degrade",
     "DiscriminatorName",
     "EvalConfig",
+    "ExportConfig",
     "GeneratorConfig",
     "LossWeights",
     "PixelLoss",
     "Precision",
     "PrepareConfig",
     "RuntimeName",
+    "Target",
     "Schedule",
     "TrainConfig",
     "Upsampler",

@@ -6,6 +6,8 @@ observer and returns a frozen report.
 
 from srgan_cli.data.prepare import PrepareReport, prepare
 from srgan_cli.engine.batch import Failed
+from srgan_cli.engine.blend import blend_models
+from srgan_cli.engine.card import CardReport, write_card
 from srgan_cli.engine.comparison import Difference
 from srgan_cli.engine.contenders import Contender
 from srgan_cli.engine.discriminators import Discriminator, UNetDiscriminator
@@ -15,6 +17,7 @@ from srgan_cli.engine.evaluator import (
     EvalReport,
     evaluate,
 )
+from srgan_cli.engine.exported import ExportReport, export_model
 from srgan_cli.engine.library import (
     ModelInfo,
     ModelList,
@@ -35,6 +38,7 @@ from srgan_cli.engine.validation import Scores
 from srgan_cli.engine.weights import Model, ModelSource, load_model
 
 __all__ = [
+    "CardReport",
     "Comparison",
     "Contender",
     "Difference",
@@ -42,6 +46,7 @@ __all__ = [
     "Estimate",
     "EstimateReport",
     "EvalReport",
+    "ExportReport",
     "Failed",
     "Generator",
     "Metric",
@@ -60,10 +65,12 @@ __all__ = [
     "Upscaled",
     "Upscaler",
     "add_model",
+    "blend_models",
     "choose_default",
     "defaults",
     "estimate",
     "evaluate",
+    "export_model",
     "find_model",
     "list_models",
     "load_model",
@@ -73,4 +80,5 @@ __all__ = [
     "show_model",
     "train",
     "upscale",
+    "write_card",
 ]

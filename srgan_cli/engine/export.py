@@ -40,7 +40,7 @@ def to_onnx(network: Network, path: Path, *, fp16: bool = False) -> None:
     Raises:
         UsageError: The extra ``onnx`` is not installed.
     """
-    with _extra("onnx", "onnx", "onnxscript"), _quiet():
+    with _extra("onnx", "onnx", "onnxscript"), quiet():
         import onnx
         import onnxscript
 
@@ -65,7 +65,7 @@ def to_openvino(network: Network, path: Path, *, fp16: bool = False) -> None:
     Raises:
         UsageError: The extra ``openvino`` is not installed.
     """
-    with _extra("openvino", "openvino"), _quiet():
+    with _extra("openvino", "openvino"), quiet():
         import openvino
 
         model = openvino.convert_model(
@@ -78,7 +78,7 @@ def to_openvino(network: Network, path: Path, *, fp16: bool = False) -> None:
 
 def to_torchscript(network: Network, path: Path, *, fp16: bool = False) -> None:
     """Write a TorchScript program, for C++ and for programs that have no class of the network."""
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         module = _Half(network) if fp16 else network
         program = torch.jit.trace(module.eval(), torch.rand(_EXAMPLE))  # type: ignore[no-untyped-call]
         program.save(str(path))
@@ -111,7 +111,7 @@ def _extra(extra: str, *modules: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep exporters from talking: what they warn of is found by comparing results."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -92,7 +92,14 @@ def show_model(spec: str) -> ModelInfo:
     return _describe(source, kinds.get(source.path, "file"))
 
 
-def add_model(path: Path, name: str | None, licence: str | None, observer: Observer) -> ModelInfo:
+def add_model(
+    path: Path,
+    name: str | None,
+    observer: Observer,
+    *,
+    licence: str | None = None,
+    fidelity: str | None = None,
+) -> ModelInfo:
     """Put a copy of a weights file on the shelf, as safetensors.
 
     The numbers stay as they are; a pickle is opened for the last time.
@@ -100,8 +107,9 @@ def add_model(path: Path, name: str | None, licence: str | None, observer: Obser
     Args:
         path: ``.safetensors``, ``.pth`` or ``.pt``.
         name: What to call it; the file's name when None.
-        licence: Its licence, such as ``CC-BY-4.0``.
         observer: Hears what was found.
+        licence: Its licence, such as ``CC-BY-4.0``.
+        fidelity: For GAN weights, the model that they were trained from.
 
     Raises:
         UsageError: The name is taken or no name.
@@ -109,11 +117,7 @@ def add_model(path: Path, name: str | None, licence: str | None, observer: Obser
     """
     name = name or path.stem
     require_plain_name(name, "--name")
-    for entry in known_models():
-        if entry.name == name:
-            raise UsageError(
-                f"{name} is the name of a {entry.kind} model already", hint="choose another: --name"
-            )
+    require_free_name(name)
     file = read_tensors(path)
     model = load_model(ModelSource(name, path, "as named"))
     summary = summarise(model)
@@ -123,6 +127,7 @@ def add_model(path: Path, name: str | None, licence: str | None, observer: Obser
         "trained": dict(model.trained),
         **model.about,
         **({"licence": licence} if licence else {}),
+        **({"fidelity": find_model(fidelity, None).name} if fidelity else {}),
         "origin": {"file": path.name, "sha256": file_sha256(path)},
     }
     # What a header describes has our names for its parameters; others keep theirs.
@@ -130,6 +135,19 @@ def add_model(path: Path, name: str | None, licence: str | None, observer: Obser
     models_dir().mkdir(parents=True, exist_ok=True)
     save_tensors(models_dir() / f"{name}.safetensors", tensors, header)
     return show_model(name)
+
+
+def require_free_name(name: str) -> None:
+    """Refuse a name that a model has already.
+
+    Raises:
+        UsageError: One has.
+    """
+    for entry in known_models():
+        if entry.name == name:
+            raise UsageError(
+                f"{name} is the name of a {entry.kind} model already", hint="choose another: --name"
+            )
 
 
 def remove_model(name: str) -> ModelInfo:

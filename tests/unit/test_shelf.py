@@ -26,7 +26,9 @@ def put(tmp_path):
         torch.manual_seed(0)
         path = tmp_path / f"{stem}.pth"
         torch.save({"params": SRVGGNetCompact(8, 2, scale).half().state_dict()}, path)
-        return add_model(path, options.get("name"), options.get("licence"), SilentObserver())
+        return add_model(
+            path, options.get("name"), SilentObserver(), licence=options.get("licence")
+        )
 
     return run
 
@@ -52,7 +54,7 @@ def test_what_is_put_on_the_shelf_gives_the_same_pictures(put, tmp_path):
 
 
 def test_a_run_put_on_the_shelf_keeps_its_story():
-    info = add_model(make_run("mine"), "kept", None, SilentObserver())
+    info = add_model(make_run("mine"), "kept", SilentObserver())
     assert info.trained == {"steps": 3}
     assert load_model(find_model("kept", None)).generator.config == SMALL
 
@@ -66,7 +68,7 @@ def test_what_does_not_load_is_not_put_on_the_shelf(tmp_path):
     path = tmp_path / "x.pth"
     torch.save({"a": torch.zeros(3)}, path)
     with pytest.raises(WeightsError):
-        add_model(path, None, None, SilentObserver())
+        add_model(path, None, SilentObserver())
     assert not models_dir().exists()
 
 

@@ -1,0 +1,139 @@
+"""Weights between two others: network interpolation (ESRGAN, Wang et al. 2018, section 3.4).
+
+A network trained for fidelity and the one that adversarial training made of it lie close
+enough for every point between them to be a good network too: a dial between pictures that
+are true but soft and pictures that are sharp but partly invented.
+"""
+
+import copy
+from typing import Any
+
+from srgan_cli.config import require_plain_name
+from srgan_cli.engine.ledger import file_sha256
+from srgan_cli.engine.library import ModelInfo, require_free_name, show_model
+from srgan_cli.engine.network import Network
+from srgan_cli.engine.run import PRETRAIN_FILE
+from srgan_cli.engine.shelf import find_model, known_models
+from srgan_cli.engine.weights import (
+    WEIGHTS_FILE,
+    Model,
+    ModelSource,
+    load_model,
+    rebuilt_from,
+    save_tensors,
+)
+from srgan_cli.errors import UsageError, WeightsError
+from srgan_cli.observer import Observer
+from srgan_cli.paths import models_dir
+
+
+def interpolate(first: Model, second: Model, alpha: float) -> Network:
+    """Return the network with parameters (1 − alpha) · first + alpha · second.
+
+    Raises:
+        WeightsError: The two are not of the same architecture and sizes.
+    """
+    ours, theirs = first.generator.state_dict(), second.generator.state_dict()
+    same = rebuilt_from(first.generator) == rebuilt_from(second.generator)
+    kinds = [model.generator.architecture for model in (first, second)]
+    sizes = [{key: value.shape for key, value in state.items()} for state in (ours, theirs)]
+    if not same or kinds[0] != kinds[1] or sizes[0] != sizes[1]:
+        raise WeightsError(
+            f"{first.source.name} and {second.source.name} are networks of different sizes",
+            hint="blend a model with one that was trained from it",
+        )
+    network = copy.deepcopy(first.generator)
+    network.load_state_dict(
+        {key: (1 - alpha) * value + alpha * theirs[key] for key, value in ours.items()}
+    )
+    return network
+
+
+def require_alpha(alpha: float, option: str) -> None:
+    """Refuse a share outside [0, 1].
+
+    Raises:
+        UsageError: It is.
+    """
+    if not 0 <= alpha <= 1:
+        raise UsageError(f"{option} is {alpha}", hint="it must be from 0 to 1")
+
+
+def blend_models(
+    first: str, second: str, alpha: float, name: str | None, observer: Observer
+) -> ModelInfo:
+    """Put the weights between two models on the shelf.
+
+    Args:
+        first: The model at alpha 0.
+        second: The model at alpha 1.
+        alpha: Share of the second.
+        name: What to call the result; made of the three when None.
+        observer: Hears which models were taken.
+
+    Raises:
+        UsageError: alpha is out of range, or the name is taken.
+        WeightsError: A model cannot be used, or the two do not go together.
+    """
+    require_alpha(alpha, "--alpha")
+    sources = [find_model(spec, None) for spec in (first, second)]
+    name = name or f"{sources[0].name}-{sources[1].name}-{alpha:g}"
+    require_plain_name(name, "--name")
+    require_free_name(name)
+    models = [load_model(source) for source in sources]
+    network = interpolate(models[0], models[1], alpha)
+    observer.say(f"{1 - alpha:g} · {sources[0].name} + {alpha:g} · {sources[1].name}")
+    header: dict[str, Any] = {
+        **rebuilt_from(network),
+        "blend": {
+            "alpha": alpha,
+            "of": [{"name": source.name, "sha256": file_sha256(source.path)} for source in sources],
+        },
+    }
+    licences = {model.about.get("licence") for model in models}
+    if len(licences) == 1 and (licence := licences.pop()):
+        header["licence"] = licence
+    models_dir().mkdir(parents=True, exist_ok=True)
+    save_tensors(models_dir() / f"{name}.safetensors", network.state_dict(), header)
+    return show_model(name)
+
+
+def load_between(source: ModelSource, strength: float) -> Model:
+    """Load the weights between the fidelity and the GAN weights of a pair.
+
+    Args:
+        source: Either of the two.
+        strength: 0 is the fidelity weights, 1 the GAN weights.
+
+    Raises:
+        WeightsError: It is not one of a pair, or the two do not go together.
+    """
+    fidelity, gan = (load_model(one) for one in find_pair(source))
+    return Model(source, interpolate(fidelity, gan, strength), gan.trained, gan.about)
+
+
+def find_pair(source: ModelSource) -> tuple[ModelSource, ModelSource]:
+    """Find the fidelity and the GAN weights that a model is one of.
+
+    A pair is a run that has both phases; two models of which the second's header names
+    the first (``srgan models add --fidelity``); or two models that are called
+    ``fidelity-…`` and ``photo-…`` alike.
+
+    Raises:
+        WeightsError: The model is not one of a pair.
+    """
+    if source.path.name in {WEIGHTS_FILE, PRETRAIN_FILE}:
+        first, second = (source.path.with_name(name) for name in (PRETRAIN_FILE, WEIGHTS_FILE))
+        if first.is_file() and second.is_file():
+            return ModelSource(source.name, first, ""), ModelSource(source.name, second, "")
+    known = {entry.name: entry.source("of the pair") for entry in known_models()}
+    if (named := load_model(source).about.get("fidelity")) in known:
+        return known[named], source
+    kind, _, rest = source.name.partition("-")
+    names = (f"fidelity-{rest}", f"photo-{rest}")
+    if kind in {"fidelity", "photo"} and all(name in known for name in names):
+        return known[names[0]], known[names[1]]
+    raise WeightsError(
+        f"{source.name} has no other weights to go between",
+        hint="--strength needs a run of both phases, or fidelity-… and photo-… of one kind",
+    )
