@@ -45,6 +45,14 @@ def upscale(
         bool, typer.Option("--recursive", "-r", help="Search subfolders, and mirror them.")
     ] = False,
     model: ModelOption = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0..1",
+            help="Between true but soft (0) and sharp but partly invented (1), for models that "
+            "come as a pair of fidelity and GAN weights.",
+        ),
+    ] = None,
     scale: Annotated[
         float | None,
         typer.Option(
@@ -176,6 +184,7 @@ def upscale(
         in_place=in_place,
         recursive=recursive,
         model=model,
+        strength=strength,
         scale=scale,
         width=width,
         height=height,

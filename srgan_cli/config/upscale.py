@@ -21,6 +21,8 @@ class UpscaleConfig:
     """Take the pictures of subfolders too, and mirror these below ``output``."""
     model: str | None = None
     """Run, bundled model or weights file; the newest run, else the bundled model."""
+    strength: float | None = None
+    """Between the fidelity (0) and the GAN (1) weights of a pair; ``model`` as it is when None."""
     scale: float | None = None
     """Factor per side of the results; the weights' own when no size is given."""
     width: int | None = None
@@ -67,6 +69,8 @@ class UpscaleConfig:
                 "either --output or --in-place is needed, and not both",
                 hint="try: srgan upscale *.jpg -o out/",
             )
+        strength = self.strength
+        require(strength is None or 0 <= strength <= 1, "strength", strength, "from 0 to 1")
         self._check_sizes()
         self._check_format()
         require(self.tile is None or self.tile >= 16, "tile", self.tile, "at least 16")

@@ -12,9 +12,9 @@ from srgan_cli.config import require_plain_name
 from srgan_cli.engine.ledger import file_sha256
 from srgan_cli.engine.library import ModelInfo, require_free_name, show_model
 from srgan_cli.engine.network import Network
-from srgan_cli.engine.run import PRETRAIN_FILE
 from srgan_cli.engine.shelf import find_model, known_models
 from srgan_cli.engine.weights import (
+    PRETRAIN_FILE,
     WEIGHTS_FILE,
     Model,
     ModelSource,
@@ -110,6 +110,11 @@ def load_between(source: ModelSource, strength: float) -> Model:
     """
     fidelity, gan = (load_model(one) for one in find_pair(source))
     return Model(source, interpolate(fidelity, gan, strength), gan.trained, gan.about)
+
+
+def between_sha256(source: ModelSource, strength: float) -> str:
+    """Return what tells the weights of :func:`load_between` from others."""
+    return " ".join([*(file_sha256(one.path) for one in find_pair(source)), f"{strength!r}"])
 
 
 def find_pair(source: ModelSource) -> tuple[ModelSource, ModelSource]:

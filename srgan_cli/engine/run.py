@@ -29,6 +29,7 @@ from srgan_cli.engine.schedule import Phase, plan_phases
 from srgan_cli.engine.trainer import Terms, Trainer
 from srgan_cli.engine.validation import Scores, Validator
 from srgan_cli.engine.weights import (
+    PRETRAIN_FILE,
     WEIGHTS_FILE,
     ModelSource,
     load_model,
@@ -41,7 +42,6 @@ from srgan_cli.paths import runs_dir, write_text, written_beside
 
 CONFIG_FILE = "config.toml"
 METRICS_FILE = "metrics.jsonl"
-PRETRAIN_FILE = "pretrain.safetensors"
 EXAMPLES_FILE = "degradations.png"
 
 _STEPS_PER_RECORD = 10

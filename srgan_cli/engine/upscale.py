@@ -17,6 +17,8 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.data.workers import num_cores
 from srgan_cli.engine.batch import Failed, Job, plan_batch, share_of
 from srgan_cli.engine.concurrent import Room, StoppableBar, in_threads
+from srgan_cli.engine.batch import Failed, Job, plan_batch
+from srgan_cli.engine.blend import between_sha256
 from srgan_cli.engine.drift import drift, require_drift
 from srgan_cli.engine.enlarge import enlarge_frame, result_size
 from srgan_cli.engine.ledger import Ledger, file_sha256, settings_sha256
@@ -99,6 +101,20 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         # torchrun ends all processes as soon as one ends with an exit code other than 0,
         # which is what a picture that cannot be read leads to.
         among.wait()
+    source = find_model_for_factor(config.model, config.scale)
+    upscaler = load_upscaler(source, config, observer)
+    plan = plan_batch(config, upscaler.model.scale)
+    batch = _Batch(config, upscaler, observer, settings=_settings(config, source))
+    for failure in plan.failed:
+        batch.fail(failure)
+    total = sum(job.header.megapixels for job in plan.jobs)
+    with (
+        _ledgers(plan.jobs) as ledgers,
+        observer.bar("upscaling", total=total, unit="MP") as bar,
+    ):
+        for number, job in enumerate(plan.jobs, start=1):
+            bar.advance(0, picture=f"{number}/{len(plan.jobs)}")
+            batch.run(job, ledgers[job.folder], bar)
     return UpscaleReport(
         source,
         upscaler.model.scale,
@@ -108,7 +124,7 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
     )
 
 
-def _settings(config: UpscaleConfig, weights_sha256: str) -> str:
+def _settings(config: UpscaleConfig, source: ModelSource) -> str:
     """Hash what the pixels and bytes of a result depend on."""
     names = ("scale", "width", "height", "max_side", "ext", "quality", "background")
     values = {name: getattr(config, name) for name in names}
@@ -116,6 +132,11 @@ def _settings(config: UpscaleConfig, weights_sha256: str) -> str:
     if config.tta:
         values["tta"] = True
     return settings_sha256(values | {"weights": weights_sha256})
+    if config.strength is None:
+        weights = file_sha256(source.path)
+    else:
+        weights = between_sha256(source, config.strength)
+    return settings_sha256(values | {"weights": weights})
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from srgan_cli.config import RuntimeName, UpscaleConfig
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.runtimes import open_runtime
 from srgan_cli.engine.tiling import plan_tiles
+from srgan_cli.engine.blend import load_between
+from srgan_cli.engine.network import Network
 from srgan_cli.engine.weights import Model, ModelSource, load_model
 from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.frames import Pixels
@@ -230,7 +232,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer) -> Upscaler:
     """Load weights onto the device that a command is to use, and say which and why."""
-    model = load_model(source)
+    model = load_model(source) if config.strength is None else load_between(source, config.strength)
     amp = Amp.create(resolve_device(config.device), config.precision)
     upscaler = Upscaler(model, amp, tile=config.tile, runtime=config.runtime, tta=config.tta)
     means = "" if upscaler.runtime == "torch" else f" with {upscaler.runtime}"

@@ -19,6 +19,8 @@ from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.paths import written_beside
 
 WEIGHTS_FILE = "weights.safetensors"
+PRETRAIN_FILE = "pretrain.safetensors"
+"""What a run's weights were before the adversarial phase."""
 
 
 @dataclass(frozen=True, slots=True)

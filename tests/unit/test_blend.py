@@ -1,18 +1,26 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from srgan_cli import engine
-from srgan_cli.config import PRESETS
+from srgan_cli.config import PRESETS, UpscaleConfig
 from srgan_cli.engine.blend import find_pair, interpolate, load_between
 from srgan_cli.engine.models import Generator
-from srgan_cli.engine.run import PRETRAIN_FILE
 from srgan_cli.engine.shelf import find_model
-from srgan_cli.engine.weights import WEIGHTS_FILE, ModelSource, load_model, save_weights
+from srgan_cli.engine.weights import (
+    PRETRAIN_FILE,
+    WEIGHTS_FILE,
+    ModelSource,
+    load_model,
+    save_weights,
+)
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import models_dir, runs_dir
+from tests.conftest import synthetic_photograph
 
 SMALL = dataclasses.replace(PRESETS["compact"], channels=8, growth=4, num_blocks=1)
 
@@ -123,3 +131,33 @@ def test_a_model_without_a_partner_is_refused():
     shelved("photo-x9", 2)
     with pytest.raises(WeightsError, match="no other weights"):
         find_pair(ModelSource("photo-x9", models_dir() / "photo-x9.safetensors", ""))
+
+
+def test_strength_upscales_between_the_two_and_reruns_only_when_it_changes(tmp_path):
+    shelved("fidelity-x9", 1)
+    shelved("photo-x9", 2)
+    picture = tmp_path / "a.png"
+    Image.fromarray(synthetic_photograph(20, 16)).save(picture)
+
+    def upscaled(strength, model="photo-x9"):
+        config = UpscaleConfig(
+            (picture,), tmp_path / "out", model=model, strength=strength, device="cpu"
+        )
+        report = engine.upscale(config, SilentObserver())
+        with Image.open(tmp_path / "out" / "a.png") as image:
+            return len(report.written), np.asarray(image).astype(int)
+
+    ends = [upscaled(None, model)[1] for model in ("fidelity-x9", "photo-x9")]
+    assert np.abs(ends[0] - ends[1]).max() > 20
+    for strength, end in ((0.0, ends[0]), (1.0, ends[1])):
+        written, found = upscaled(strength)
+        assert written == 1
+        assert np.array_equal(found, end)
+        assert upscaled(strength)[0] == 0
+    assert not any(np.array_equal(upscaled(0.5)[1], end) for end in ends)
+
+
+@pytest.mark.parametrize("strength", [-0.5, 2])
+def test_a_strength_out_of_range_is_refused(tmp_path, strength):
+    with pytest.raises(UsageError, match="--strength"):
+        UpscaleConfig((tmp_path,), tmp_path, strength=strength)
