@@ -1,6 +1,7 @@
 """Networks that srgan has no class for: through spandrel, where it is installed."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -93,7 +94,9 @@ def load_with_spandrel(tensors: Mapping[str, Tensor], path: Path) -> SpandrelNet
             hint="to load what spandrel knows: pip install 'srgan-cli[spandrel]'",
         ) from error
     try:
-        found = ModelLoader().load_from_state_dict(dict(tensors))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of what its authors will have to change.
+            found = ModelLoader().load_from_state_dict(dict(tensors))
     except UnsupportedModelError as error:
         raise WeightsError(f"{path}: the weights of no known network", hint=HINT) from error
     except Exception as error:  # Each of its architectures finds damage in its own way.

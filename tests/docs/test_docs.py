@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from srgan_cli import __version__
 from srgan_cli.cli import app, run
+from srgan_cli.config import PRESETS, SCALES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -84,3 +85,11 @@ def test_the_changelog_knows_this_version():
 def test_no_document_names_a_path_of_some_machine():
     for document in DOCUMENTS:
         assert not re.search(r"(/home/|/root/|/Users/)", document.read_text()), document
+
+
+def test_the_table_of_presets_says_what_they_are():
+    module = runpy.run_path(str(ROOT / "docs" / "build_models.py"))
+    text = (ROOT / "docs" / "models.md").read_text()
+    for name in PRESETS:
+        for scale in SCALES:
+            assert " | ".join(module["sizes"](name, scale)) in text
