@@ -16,11 +16,7 @@ from srgan_cli.errors import UsageError
 if TYPE_CHECKING:
     from srgan_cli.engine import ModelInfo, ModelList
 
-app = typer.Typer(
-    help="Keep, describe, convert and blend models.",
-    rich_markup_mode="rich",
-    no_args_is_help=False,
-)
+app = typer.Typer(rich_markup_mode="rich")
 
 
 @app.callback(invoke_without_command=True)
@@ -28,6 +24,11 @@ def models(context: typer.Context) -> None:
     """Keep, describe, convert and blend models.
 
     A model is found by its name, by a part of its name that no other has, or as a file.
+
+    [bold]Examples[/]
+
+      srgan models add RealESRGAN_x4plus.pth --name x4plus
+      srgan models list
     """
     if context.invoked_subcommand is None:
         print(context.get_help())

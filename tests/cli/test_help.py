@@ -74,8 +74,24 @@ def test_help_fits_eighty_columns(srgan, name):
     assert "Examples" in result.out
 
 
-def test_the_four_commands_exist():
-    assert list(COMMANDS) == ["prepare", "train", "upscale", "eval"]
+def test_the_commands_exist():
+    assert list(COMMANDS) == ["prepare", "train", "upscale", "eval", "models"]
+
+
+@pytest.mark.parametrize("name", COMMANDS["models"].commands)
+def test_every_parameter_of_models_is_explained_and_its_help_fits(srgan, name):
+    command = COMMANDS["models"].commands[name]
+    assert all(getattr(parameter, "help", None) for parameter in command.params)
+    result = srgan("models", name, "-h")
+    assert result.code == 0
+    assert max(map(len, result.out.splitlines())) <= 80
+    for line in example_lines(command):
+        _, called, *arguments = shlex.split(line)
+        group = COMMANDS[called]
+        if called == "models":
+            called, *arguments = arguments
+            group = COMMANDS["models"].commands[called]
+        group.make_context(called, arguments)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
