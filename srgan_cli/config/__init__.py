@@ -36,6 +36,7 @@ __all__ = [
     "RuntimeName",
     "Target",
     "Schedule",
+    "Target",
     "TrainConfig",
     "Upsampler",
     "UpscaleConfig",

@@ -68,8 +68,9 @@ def is_discriminator(shapes: Shapes) -> bool:
     """Say whether parameters are those of a critic: SRGAN's, BasicSR's or ours."""
     ours = {"features.0.weight", "head.0.weight"} <= set(shapes)
     vgg_style = {"conv0_0.weight", "linear1.weight"} <= set(shapes)
+    marks = (".weight_orig", ".parametrizations.weight.")  # Of spectral normalisation.
     unet = {"conv0.weight", "conv9.weight"} <= set(shapes)
-    return ours or vgg_style or unet or any(".weight_orig" in key for key in shapes)
+    return ours or vgg_style or unet or any(mark in key for key in shapes for mark in marks)
 
 
 def fill(

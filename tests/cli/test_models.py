@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from srgan_cli.engine.models import Discriminator
+from srgan_cli.engine.discriminators import Discriminator
 from srgan_cli.engine.published import SRVGGNetCompact
 from tests.conftest import synthetic_photograph
 from tests.toolbox import assert_fails, files_below

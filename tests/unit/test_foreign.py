@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.discriminators import Discriminator
 from srgan_cli.engine.foreign import SpandrelNetwork
-from srgan_cli.engine.models import Discriminator
 from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.weights import Model, ModelSource, load_model
 from srgan_cli.errors import WeightsError

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from srgan_cli.config import PRESETS
-from srgan_cli.engine.models import Discriminator, Generator
+from srgan_cli.engine.discriminators import Discriminator, UNetDiscriminator
+from srgan_cli.engine.models import Generator
 from srgan_cli.engine.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.engine.recognise import recognise
 from srgan_cli.engine.weights import ModelSource, load_model
@@ -202,6 +203,7 @@ def test_a_parameter_that_does_not_fit_is_named(loaded, damage, message):
     "state",
     [
         Discriminator(4).state_dict(),
+        UNetDiscriminator(4).state_dict(),
         {"conv0.weight": torch.zeros(4, 3, 3, 3), "conv9.weight": torch.zeros(1, 4, 3, 3)},
         {"conv0_0.weight": torch.zeros(4, 3, 3, 3), "linear1.weight": torch.zeros(4, 4)},
     ],
