@@ -15,7 +15,9 @@ from srgan_cli.config import GeneratorConfig, LossWeights, TrainConfig
 from srgan_cli.errors import UsageError
 
 _WEIGHTS = tuple(field.name for field in fields(LossWeights))
-_SIZES = tuple(field.name for field in fields(GeneratorConfig) if field.name != "scale")
+_SIZES = tuple(
+    field.name for field in fields(GeneratorConfig) if field.name not in {"scale", "unshuffle"}
+)
 _MILESTONES = ",".join(map(str, TrainConfig.milestones))
 _EITHER = (("epochs", "steps"), ("pretrain", "pretrain_epochs", "pretrain_steps"))
 

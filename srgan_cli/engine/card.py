@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from srgan_cli.config import LossWeights, TrainConfig
+from srgan_cli.config import TrainConfig
 from srgan_cli.engine.exported import photograph
 from srgan_cli.engine.library import ModelInfo, show_model
 from srgan_cli.engine.weights import ModelSource, load_model
@@ -140,21 +140,23 @@ def _training(trained: Mapping[str, Any]) -> Iterator[str]:
 
 def training_command(options: Mapping[str, Any]) -> str:
     """Return the command that a run's options come from, without those at their defaults."""
+    usual = _flat(TrainConfig().to_dict())
     words = ["srgan train"]
-    defaults = {
-        field.name: field.default for field in fields(TrainConfig) if field.default is not MISSING
-    }
-    for name, value in options.items():
-        if name == "weights" and isinstance(value, dict):
-            usual = LossWeights()
-            words += [
-                f"--{term.replace('_', '-')}-weight {weight}"
-                for term, weight in value.items()
-                if getattr(usual, term, None) != weight
-            ]
-        elif value is not None and value != defaults.get(name, value):
-            words.append(f"--{name.replace('_', '-')} {value}")
+    for name, value in _flat(options).items():
+        if value is not None and value != usual.get(name, value):
+            words.append(f"--{name.replace('_', '-')} {_argument(value)}".removesuffix(" True"))
     return " ".join(words)
+
+
+def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every option by its name on the command line."""
+    flat = {name: value for name, value in options.items() if not isinstance(value, dict)}
+    weights = options.get("weights") or {}
+    return flat | {f"{term}_weight": weight for term, weight in weights.items()}
+
+
+def _argument(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 @torch.inference_mode()

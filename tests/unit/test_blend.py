@@ -8,7 +8,6 @@ from PIL import Image
 from srgan_cli import engine
 from srgan_cli.config import PRESETS, UpscaleConfig
 from srgan_cli.engine.blend import find_pair, interpolate, load_between
-from srgan_cli.engine.models import Generator
 from srgan_cli.engine.shelf import find_model
 from srgan_cli.engine.weights import (
     PRETRAIN_FILE,
@@ -21,6 +20,7 @@ from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import models_dir, runs_dir
 from tests.conftest import synthetic_photograph
+from tests.toolbox import random_generator
 
 SMALL = dataclasses.replace(PRESETS["compact"], channels=8, growth=4, num_blocks=1)
 
@@ -28,9 +28,8 @@ pytestmark = pytest.mark.usefixtures("home")
 
 
 def saved(path, seed, **sizes):
-    torch.manual_seed(seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(path, Generator(dataclasses.replace(SMALL, **sizes)), {})
+    save_weights(path, random_generator(dataclasses.replace(SMALL, **sizes), seed), {})
     return path
 
 

@@ -15,7 +15,7 @@ from srgan_cli.engine.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.engine.weights import ModelSource, load_model, save_weights
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
-from tests.toolbox import files_below
+from tests.toolbox import files_below, random_generator
 
 RRDB = dataclasses.replace(PRESETS["esrgan"], num_blocks=1, channels=8)
 SIZES = [(1, 3, 33, 57), (2, 3, 5, 7), (1, 3, 1, 1)]
@@ -24,10 +24,10 @@ SIZES = [(1, 3, 33, 57), (2, 3, 5, 7), (1, 3, 1, 1)]
 def network(kind):
     torch.manual_seed(0)
     made = {
-        "compact": lambda: Generator(
+        "compact": lambda: random_generator(
             dataclasses.replace(PRESETS["compact"], channels=8, num_blocks=1)
         ),
-        "folding": lambda: Generator(dataclasses.replace(RRDB, scale=2)),
+        "folding": lambda: random_generator(dataclasses.replace(RRDB, scale=2)),
         "srvgg": lambda: SRVGGNetCompact(8, 2, 4),
         "msrresnet": lambda: MSRResNet(8, 1, 3),
     }[kind]()
@@ -111,8 +111,7 @@ def test_a_pth_loads_in_spandrel_and_gives_the_same(tmp_path, kind):
 )
 @torch.inference_mode()
 def test_presets_at_lr_size_are_exactly_a_wide_srvgg_up_to_the_last_pixel(config):
-    torch.manual_seed(0)
-    generator = Generator(config).eval()
+    generator = random_generator(config)
     wide = as_basicsr(generator)
     assert isinstance(wide, SRVGGNetCompact)
     for size in ((9, 7), (1, 1), (1, 4), (3, 1), (2, 2)):

@@ -7,18 +7,17 @@ import torch.nn.functional as F
 
 from srgan_cli.config import PRESETS
 from srgan_cli.engine.discriminators import Discriminator, UNetDiscriminator
-from srgan_cli.engine.models import Generator
 from srgan_cli.engine.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.engine.recognise import recognise
 from srgan_cli.engine.weights import ModelSource, load_model
 from srgan_cli.errors import WeightsError
+from tests.toolbox import random_generator
 
 ESRGAN = dataclasses.replace(PRESETS["esrgan"], num_blocks=2, channels=8)
 
 
 def rrdbnet(scale=4, unshuffle=None):
-    torch.manual_seed(0)
-    return Generator(dataclasses.replace(ESRGAN, scale=scale, unshuffle=unshuffle)).eval()
+    return random_generator(dataclasses.replace(ESRGAN, scale=scale, unshuffle=unshuffle))
 
 
 def in_realsr_style(state):
