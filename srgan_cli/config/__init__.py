@@ -34,7 +34,6 @@ __all__ = [
     "Precision",
     "PrepareConfig",
     "RuntimeName",
-    "Target",
     "Schedule",
     "Target",
     "TrainConfig",

@@ -47,7 +47,8 @@ def to_ncnn(network: nn.Module, align: int = 1) -> NcnnModel:
     recorder = _Recorder()
     # Inference mode would show compound operations whole, under other names.
     with torch.inference_mode(mode=False), torch.no_grad():
-        lr = torch.rand(1, 3, _SIDE * align, (_SIDE + 1) * align)
+        side = -(-_SIDE // align) * align
+        lr = torch.rand(1, 3, side, side + align)
         recorder.name(lr, "lr")
         with recorder:
             sr = network(lr)

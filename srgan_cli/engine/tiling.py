@@ -111,7 +111,7 @@ def _bytes_per_pixel(network: nn.Module, align: int) -> float:
     That is the input and result of the largest convolution, and half as much again for
     values that skip connections hold and for the library's workspace.
     """
-    most = 0
+    most, side = 0, _rounded_up(8, align)
 
     def note(_: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> None:
         nonlocal most
@@ -121,8 +121,8 @@ def _bytes_per_pixel(network: nn.Module, align: int) -> float:
     hooks = [convolution.register_forward_hook(note) for convolution in convolutions]
     try:
         with torch.inference_mode():
-            network(torch.zeros(1, 3, 8 * align, 8 * align))
+            network(torch.zeros(1, 3, side, side))
     finally:
         for hook in hooks:
             hook.remove()
-    return 1.5 * max(most, 1) / (8 * align) ** 2
+    return 1.5 * max(most, 1) / side**2

@@ -16,9 +16,8 @@ import torch
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.data.workers import num_cores
 from srgan_cli.engine.batch import Failed, Job, plan_batch, share_of
-from srgan_cli.engine.concurrent import Room, StoppableBar, in_threads
-from srgan_cli.engine.batch import Failed, Job, plan_batch
 from srgan_cli.engine.blend import between_sha256
+from srgan_cli.engine.concurrent import Room, StoppableBar, in_threads
 from srgan_cli.engine.drift import drift, require_drift
 from srgan_cli.engine.enlarge import enlarge_frame, result_size
 from srgan_cli.engine.ledger import Ledger, file_sha256, settings_sha256
@@ -91,7 +90,7 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         source = find_model_for_factor(config.model, config.scale)
         upscaler = load_upscaler(source, config, observer)
         plan = plan_batch(config, upscaler.model.scale)
-        settings = _settings(config, file_sha256(source.path))
+        settings = _settings(config, source)
         batch = _Batch(config, upscaler, observer, settings=settings, shown=among.leads)
         for failure in plan.failed if among.leads else ():
             batch.fail(failure)
@@ -101,20 +100,6 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         # torchrun ends all processes as soon as one ends with an exit code other than 0,
         # which is what a picture that cannot be read leads to.
         among.wait()
-    source = find_model_for_factor(config.model, config.scale)
-    upscaler = load_upscaler(source, config, observer)
-    plan = plan_batch(config, upscaler.model.scale)
-    batch = _Batch(config, upscaler, observer, settings=_settings(config, source))
-    for failure in plan.failed:
-        batch.fail(failure)
-    total = sum(job.header.megapixels for job in plan.jobs)
-    with (
-        _ledgers(plan.jobs) as ledgers,
-        observer.bar("upscaling", total=total, unit="MP") as bar,
-    ):
-        for number, job in enumerate(plan.jobs, start=1):
-            bar.advance(0, picture=f"{number}/{len(plan.jobs)}")
-            batch.run(job, ledgers[job.folder], bar)
     return UpscaleReport(
         source,
         upscaler.model.scale,
@@ -131,7 +116,6 @@ def _settings(config: UpscaleConfig, source: ModelSource) -> str:
     values |= {"strip_metadata": config.strip_metadata, "precision": config.precision}
     if config.tta:
         values["tta"] = True
-    return settings_sha256(values | {"weights": weights_sha256})
     if config.strength is None:
         weights = file_sha256(source.path)
     else:
