@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.engine.basicsr import as_basicsr
+from srgan_cli.engine.ncnn import UnsupportedError, to_ncnn
 from srgan_cli.engine.network import Network
 from srgan_cli.errors import UsageError
 
@@ -82,6 +83,28 @@ def to_torchscript(network: Network, path: Path, *, fp16: bool = False) -> None:
         module = _Half(network) if fp16 else network
         program = torch.jit.trace(module.eval(), torch.rand(_EXAMPLE))  # type: ignore[no-untyped-call]
         program.save(str(path))
+
+
+def to_ncnn_files(network: Network, path: Path, *, fp16: bool = False) -> None:
+    """Write ncnn's ``.param``, with its numbers in a ``.bin`` beside it.
+
+    A network that folds pixels into channels takes sides that are multiples of its fold.
+
+    Raises:
+        UsageError: ncnn lacks a layer of the network, or fp16 is asked for.
+    """
+    if fp16:
+        raise UsageError(
+            "--to ncnn writes fp32", hint="leave out --fp16: ncnn halves numbers when it loads them"
+        )
+    try:
+        model = to_ncnn(network, network.align)
+    except UnsupportedError as error:
+        raise UsageError(
+            f"--to ncnn: {error}", hint="export it to onnx, openvino or torchscript"
+        ) from error
+    path.write_text(model.param, encoding="ascii")
+    path.with_suffix(".bin").write_bytes(model.weights)
 
 
 def to_pth(network: Network, path: Path, *, fp16: bool = False) -> None:

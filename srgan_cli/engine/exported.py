@@ -13,8 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from srgan_cli.config import ExportConfig, Target
-from srgan_cli.engine.export import quiet, to_onnx, to_openvino, to_pth, to_torchscript
+from srgan_cli.engine.export import (
+    quiet,
+    to_ncnn_files,
+    to_onnx,
+    to_openvino,
+    to_pth,
+    to_torchscript,
+)
+from srgan_cli.engine.ncnn import NcnnModel
 from srgan_cli.engine.network import Network
+from srgan_cli.engine.runtimes import NcnnRuntime
 from srgan_cli.engine.shelf import find_model
 from srgan_cli.engine.weights import ModelSource, load_model
 from srgan_cli.errors import UsageError, WeightsError
@@ -129,6 +138,19 @@ def _open_torchscript(path: Path) -> tuple[Run, str, None]:
     return program, f"PyTorch {torch.__version__}", None
 
 
+def _open_ncnn(path: Path) -> tuple[Run, str, None]:
+    try:
+        import ncnn
+    except ImportError as error:
+        raise UsageError(
+            "--to ncnn needs ncnn, to compare what it gives",
+            hint="pip install 'srgan-cli[fast]'",
+        ) from error
+    model = NcnnModel(path.read_text(encoding="ascii"), path.with_suffix(".bin").read_bytes())
+    runtime = NcnnRuntime(model, num_threads=1)
+    return lambda lr: runtime.run(lr, exact=True), f"ncnn {ncnn.__version__}", None
+
+
 def _open_pth(path: Path) -> tuple[Run, str, str]:
     network = load_model(ModelSource(path.name, path, "")).generator
     try:
@@ -152,5 +174,6 @@ _FORMS = {
     "onnx": _Form((".onnx",), to_onnx, _open_onnx),
     "openvino": _Form((".xml", ".bin"), to_openvino, _open_openvino),
     "torchscript": _Form((".pt",), to_torchscript, _open_torchscript),
+    "ncnn": _Form((".ncnn.param", ".ncnn.bin"), to_ncnn_files, _open_ncnn),
     "pth": _Form((".pth",), to_pth, _open_pth),
 }

@@ -138,6 +138,23 @@ def export(path, to, folder, **options):
     return engine.export_model(ExportConfig(str(path), to, folder, **options), SilentObserver())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_ncnn_gives_what_pytorch_gives(home, tmp_path, kind):  # noqa: ARG001 - an empty home
+    pytest.importorskip("ncnn")
+    path = tmp_path / "x.pth"
+    made = network(kind)
+    if kind in {"compact", "folding"}:
+        save_weights(path, made, {})
+    else:
+        torch.save(made.state_dict(), path)
+    report = export(path, "ncnn", tmp_path / "out")
+    assert files_below(tmp_path / "out") == ["x.ncnn.bin", "x.ncnn.param"]
+    assert report.compared_in.startswith("ncnn")
+    assert report.difference <= 1e-5
+    with pytest.raises(UsageError, match="fp32"):
+        export(path, "ncnn", tmp_path / "half", fp16=True)
+
+
 @pytest.mark.parametrize(("to", "suffixes"), [("torchscript", [".pt"]), ("pth", [".pth"])])
 @pytest.mark.parametrize("fp16", [False, True])
 @pytest.mark.usefixtures("no_warnings_matter")
