@@ -31,7 +31,7 @@ GENERATORS = [
 class Chain(nn.Module):
     """Plain convolutions, each with another activation, added to the enlarged picture."""
 
-    unshuffle = 1
+    align = 1
 
     def __init__(self):
         super().__init__()
@@ -74,7 +74,7 @@ NETWORKS["chain"] = lambda: Chain().requires_grad_(False)
 @pytest.mark.parametrize("size", [(4, 4), (20, 52), (72, 68)], ids=str)
 def test_ncnn_gives_what_torch_gives(make, size):
     network = make()
-    runtime = NcnnRuntime(to_ncnn(network, network.unshuffle), num_threads=1)
+    runtime = NcnnRuntime(to_ncnn(network, network.align), num_threads=1)
     lr = torch.rand(1, 3, *size)
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
     made = runtime.run(lr, exact=True)
