@@ -1,0 +1,226 @@
+"""Short fair races between recipes at ×2: ``races.py DATASET SETS VARIANT [VARIANT …]``.
+
+Every variant gets the same seed, the same patches and the same seconds of processor time on
+one thread (``--minutes``), so other work on the machine changes how long a race takes, not
+who wins it. What is chosen is chosen by the validation split of DATASET; Set5 and Set14, read
+from SETS, are only shown. A variant is ``name:key=value,…`` with the keys of `Variant`.
+"""
+
+import argparse
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from srgan_cli.data.dataset import PatchSampler
+from srgan_cli.data.manifest import find_dataset
+from srgan_cli.data.store import Store
+from srgan_cli.engine.muon import Muon
+from srgan_cli.imaging.metrics import crop_border, luma, psnr
+from srgan_cli.imaging.resize import downscale, mod_crop
+
+_SCALE = 2
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a race may change."""
+
+    kind: str = "row"
+    """``row``: convolutions one after the other; ``residual``: pairs of them with a skip;
+    ``dense``: dense residual blocks."""
+    channels: int = 48
+    growth: int = 32
+    blocks: int = 8
+    convs: int = 2
+    """Convolutions per block; a row has one."""
+    skip: int = 0
+    """1: the first features are added to the last."""
+    base: str = "nearest"
+    """Enlargement that the network's result is added to: nearest or bilinear."""
+    optimizer: str = "adam"
+    rate: float = 1e-3
+    muon_rate: float = 1e-3
+    patch: int = 48
+    batch: int = 16
+
+
+class _Dense(nn.Module):
+    def __init__(self, channels: int, growth: int, convs: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            _conv(channels + i * growth, growth if i < convs - 1 else channels)
+            for i in range(convs)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        *convs, last = self.convs
+        features = x
+        for conv in convs:
+            features = torch.cat((features, F.leaky_relu(conv(features), 0.2)), 1)
+        return x + last(features)
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int, convs: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(convs):
+            layers += [_conv(channels, channels), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class _Network(nn.Module):
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        channels, self.variant = variant.channels, variant
+        self.first = _conv(3, channels)
+        if variant.kind == "row":
+            blocks = [
+                nn.Sequential(_near_identity(channels), nn.LeakyReLU(0.2))
+                for _ in range(variant.blocks)
+            ]
+        elif variant.kind == "residual":
+            blocks = [_Residual(channels, variant.convs) for _ in range(variant.blocks)]
+        else:
+            blocks = [
+                _Dense(channels, variant.growth, variant.convs) for _ in range(variant.blocks)
+            ]
+        if variant.kind != "row":
+            blocks.append(_conv(channels, channels))
+        self.body = nn.Sequential(*blocks)
+        self.last = _conv(channels, 3 * _SCALE**2)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        first = self.first(lr)
+        if self.variant.skip:
+            features = first + self.body(first)
+        else:
+            features = self.body(F.leaky_relu(first, 0.2))
+        base = F.interpolate(lr, scale_factor=float(_SCALE), mode=self.variant.base)
+        return F.pixel_shuffle(self.last(features), _SCALE).float() + base
+
+
+def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, 1, 1)
+
+
+def _near_identity(channels: int) -> nn.Conv2d:
+    conv = _conv(channels, channels)
+    with torch.no_grad():
+        conv.weight.mul_(0.5).add_(nn.init.dirac_(torch.empty_like(conv.weight)))
+        conv.bias.zero_()
+    return conv
+
+
+def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, int]:
+    """Train for some minutes of processor time; return the averaged weights and the steps."""
+    torch.manual_seed(0)
+    network = _Network(variant).to(memory_format=torch.channels_last)
+    averaged = copy.deepcopy(network)
+    sampler = PatchSampler(store, "train", patch=variant.patch, batch=variant.batch, seed=0)
+    hidden = {
+        name: weight
+        for name, weight in network.body.named_parameters()
+        if weight.ndim == 4 and variant.optimizer == "muon"
+    }
+    rest = [w for n, w in network.named_parameters() if n.removeprefix("body.") not in hidden]
+    optimizers = [(torch.optim.Adam(rest, fused=True), variant.rate)]
+    if hidden:
+        optimizers.append((Muon(hidden.values(), lr=variant.muon_rate), variant.muon_rate))
+    started, step = time.process_time(), 0
+    while (done := (time.process_time() - started) / (60 * minutes)) < 1:
+        for optimizer, peak in optimizers:
+            for group in optimizer.param_groups:
+                rise = min(1, (step + 1) / 50)
+                group["lr"] = peak * (rise * 0.5 * (1 + math.cos(math.pi * done)) + 1e-5)
+        batch = sampler.batch(step)
+        lr, hr = (side.permute(0, 3, 1, 2).float() / 255 for side in (batch.lr, batch.hr))
+        with torch.autocast("cpu", torch.bfloat16):
+            sr = network(lr)
+        network.zero_grad(set_to_none=True)
+        F.l1_loss(sr, hr).backward()
+        for optimizer, _ in optimizers:
+            optimizer.step()
+        step += 1
+        decay = min(0.999, (1 + step) / (10 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_([*averaged.parameters()], [*network.parameters()], 1 - decay)
+    return averaged, step
+
+
+@torch.no_grad()
+def score(network: nn.Module, hr: np.ndarray, lr: np.ndarray) -> float:
+    """PSNR on Y."""
+    sr = network(torch.from_numpy(lr.copy()).permute(2, 0, 1)[None].float() / 255)
+    sr = (sr[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    return psnr(*(crop_border(luma(picture), _SCALE) for picture in (hr, sr)))
+
+
+def crops(store: Store, side: int = 192) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Two squares of every validation photograph, HR and LR."""
+    found = []
+    for entry in store.entries("validation"):
+        lr, hr = (picture.numpy() for picture in store.pair(entry))
+        for down, right in ((0.3, 0.3), (0.7, 0.6)):
+            y, x = int((lr.shape[0] - side) * down), int((lr.shape[1] - side) * right)
+            large = [slice(_SCALE * n, _SCALE * (n + side)) for n in (y, x)]
+            found.append((hr[large[0], large[1]], lr[y : y + side, x : x + side]))
+    return found
+
+
+def pictures(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pictures of an evaluation set with their reductions."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        with Image.open(path) as image:
+            hr = mod_crop(np.asarray(image.convert("RGB")), _SCALE)
+        found.append((hr, downscale(hr, _SCALE)))
+    return found
+
+
+def parse(spec: str) -> tuple[str, Variant]:
+    """Read ``name:key=value,…``."""
+    name, _, rest = spec.partition(":")
+    values = dict(pair.split("=") for pair in rest.split(",") if pair)
+    defaults = Variant()
+    return name, Variant(
+        **{key: type(getattr(defaults, key))(value) for key, value in values.items()}
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", help="name or folder of a prepared set")
+    parser.add_argument("sets", type=Path, help="folder that holds Set5 and Set14")
+    parser.add_argument("variants", nargs="+")
+    parser.add_argument("--minutes", type=float, default=4)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    store = Store(find_dataset(options.dataset)[0], _SCALE)
+    shown = {"validation": crops(store)}
+    shown |= {name: pictures(options.sets / name) for name in ("Set5", "Set14")}
+    for name, variant in map(parse, options.variants):
+        network, steps = train(variant, store, options.minutes)
+        size = sum(weight.numel() for weight in network.parameters())
+        figures = "  ".join(
+            f"{title} {np.mean([score(network, *pair) for pair in pairs]):.2f}"
+            for title, pairs in shown.items()
+        )
+        print(f"{name:16s} {size:8,d} parameters {steps:6d} steps  {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
