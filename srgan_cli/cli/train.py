@@ -49,6 +49,7 @@ def train(
     batch: options.Batch = TrainConfig.batch,
     accumulate: options.Accumulate = TrainConfig.accumulate,
     patch: options.Patch = TrainConfig.patch,
+    optimizer: options.OptimizerOption = TrainConfig.optimizer,
     learning_rate: options.LearningRate = TrainConfig.learning_rate,
     adversarial_learning_rate: options.AdversarialLearningRate = (
         TrainConfig.adversarial_learning_rate

@@ -10,6 +10,7 @@ from srgan_cli.config import (
     Adversarial,
     Degrade,
     DiscriminatorName,
+    OptimizerName,
     PixelLoss,
     Schedule,
     Upsampler,
@@ -121,7 +122,11 @@ Accumulate = Annotated[
     int, _optimiser("N", "Parts of a batch that take turns in memory, for the same result.")
 ]
 Patch = Annotated[int, _optimiser("PIXELS", "Side of a patch, in LR pixels.")]
-LearningRate = Annotated[float, _optimiser("RATE", "Adam's peak rate in pretraining.")]
+OptimizerOption = Annotated[
+    OptimizerName,
+    _optimiser(None, "What steps the generator in pretraining; later it is Adam."),
+]
+LearningRate = Annotated[float, _optimiser("RATE", "Peak rate in pretraining.")]
 AdversarialLearningRate = Annotated[
     float, _optimiser("RATE", "Adam's peak rate in the adversarial phase.")
 ]

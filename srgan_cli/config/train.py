@@ -14,6 +14,7 @@ Degrade = Literal["none", "mild", "strong"]
 PixelLoss = Literal["l1", "charbonnier"]
 Adversarial = Literal["wgan-gp", "relativistic", "hinge", "vanilla"]
 DiscriminatorName = Literal["conv", "unet"]
+OptimizerName = Literal["adam", "muon"]
 Schedule = Literal["cosine", "multistep", "constant"]
 
 
@@ -91,8 +92,10 @@ class TrainConfig:
     """Parts that a batch is cut into, one after the other in memory, for one update."""
     patch: int = 48
     """Side of a training patch, in LR pixels."""
+    optimizer: OptimizerName = "adam"
+    """What steps the generator in pretraining; the adversarial phase has Adam."""
     learning_rate: float = 1e-3
-    """Adam's peak learning rate in pretraining."""
+    """Peak learning rate in pretraining."""
     adversarial_learning_rate: float = 1e-4
     """Adam's peak learning rate of both networks in the adversarial phase."""
     discriminator_learning_rate: float | None = None

@@ -1,13 +1,15 @@
 """A network's way down its loss: optimiser, loss scaling, clipping, and what was skipped."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import Adam
+from torch.optim import Optimizer
 
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.ranks import Ranks
+
+MakeOptimizer = Callable[[nn.Module], Optimizer]
 
 
 class Descent:
@@ -23,30 +25,28 @@ class Descent:
 
     Args:
         module: The network.
+        optimizer: Makes what steps the network.
         amp: Precision; its scaler starts here.
         ranks: The processes that share each batch.
-        betas: Adam's.
         clip: Largest norm of a gradient; 0 does not clip.
     """
 
     def __init__(
         self,
         module: nn.Module,
+        optimizer: MakeOptimizer,
         *,
         amp: Amp,
         ranks: Ranks,
-        betas: tuple[float, float],
         clip: float,
     ) -> None:
+        self._module = module
         self.parameters = list(module.parameters())
         self.scaler = amp.scaler()
         self._scales = amp.scales
-        self._ranks, self._betas, self._clip = ranks, betas, clip
+        self._ranks, self._clip = ranks, clip
         self._attempts, self._skipped_before = 0, 0
-        self.optimizer = self._adam()
-
-    def _adam(self) -> Adam:
-        return Adam(self.parameters, betas=self._betas, fused=True)
+        self.optimizer = optimizer(module)
 
     def add(self, loss: Tensor) -> None:
         """Add the gradient of a loss to what the next update follows."""
@@ -66,17 +66,17 @@ class Descent:
         self.optimizer.zero_grad(set_to_none=True)
         self._attempts += 1
 
-    def renew(self) -> None:
+    def renew(self, optimizer: MakeOptimizer) -> None:
         """Forget the moments: the loss is going to be another one."""
         self._skipped_before, self._attempts = self.skipped, 0
-        self.optimizer = self._adam()
+        self.optimizer = optimizer(self._module)
 
     @property
     def skipped(self) -> int:
         """Updates left out because a gradient was not finite; the host waits for the device."""
         if not self._attempts:
             return self._skipped_before
-        # Adam counts the updates that it made; the fused one takes back those it left out.
+        # Optimisers count the updates that they made; the fused Adam takes back those it left out.
         made = max((int(state["step"]) for state in self.optimizer.state.values()), default=0)
         return self._skipped_before + self._attempts - made
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 
 from srgan_cli.config import GeneratorConfig, TrainConfig
 from srgan_cli.data.dataset import Batch
@@ -26,6 +26,7 @@ from srgan_cli.engine.descent import Descent
 from srgan_cli.engine.discriminators import make_discriminator
 from srgan_cli.engine.losses import artefact_loss, fft_loss, perceptual_loss, pixel_loss
 from srgan_cli.engine.models import Generator
+from srgan_cli.engine.muon import Muon
 from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.schedule import Phase
@@ -70,8 +71,9 @@ class Trainer:
         # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
         betas = (0.0, 0.9) if config.adversarial == "wgan-gp" else (0.9, 0.999)
         descent = partial(Descent, amp=amp, ranks=self.ranks, clip=config.clip)
-        self.generator_descent = descent(self.generator, betas=(0.9, 0.999))
-        self.discriminator_descent = descent(self.discriminator, betas=betas)
+        first = Muon if config.optimizer == "muon" else _adam
+        self.generator_descent = descent(self.generator, first)
+        self.discriminator_descent = descent(self.discriminator, partial(_adam, betas=betas))
         self._accuracy = torch.full((), 0.5, device=amp.device)
 
     def begin(self, phase: Phase) -> None:
@@ -82,7 +84,7 @@ class Trainer:
         """
         if phase.name == "adversarial":
             self.generator.load_state_dict(self.ema.state_dict())
-            self.generator_descent.renew()
+            self.generator_descent.renew(_adam)
 
     def step(self, phase: Phase, step: int, batch: Batch) -> Terms:
         """Train on one batch.
@@ -271,6 +273,10 @@ def _sum(terms: Terms, weights: Mapping[str, float]) -> Tensor:
     """Return the weighted sum of terms; one that is given no weight counts once."""
     parts = [weights.get(name, 1.0) * term for name, term in terms.items()]
     return torch.stack(parts).sum()
+
+
+def _adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.999)) -> Adam:
+    return Adam(network.parameters(), betas=betas, fused=True)
 
 
 def _gather(

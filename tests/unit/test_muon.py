@@ -1,10 +1,12 @@
 """Muon: directions of equal weight, of Adam's size."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from srgan_cli.engine.muon import Muon, orthogonalised
+from srgan_cli.engine.muon import Muon, hidden_kernels, orthogonalised
 
 
 @pytest.mark.parametrize("shape", [(48, 432), (432, 48), (16, 16)])
@@ -20,65 +22,83 @@ def test_orthogonalised_matrices_keep_their_directions_and_lose_their_strengths(
     assert (inner - torch.diag_embed(singular)).abs().max() < 1e-4
 
 
-def test_first_update_has_the_size_of_adams_and_the_direction_of_the_gradient():
-    conv = nn.Conv2d(48, 48, 3)
-    before = conv.weight.detach().clone()
-    conv.weight.grad = torch.randn_like(conv.weight)
-    Muon([conv.weight], lr=1e-2).step()
-    update = conv.weight.detach() - before
-    assert update.square().mean().sqrt().item() == pytest.approx(0.2 * 1e-2, rel=0.15)
-    cosine = torch.cosine_similarity(update.flatten(), conv.weight.grad.flatten(), dim=0)
-    assert cosine < -0.8
+def _network(channels=48, hidden=1):
+    convs = [nn.Conv2d(channels, channels, 3) for _ in range(hidden)]
+    return nn.Sequential(nn.Conv2d(3, channels, 3), *convs, nn.Conv2d(channels, 12, 3))
 
 
-def test_weights_of_one_shape_do_not_influence_each_other():
-    generator = torch.Generator().manual_seed(1)
-    first, second = (torch.randn(8, 4, 3, 3, generator=generator) for _ in range(2))
-    gradients = [torch.randn(8, 4, 3, 3, generator=generator) for _ in range(2)]
+def _set_gradients(network, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
 
-    def updated(*pairs):
-        weights = [nn.Parameter(weight.clone()) for weight, _ in pairs]
-        for weight, (_, gradient) in zip(weights, pairs, strict=True):
-            weight.grad = gradient.clone()
-        Muon(weights, lr=0.1).step()
-        return weights
 
-    together = updated((first, gradients[0]), (second, gradients[1]))
-    alone = updated((first, gradients[0]))
-    torch.testing.assert_close(together[0], alone[0])
+def test_first_update_has_its_size_and_the_direction_of_the_gradient():
+    network = _network()
+    kernels = network[1].weight
+    before = kernels.detach().clone()
+    _set_gradients(network)
+    Muon(network, lr=1e-2).step()
+    update = kernels.detach() - before
+    assert update.square().mean().sqrt().item() == pytest.approx(0.6 * 1e-2, rel=0.15)
+    assert torch.cosine_similarity(update.flatten(), kernels.grad.flatten(), dim=0) < -0.8
+
+
+def test_everything_else_moves_as_with_adam():
+    ours, reference = _network(), _network()
+    reference.load_state_dict(ours.state_dict())
+    muon, adam = Muon(ours, lr=1e-2), torch.optim.Adam(reference.parameters(), lr=1e-2)
+    for seed in range(3):
+        for network, optimizer in ((ours, muon), (reference, adam)):
+            _set_gradients(network, seed)
+            optimizer.step()
+    expected = dict(reference.named_parameters())
+    for name, value in ours.named_parameters():
+        same = torch.allclose(value, expected[name], rtol=1e-5, atol=1e-7)
+        assert same == (name != "1.weight"), name
+
+
+def test_kernels_of_one_shape_do_not_influence_each_other():
+    alone, together = _network(hidden=1), _network(hidden=2)
+    together[1].load_state_dict(alone[1].state_dict())
+    for network in (alone, together):
+        _set_gradients(network)
+    together[1].weight.grad = alone[1].weight.grad.clone()
+    for network in (alone, together):
+        Muon(network, lr=0.1).step()
+    torch.testing.assert_close(together[1].weight, alone[1].weight)
 
 
 def test_momentum_looks_one_step_ahead():
-    weight = nn.Parameter(torch.zeros(4, 4))
-    muon = Muon([weight], lr=1.0, momentum=0.9)
-    weight.grad = torch.diag(torch.tensor([1.0, 2, 3, 4]))
+    network = nn.Sequential(*(nn.Conv2d(4, 4, 1) for _ in range(3)))
+    muon, kernels = Muon(network, lr=1.0, momentum=0.9), network[1].weight
+    kernels.grad = torch.diag(torch.tensor([1.0, 2, 3, 4]))[..., None, None]
     muon.step()
-    before = weight.detach().clone()
-    weight.grad = -torch.eye(4)
+    before = kernels.detach().clone()
+    kernels.grad = -torch.eye(4)[..., None, None]
     muon.step()
     mean = torch.tensor([-0.01, 0.08, 0.17, 0.26])
-    torch.testing.assert_close(muon.state[weight]["momentum"].diagonal(), mean)
+    torch.testing.assert_close(muon.state[kernels]["momentum"][..., 0, 0].diagonal(), mean)
     # Nesterov counts the newest gradient again; the second direction turns round by that.
-    moved = (weight.detach() - before).diagonal()
+    moved = (kernels.detach() - before)[..., 0, 0].diagonal()
     assert moved.sign().tolist() == [1, 1, -1, -1]
 
 
-def test_ill_conditioned_least_squares_come_closer_than_with_plain_gradients():
-    generator = torch.Generator().manual_seed(2)
-    inputs = torch.randn(256, 32, generator=generator) * torch.logspace(0, -2, 32)
-    target = inputs @ torch.randn(32, 16, generator=generator)
+def test_state_goes_through_a_state_dict():
+    ours, theirs = _network(), _network()
+    theirs.load_state_dict(ours.state_dict())
+    first = Muon(ours)
+    _set_gradients(ours, 0)
+    first.step()
+    second = Muon(theirs)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    theirs.load_state_dict(ours.state_dict())
+    for network, optimizer in ((ours, first), (theirs, second)):
+        _set_gradients(network, 1)
+        optimizer.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
 
-    def remaining(make):
-        weight = nn.Parameter(torch.zeros(16, 32))
-        optimizer = make([weight])
-        for step in range(200):
-            for group in optimizer.param_groups:
-                group["lr"] = 0.3 * (1 - step / 200)
-            loss = (inputs @ weight.mT - target).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        return loss.item()
 
-    muon = remaining(lambda weights: Muon(weights, lr=0.3))
-    assert muon < 0.5 * remaining(lambda weights: torch.optim.SGD(weights, lr=0.3))
+def test_hidden_kernels_are_those_that_see_no_colours():
+    assert [tuple(k.shape) for k in hidden_kernels(_network(8, 2))] == [(8, 8, 3, 3)] * 2
