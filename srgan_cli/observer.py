@@ -1,7 +1,9 @@
 """How long-running work reports its progress without knowing who watches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -10,6 +12,45 @@ class Bar(Protocol):
 
     def advance(self, amount: float = 1, **figures: str) -> None:
         """Count ``amount`` more units as done; ``figures`` are shown beside the bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a training run stands."""
+
+    run: Path
+    """Its folder."""
+    phase: str
+    step: int
+    """Steps done, over the whole run."""
+    steps: int
+    epoch: int
+    """The pass over the photographs that it is in, from 1."""
+    epochs: int
+    losses: Mapping[str, float]
+    """Means of the last record by name."""
+    learning_rate: float
+    psnr: tuple[float, ...]
+    """Of all validations so far, in dB."""
+    ssim: tuple[float, ...]
+    bicubic_psnr: float
+    verdict: str
+    """How the run is doing, in a word or two."""
+    reason: str
+    """The numbers behind that."""
+    skipped: int
+    """Updates left out because a gradient was not finite."""
+    rollbacks: int
+    rate: float
+    """Patches per second, over all processes."""
+    waiting: float
+    """Share of the time spent waiting for patches."""
+    seconds_left: float
+    """Until the end of the run; of this phase alone while the next one's pace is unknown."""
+    next_phase: str | None
+    """The phase whose pace is unknown."""
+    memory: int
+    """Most bytes taken so far, on the device where it keeps count."""
 
 
 class Observer(Protocol):
@@ -27,6 +68,15 @@ class Observer(Protocol):
         ...
 
 
+class TrainObserver(Observer, Protocol):
+    """What a training run tells besides."""
+
+    @contextmanager
+    def watch(self) -> Iterator[Callable[[Standing], None]]:
+        """Follow the run for the length of a ``with`` block: called after each step."""
+        ...
+
+
 class SilentObserver:
     """An observer for library use and tests: it shows nothing."""
 
@@ -40,6 +90,11 @@ class SilentObserver:
     def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:
         """Open a bar that nobody sees."""
         yield SilentBar()
+
+    @contextmanager
+    def watch(self) -> Iterator[Callable[[Standing], None]]:
+        """Follow nothing."""
+        yield lambda _: None
 
 
 class SilentBar:

@@ -1,6 +1,7 @@
 """``srgan train``."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -9,8 +10,9 @@ import typer
 from srgan_cli.cli import train_options as options
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import DeviceOption, JsonOption, PrecisionOption
-from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import say, show_json, show_table
+from srgan_cli.cli.training_report import write_report
+from srgan_cli.cli.training_screen import TrainingScreen
 from srgan_cli.config import GeneratorConfig, LossWeights, TrainConfig
 from srgan_cli.errors import UsageError
 
@@ -46,6 +48,8 @@ def train(
     pretrain_epochs: options.PretrainEpochs = None,
     pretrain_steps: options.PretrainSteps = None,
     validate_every: options.ValidateEvery = TrainConfig.validate_every,
+    keep: options.Keep = TrainConfig.keep,
+    tensorboard: options.Tensorboard = TrainConfig.tensorboard,
     batch: options.Batch = TrainConfig.batch,
     accumulate: options.Accumulate = TrainConfig.accumulate,
     patch: options.Patch = TrainConfig.patch,
@@ -101,7 +105,15 @@ def train(
     settings = _settings(_decided(context))
     from srgan_cli import engine
 
-    report = engine.train(settings, RichObserver())
+    screen = TrainingScreen()
+    try:
+        report = engine.train(settings, screen)
+    finally:
+        if screen.last is not None:
+            with suppress(OSError):  # A disk that is full has been told by then.
+                screen.say(f"report: {write_report(screen.last)}")
+    if not report.leads:
+        return ExitCode.OK
     if json:
         show_json(report)
         return ExitCode.OK

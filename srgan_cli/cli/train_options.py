@@ -117,7 +117,31 @@ ValidateEvery = Annotated[
     int, _length("STEPS", "Steps between validations; each saves weights and checkpoint.")
 ]
 
-Batch = Annotated[int, _optimiser("N", "Patches per step.")]
+Keep = Annotated[int, _length("N", "How many of the last checkpoints stay, besides the best.")]
+Tensorboard = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Also write TensorBoard's event files.",
+        rich_help_panel="How long",
+    ),
+]
+
+
+def _batch(text: str) -> int:
+    if str(text) == "auto":
+        return 0
+    if int(text) == 0:  # Which stands for auto in the configuration.
+        raise ValueError("--batch is 0, and must be at least 1 or auto")
+    return int(text)
+
+
+Batch = Annotated[
+    int,
+    _option(
+        "Optimiser", "N|auto", "Patches per step; auto finds what fits into memory.", parser=_batch
+    ),
+]
 Accumulate = Annotated[
     int, _optimiser("N", "Parts of a batch that take turns in memory, for the same result.")
 ]

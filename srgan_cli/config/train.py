@@ -85,9 +85,13 @@ class TrainConfig:
     """Length of pretraining in steps instead of a share."""
     validate_every: int = 500
     """Steps between validations; weights and the checkpoint are saved at each."""
+    keep: int = 3
+    """How many of the last checkpoints stay, besides the best."""
+    tensorboard: bool = False
+    """Also write TensorBoard's event files; needs the extra ``tensorboard``."""
 
     batch: int = 16
-    """Patches per step."""
+    """Patches per step, over all processes; 0 finds what fits into memory."""
     accumulate: int = 1
     """Parts that a batch is cut into, one after the other in memory, for one update."""
     patch: int = 48
@@ -149,8 +153,9 @@ class TrainConfig:
             penalty = 10.0 if self.adversarial == "wgan-gp" else 0.0
             weights = replace(self.weights, gradient_penalty=penalty)
             object.__setattr__(self, "weights", weights)
-        for name in ("detail", "batch", "accumulate", "discriminator_width", "discriminator_steps"):
+        for name in ("detail", "accumulate", "discriminator_width", "discriminator_steps", "keep"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(self.batch >= 0, "batch", self.batch, "0 or more")
         require(self.patch >= 16, "patch", self.patch, "at least 16")
         require(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")
         limit = self.discriminator_limit

@@ -31,6 +31,12 @@ class Node:
     """How many there are."""
     num_local: int = 1
     """How many of them run on this machine."""
+    local_rank: int = 0
+    """Its number among those on this machine."""
+    restarted: bool = False
+    """Whether ``torchrun`` or SLURM started it again after a failure."""
+    restarts_allowed: bool = False
+    """Whether ``torchrun`` would."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -39,22 +45,22 @@ class Node:
         Raises:
             UsageError: It makes no sense.
         """
-        names = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
+        defaults = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1, "LOCAL_RANK": 0}
+        counts = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS")
         try:
-            defaults = (0, 1, 1)
-            rank, size, local = (
+            rank, size, local, local_rank, again, requeued, allowed = (
                 int(environment.get(name, default))
-                for name, default in zip(names, defaults, strict=True)
+                for name, default in (defaults | dict.fromkeys(counts, 0)).items()
             )
         except ValueError as error:
             raise UsageError(
-                f"RANK, WORLD_SIZE or LOCAL_WORLD_SIZE: {error}", hint="start it with torchrun"
+                f"{', '.join(defaults)} or a restart count: {error}", hint="start it with torchrun"
             ) from error
         if not 0 <= rank < size or local < 1:
             raise UsageError(
                 f"RANK is {rank}, WORLD_SIZE {size}", hint="start it with torchrun, or unset both"
             )
-        return cls(rank, size, local)
+        return cls(rank, size, local, local_rank, again + requeued > 0, allowed > 0)
 
     @property
     def num_workers(self) -> int:

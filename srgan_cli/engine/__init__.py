@@ -18,6 +18,8 @@ from srgan_cli.engine.evaluator import (
     evaluate,
 )
 from srgan_cli.engine.exported import ExportReport, export_model
+from srgan_cli.engine.health import Verdict
+from srgan_cli.engine.journal import METRICS_FILE
 from srgan_cli.engine.library import (
     ModelInfo,
     ModelList,
@@ -29,8 +31,11 @@ from srgan_cli.engine.library import (
 )
 from srgan_cli.engine.models import Generator
 from srgan_cli.engine.protocol import Metric, Protocol
+from srgan_cli.engine.recovery import RollBack
 from srgan_cli.engine.run import TrainReport, train
+from srgan_cli.engine.runfolder import CONFIG_FILE, REPORT_FILE
 from srgan_cli.engine.scores import PictureScores, SetScores
+from srgan_cli.engine.sheets import SHEETS
 from srgan_cli.engine.shelf import defaults, find_model, set_default
 from srgan_cli.engine.upscale import Upscaled, UpscaleReport, upscale
 from srgan_cli.engine.upscaler import Upscaler
@@ -38,6 +43,10 @@ from srgan_cli.engine.validation import Scores
 from srgan_cli.engine.weights import Model, ModelSource, load_model
 
 __all__ = [
+    "CONFIG_FILE",
+    "METRICS_FILE",
+    "REPORT_FILE",
+    "SHEETS",
     "CardReport",
     "Comparison",
     "Contender",
@@ -57,6 +66,7 @@ __all__ = [
     "PictureScores",
     "PrepareReport",
     "Protocol",
+    "RollBack",
     "Scores",
     "SetScores",
     "TrainReport",
@@ -64,6 +74,7 @@ __all__ = [
     "UpscaleReport",
     "Upscaled",
     "Upscaler",
+    "Verdict",
     "add_model",
     "blend_models",
     "choose_default",

@@ -9,6 +9,7 @@ import numpy as np
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.batch import Failed, Job, plan_batch
 from srgan_cli.engine.enlarge import num_passes
+from srgan_cli.engine.memory import peak_memory
 from srgan_cli.engine.shelf import find_model_for_factor
 from srgan_cli.engine.upscaler import Upscaler, load_upscaler
 from srgan_cli.engine.weights import ModelSource
@@ -58,7 +59,7 @@ def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
     for failure in plan.failed:
         observer.warn(failure.reason)
     seconds = _seconds_per_pixel(upscaler) if plan.jobs else 0.0
-    constant = _memory_so_far()
+    constant = peak_memory()
     pictures = tuple(_estimate(job, upscaler, seconds, constant) for job in plan.jobs)
     return EstimateReport(source, upscaler.model.scale, pictures, plan.failed)
 
@@ -94,14 +95,3 @@ def _estimate(job: Job, upscaler: Upscaler, seconds: float, constant: int) -> Es
         seconds * pixels * job.num_frames,
         job.notes,
     )
-
-
-def _memory_so_far() -> int:
-    """Return the most memory that this process has had, in bytes; 0 where it is not told."""
-    try:
-        import resource
-        import sys
-    except ImportError:  # Windows.
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

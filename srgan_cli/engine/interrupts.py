@@ -7,24 +7,20 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interrupts_held_back() -> Iterator[Callable[[], None]]:
+def interrupts_held_back() -> Iterator[Callable[[], bool]]:
     """Hold interrupts back until the caller asks for it.
 
     A training step that is half done has changed one network and not the other:
     a run that went on from there would not end as one that was never stopped.
 
     Yields:
-        A function that raises KeyboardInterrupt if there has been an interrupt.
+        A function that says whether there has been an interrupt.
     """
     pressed = False
 
     def press(*_: object) -> None:
         nonlocal pressed
         pressed = True
-
-    def check() -> None:
-        if pressed:
-            raise KeyboardInterrupt
 
     # Only the main thread gets signals, and a caller's own handler, or the wish to
     # ignore Ctrl-C, is not ours to replace.
@@ -37,7 +33,7 @@ def interrupts_held_back() -> Iterator[Callable[[], None]]:
     for number in held:
         signal.signal(number, press)
     try:
-        yield check
+        yield lambda: pressed
     finally:
         for number in held:
             signal.signal(number, signal.default_int_handler)

@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from srgan_cli.data.workers import Node
+from srgan_cli.engine.amp import resolve_device
 from srgan_cli.errors import ResourceError, UsageError
 
 
@@ -84,22 +85,41 @@ class Ranks:
 
     def any(self, flag: bool) -> bool:
         """Say whether the flag is set in any process; all have to ask."""
-        return flag if self.size == 1 else any(self._gather(flag))
+        return any(self.gather(flag))
 
     def agreed(self, value: Any) -> Any:
         """Return what the leading process holds; all have to ask."""
-        return value if self.size == 1 else self._gather(value)[0]
+        return self.gather(value)[0]
 
     def wait(self) -> None:
         """Return once every process has come here."""
-        if self.size > 1:
-            self._gather(None)
+        self.gather(None)
 
-    def _gather(self, value: Any) -> list[Any]:
+    def gather(self, value: Any) -> list[Any]:
+        """Return what each process holds, in their order; all have to ask.
+
+        Raises:
+            ResourceError: A process has ended.
+        """
+        if self.size == 1:
+            return [value]
         gathered: list[Any] = [None] * self.size
         with _one_for_all():
             dist.all_gather_object(gathered, value)
         return gathered
+
+
+def local_device(name: str) -> torch.device:
+    """Turn ``--device`` into this process's device: each process of a machine has its own GPU.
+
+    Raises:
+        UsageError: No such kind of device.
+        ResourceError: The device is not present.
+    """
+    device, node = resolve_device(name), Node.from_environment()
+    if device.type == "cuda" and ":" not in name and node.num_nodes > 1:
+        return resolve_device(f"cuda:{node.local_rank}")
+    return device
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from srgan_cli.engine.adversarial import (
     r1_penalty,
 )
 from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.checkpoint import Checkpoint, save_checkpoint
+from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.descent import Descent
 from srgan_cli.engine.discriminators import make_discriminator
 from srgan_cli.engine.losses import artefact_loss, fft_loss, perceptual_loss, pixel_loss
@@ -238,15 +237,15 @@ class Trainer:
         """
         return {name: descent.skipped for name, descent in self._descents.items()}
 
-    def save(self, path: Path, progress: Mapping[str, Any]) -> None:
-        """Write a checkpoint.
+    def snapshot(self, progress: Mapping[str, Any]) -> Checkpoint:
+        """Copy the state as it is now.
 
-        Raises:
-            OSError: The disk is full or the folder cannot be written.
+        Args:
+            progress: What goes with it, as JSON can hold it.
         """
         state = {name: descent.state() for name, descent in self._descents.items()}
         own = {"descents": state, "accuracy": float(self._accuracy)}
-        save_checkpoint(path, self._modules, self._optimizers, {**progress, "trainer": own})
+        return Checkpoint.of(self._modules, self._optimizers, {**progress, "trainer": own})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the state of a checkpoint."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -70,8 +71,20 @@ def rebuilt_from(network: Network) -> dict[str, Any]:
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write a safetensors file with a header of our own, in one step."""
     contiguous = {key: value.contiguous() for key, value in tensors.items()}
+    write_tensors(path, contiguous, {HEADER_KEY: json.dumps(header)})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file in one step; an older one stays until the new one is complete.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written.
+    """
     with written_beside(path) as temporary:
-        save_file(contiguous, temporary, {"format": "pt", HEADER_KEY: json.dumps(header)})
+        try:
+            save_file(dict(tensors), temporary, {"format": "pt", **metadata})
+        except SafetensorError as error:  # A full disk, in words of its own.
+            raise OSError(f"{path.name} could not be written: {error}") from error
 
 
 def load_model(source: ModelSource) -> Model:

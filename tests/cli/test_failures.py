@@ -178,12 +178,14 @@ def test_damaged_shard_is_told(srgan, used_home):
     assert_fails(srgan("train", *TINY), 3, shard.name, "prepare")
 
 
-@pytest.mark.parametrize("file", ["checkpoint.safetensors", "config.toml"])
+@pytest.mark.parametrize("pattern", ["checkpoints/step-*", "config.toml"])
 @pytest.mark.parametrize("damage", ["text", "cut"])
-def test_damaged_run_cannot_be_resumed(srgan, used_home, file, damage):
-    path = used_home / "runs/tiny" / file
-    path.write_bytes(b"{}" if damage == "text" else path.read_bytes()[:100])
-    assert_fails(srgan("train", "--resume", "tiny"), 3 if file == "config.toml" else 4, file)
+def test_damaged_run_cannot_be_resumed(srgan, used_home, pattern, damage):
+    paths = sorted((used_home / "runs/tiny").glob(pattern))
+    for path in paths:
+        path.write_bytes(b"{}" if damage == "text" else path.read_bytes()[:100])
+    code = 3 if pattern == "config.toml" else 4
+    assert_fails(srgan("train", "--resume", "tiny"), code, paths[-1].name)
 
 
 @pytest.mark.usefixtures("used_home")

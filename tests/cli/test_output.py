@@ -26,7 +26,13 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
     ("name", "keys"),
     [
         ("prepare", {"folder", "manifest", "unchanged", "prepared", "leads"}),
-        ("train", {"run", "weights", "steps", "seconds", "scores"}),
+        (
+            "train",
+            {
+                *("run", "weights", "steps", "seconds", "scores"),
+                *("verdict", "skipped", "rollbacks", "leads"),
+            },
+        ),
         ("upscale", {"model", "scale", "written", "unchanged", "failed"}),
         (
             "eval",

@@ -7,7 +7,7 @@ import pytest
 
 from srgan_cli import engine
 from srgan_cli.config import PrepareConfig, TrainConfig
-from srgan_cli.observer import SilentBar, SilentObserver
+from srgan_cli.observer import SilentBar, SilentObserver, Standing
 
 
 class Recorder(SilentObserver):
@@ -17,6 +17,7 @@ class Recorder(SilentObserver):
         self.said: list[str] = []
         self.warned: list[str] = []
         self.bars: list[tuple[str, float]] = []
+        self.standings: list[Standing] = []
 
     def say(self, message: str) -> None:
         self.said.append(message)
@@ -28,6 +29,10 @@ class Recorder(SilentObserver):
     def bar(self, title, *, total, unit):  # noqa: ARG002 - the interface's
         self.bars.append((title, total))
         yield SilentBar()
+
+    @contextmanager
+    def watch(self):
+        yield self.standings.append
 
 
 @pytest.fixture

@@ -42,8 +42,11 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     assert first_line(trained) == "data set: photos-x2 (the newest prepared), ×2, 12 pictures"
     (run,) = (home / "runs").iterdir()
     assert files_below(run) == [
-        *("checkpoint.safetensors", "config.toml", "metrics.jsonl"),
-        *("pretrain.safetensors", "weights.safetensors"),
+        *("best.safetensors", "checkpoints"),
+        *(f"checkpoints/step-0000000{step}.safetensors" for step in (0, 3, 6)),
+        *("config.toml", "metrics.jsonl", "pretrain.safetensors", "report.html"),
+        *("sheets", "sheets/step-00000003.png", "sheets/step-00000006.png"),
+        "weights.safetensors",
     ]
     assert "next: srgan upscale" in trained.out
 

@@ -9,13 +9,12 @@ from safetensors import safe_open
 from srgan_cli import engine
 from srgan_cli.config import LossWeights, PrepareConfig, preset
 from srgan_cli.data.store import Store
-from srgan_cli.engine.run import METRICS_FILE, PRETRAIN_FILE
+from srgan_cli.engine.journal import METRICS_FILE
 from srgan_cli.engine.trainer import Trainer
 from srgan_cli.engine.validation import Validator
-from srgan_cli.engine.weights import ModelSource, load_model
-from srgan_cli.errors import DivergedError, InputError, UsageError, WeightsError
+from srgan_cli.engine.weights import PRETRAIN_FILE, ModelSource, load_model
+from srgan_cli.errors import InputError, UsageError, WeightsError
 from tests.integration.conftest import tiny
-from tests.toolbox import assert_fails, call
 
 PRETRAIN = {"pixel", "generator"}
 ADVERSARIAL = {
@@ -24,13 +23,16 @@ ADVERSARIAL = {
 }
 
 
+RUN_LEVEL = {*("step", "phase", "learning_rate", "skipped", "rollbacks", "verdict", "reason")}
+
+
 def metrics(run):
     lines = (run / METRICS_FILE).read_text().splitlines()
     return [json.loads(line, parse_constant=pytest.fail) for line in lines]
 
 
 def terms(record):
-    return {key: value for key, value in record.items() if key not in {"step", "phase"}}
+    return {key: value for key, value in record.items() if key not in RUN_LEVEL}
 
 
 def header(path):
@@ -54,12 +56,15 @@ def test_run_goes_through_both_phases_and_logs_every_term_by_name(observer):
         *((step, "pretrain") for step in (10, 15, 20)),
         *((step, "adversarial") for step in (30, 40)),
     ]
-    assert [r["step"] for r in validations] == [15, 20, 30, 40]
+    assert [r["step"] for r in validations] == [0, 15, 20, 30, 40]
     assert all(set(terms(r)) == PRETRAIN for r in losses[:3])
     assert all(set(terms(r)) == ADVERSARIAL for r in losses[3:])
-    values = [value for record in records for value in terms(record).values()]
+    values = [value for record in losses for value in terms(record).values()]
     assert all(map(math.isfinite, values))
-    assert [title for title, _ in observer.bars] == ["pretrain", "adversarial"]
+    assert [standing.step for standing in observer.standings] == list(range(1, 41))
+    assert [standing.phase for standing in observer.standings[18:21]] == [
+        *("pretrain", "pretrain", "adversarial")
+    ]
     assert report.scores.psnr == validations[-1]["validation_psnr"]
 
 
@@ -67,7 +72,7 @@ def test_run_goes_through_both_phases_and_logs_every_term_by_name(observer):
 def test_logged_totals_are_the_weighted_sums_of_their_terms(observer):
     weights = LossWeights(pixel=0.5, perceptual=0.25, adversarial=2.0, gradient_penalty=3.0)
     config = tiny(steps=1, pretrain=0, weights=weights, perceptual="vgg16")
-    record = metrics(engine.train(config, observer).run)[0]
+    record = metrics(engine.train(config, observer).run)[1]
     assert set(terms(record)) == ADVERSARIAL | {"perceptual"}
     assert record["generator"] == pytest.approx(
         0.5 * record["pixel"] + 0.25 * record["perceptual"] + 2 * record["adversarial"], rel=1e-5
@@ -91,11 +96,12 @@ def test_network_learns_to_beat_its_start_and_bicubic(observer):
 def test_saved_weights_are_the_averaged_ones(observer, monkeypatch):
     trainers = []
     monkeypatch.setattr(
-        "srgan_cli.engine.run.Trainer", lambda *args: trainers.append(Trainer(*args)) or trainers[0]
+        "srgan_cli.engine.assembly.Trainer",
+        lambda *args: trainers.append(Trainer(*args)) or trainers[-1],
     )
     report = engine.train(tiny(ema=0.9), observer)
     saved = loaded(report.weights).state_dict()
-    (trainer,) = trainers
+    trainer = trainers[-1]  # The one before was to see that a step fits into memory.
     for name, averaged in trainer.ema.state_dict().items():
         assert torch.equal(saved[name], averaged)
     current = trainer.generator.state_dict()
@@ -122,7 +128,8 @@ def test_weights_explain_themselves(prepared, observer):
 def test_reported_score_is_that_of_the_saved_weights(prepared, observer):
     report = engine.train(tiny(), observer)
     generator = loaded(report.weights)
-    assert Validator(Store(prepared)).score(generator, torch.device("cpu")) == report.scores
+    scores = Validator(Store(prepared)).score(generator, torch.device("cpu"))
+    assert replace(scores, perceptual=report.scores.perceptual) == report.scores
 
 
 @pytest.mark.parametrize("scale", [3, 4, 8])
@@ -146,8 +153,8 @@ def test_mixed_precision_runs_stay_finite_and_close_to_fp32(observer, precision)
     mixed = engine.train(tiny(name="mixed", precision=precision), observer)
     for ours, theirs in zip(metrics(mixed.run), metrics(exact.run), strict=True):
         assert ours.keys() == theirs.keys()
-        assert all(map(math.isfinite, terms(ours).values()))
         if "pixel" in ours:
+            assert all(map(math.isfinite, terms(ours).values()))
             assert ours["pixel"] == pytest.approx(theirs["pixel"], rel=0.05)
 
 
@@ -181,58 +188,6 @@ def test_init_of_another_size_or_scale_is_refused(observer, photographs):
     with pytest.raises(WeightsError, match="trained for ×2"):
         engine.train(tiny(name="n", init=first.weights), observer)
     assert [path.name for path in first.run.parent.iterdir()] == [first.run.name]
-
-
-def break_loss(monkeypatch, at, value):
-    """Make the loss of one step ``value``."""
-    intact = Trainer.step
-
-    def step(self, phase, number, batch):
-        found = intact(self, phase, number, batch)
-        return found | {"pixel": torch.tensor(value)} if number == at else found
-
-    monkeypatch.setattr(Trainer, "step", step)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.usefixtures("prepared")
-def test_loss_that_is_no_longer_finite_ends_the_run(observer, monkeypatch, value):
-    break_loss(monkeypatch, 7, value)
-    with pytest.raises(DivergedError, match="step 10: the pixel loss") as caught:
-        engine.train(tiny(name="d", steps=20, validate_every=5), observer)
-    assert "learning rate" in caught.value.hint
-
-
-def test_diverged_run_keeps_its_last_good_weights(prepared, observer, monkeypatch):
-    run = prepared.parents[1] / "runs" / "d"
-    break_loss(monkeypatch, 7, math.nan)
-    with pytest.raises(DivergedError):
-        engine.train(tiny(name="d", steps=20, validate_every=5), observer)
-    assert header(run / "weights.safetensors")["trained"]["steps"] == 5
-    assert [r["step"] for r in metrics(run)] == [5, 5, 10]
-    assert metrics(run)[-1]["pixel"] is None
-
-
-def test_weights_that_broke_in_the_last_update_are_not_saved(prepared, observer, monkeypatch):
-    intact = Trainer.step
-
-    def step(self, phase, number, batch):
-        found = intact(self, phase, number, batch)
-        if number == 8:
-            next(self.ema.parameters()).data[0, 0, 0, 0] = math.nan
-        return found
-
-    monkeypatch.setattr(Trainer, "step", step)
-    with pytest.raises(DivergedError, match="weights"):
-        engine.train(tiny(name="d", steps=20, validate_every=9), observer)
-    assert not (prepared.parents[1] / "runs/d/weights.safetensors").exists()
-
-
-@pytest.mark.usefixtures("prepared")
-def test_diverged_run_ends_with_code_6(capsys, monkeypatch):
-    break_loss(monkeypatch, 0, math.nan)
-    options = ["--steps", 1, "--batch", 2, "--patch", 16, "--pretrain", 1]
-    assert_fails(call(capsys, "train", *options), 6, "no longer finite")
 
 
 def test_too_large_a_patch_leaves_no_run_behind(observer, prepared):

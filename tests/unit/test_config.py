@@ -35,7 +35,7 @@ UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
         (PrepareConfig, PREPARE, "name", "../elsewhere"),
         (TrainConfig, {}, "epochs", 0),
         (TrainConfig, {}, "steps", 0),
-        (TrainConfig, {}, "batch", 0),
+        (TrainConfig, {}, "batch", -1),
         (TrainConfig, {}, "patch", 15),
         (TrainConfig, {}, "pretrain", -0.1),
         (TrainConfig, {}, "pretrain", 1.1),

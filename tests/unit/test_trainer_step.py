@@ -364,9 +364,9 @@ def test_skipped_updates_are_remembered_over_phases_and_checkpoints(batch, tmp_p
     trainer.step(PHASES["adversarial"], 1, batch)
     found = trainer.skipped
     assert found["discriminator"] == 2
-    trainer.save(tmp_path / "c", {})
+    trainer.snapshot({}).write(tmp_path / "c")
     other = _trainer("fp16")
-    other.restore(Checkpoint(tmp_path / "c"))
+    other.restore(Checkpoint.read(tmp_path / "c"))
     assert other.skipped == found
     assert other._accuracy == trainer._accuracy
     for ours, theirs in zip(other._descents.values(), trainer._descents.values(), strict=True):

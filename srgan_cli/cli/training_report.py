@@ -1,0 +1,37 @@
+"""``report.html`` in the folder of a run, whether it is finished or was stopped."""
+
+import json
+import tomllib
+from pathlib import Path
+
+from srgan_cli.observer import Standing
+from srgan_cli.paths import write_text
+
+
+def write_report(standing: Standing) -> Path:
+    """Write the page about a run from what is in its folder.
+
+    Args:
+        standing: Where the run stood last.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    from srgan_cli import engine
+    from srgan_cli.report.training import training_page
+
+    run = standing.run
+    lines = (run / engine.METRICS_FILE).read_text(encoding="utf-8").splitlines()
+    page = training_page(
+        run.name,
+        tomllib.loads((run / engine.CONFIG_FILE).read_text(encoding="utf-8")),
+        [json.loads(line) for line in lines],
+        sorted((run / engine.SHEETS).glob("step-*.png")),
+        steps=standing.steps,
+    )
+    path = run / engine.REPORT_FILE
+    write_text(path, page)
+    return path

@@ -1,0 +1,167 @@
+"""A training run on stderr: a live panel in a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from srgan_cli.cli.progress import RichObserver
+from srgan_cli.cli.render import one_line
+from srgan_cli.observer import Standing
+
+_SECONDS_PER_FRAME = 1.0
+"""Drawing the panel takes a few milliseconds, of which no step should wait for many."""
+_SECONDS_PER_LINE = 30.0
+_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARKLINE = 24
+_FACTS_PER_LINE = 4
+_STYLES = {"healthy": "green", "diverging": "bold red"}
+
+
+class TrainingScreen(RichObserver):
+    """Shows a training run; remembers where it stood."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: Standing | None = None
+
+    @contextmanager
+    def watch(self) -> Iterator[Callable[[Standing], None]]:
+        """Follow a run: a panel that is redrawn once a second, or a line now and then."""
+        if not self._console.is_terminal:
+            yield self._lines()
+            return
+        with Live(console=self._console, auto_refresh=False) as live:
+            yield self._frames(live)
+            if self.last is not None:
+                live.update(panel(self.last), refresh=True)
+
+    def _frames(self, live: Live) -> Callable[[Standing], None]:
+        drawn = -_SECONDS_PER_FRAME
+
+        def show(standing: Standing) -> None:
+            nonlocal drawn
+            self.last = standing
+            now = time.monotonic()
+            if now - drawn >= _SECONDS_PER_FRAME:
+                drawn = now
+                live.update(panel(standing), refresh=True)
+
+        return show
+
+    def _lines(self) -> Callable[[Standing], None]:
+        printed, validations = time.monotonic(), 0
+
+        def show(standing: Standing) -> None:
+            nonlocal printed, validations
+            validated = len(standing.psnr) != validations and self.last is not None
+            self.last, validations = standing, len(standing.psnr)
+            now = time.monotonic()
+            if validated or now - printed >= _SECONDS_PER_LINE:
+                printed = now
+                self._console.print(Text(one_line(line(standing))), soft_wrap=True)
+
+        return show
+
+
+def line(standing: Standing) -> str:
+    """Say where a run stands in one line."""
+    parts = [
+        f"step {standing.step:,}/{standing.steps:,} {standing.phase}",
+        *(f"{name} {value:.4g}" for name, value in standing.losses.items()),
+        f"PSNR {standing.psnr[-1]:.2f} dB",
+        f"{standing.rate:.1f} images/s",
+        f"{_time_left(standing)} left",
+        standing.verdict,
+    ]
+    return ", ".join(parts)
+
+
+def panel(standing: Standing) -> Panel:
+    """Draw where a run stands, for a terminal of 80 columns or more."""
+    rows: list[RenderableType] = [
+        _progress(standing),
+        _scores(standing),
+        Text(),
+        _losses(standing),
+        Text(),
+        _machine(standing),
+        Text.assemble(
+            (standing.verdict, _STYLES.get(standing.verdict, "yellow")), f": {standing.reason}"
+        ),
+    ]
+    title = Text(one_line(standing.run.name), style="bold", overflow="ellipsis")
+    return Panel(Group(*rows), title=title, title_align="left")
+
+
+def _progress(standing: Standing) -> Table:
+    grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_row(
+        Text(f"{standing.phase}, epoch {standing.epoch:,} of {standing.epochs:,}", style="bold"),
+        ProgressBar(total=standing.steps, completed=standing.step),
+        f"step {standing.step:,} of {standing.steps:,}",
+    )
+    return grid
+
+
+def _scores(standing: Standing) -> Table:
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    gain = standing.psnr[-1] - standing.bicubic_psnr
+    psnr = f"{standing.psnr[-1]:.2f} dB ({gain:+.2f} to bicubic)"
+    grid.add_row("PSNR", Text(sparkline(standing.psnr), style="cyan"), psnr)
+    grid.add_row("SSIM", Text(sparkline(standing.ssim), style="cyan"), f"{standing.ssim[-1]:.4f}")
+    return grid
+
+
+def _losses(standing: Standing) -> Table:
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    cells = [
+        Text.assemble((f"{name.replace('_', ' ')} ", "dim"), f"{value:.4g}")
+        for name, value in standing.losses.items()
+    ]
+    for start in range(0, len(cells), 3):
+        grid.add_row(*cells[start : start + 3])
+    return grid
+
+
+def _machine(standing: Standing) -> Text:
+    facts = [
+        ("", f"{_time_left(standing)} left"),
+        ("", f"{standing.rate:.1f} images/s"),
+        ("data wait ", f"{standing.waiting:.1%}"),
+        ("memory ", f"{standing.memory / 2**30:.1f} GiB"),
+        ("learning rate ", f"{standing.learning_rate:.2g}"),
+        ("skipped ", f"{standing.skipped:,}"),
+        ("roll-backs ", f"{standing.rollbacks}"),
+    ]
+    text = Text()
+    for i, (label, value) in enumerate(facts):
+        text.append("\n" if i == _FACTS_PER_LINE else " · " if i else "", style="dim")
+        text.append(label, style="dim").append(value)
+    return text
+
+
+def _time_left(standing: Standing) -> str:
+    left = str(timedelta(seconds=round(standing.seconds_left)))
+    return f"{left} + {standing.next_phase}" if standing.next_phase else left
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw the last values as blocks, from their lowest to their highest."""
+    values = values[-_SPARKLINE:]
+    low, high = min(values), max(values)
+    steps = len(_SPARKS) - 1
+    return "".join(
+        _SPARKS[round(steps * (value - low) / (high - low)) if high > low else 0]
+        for value in values
+    )

@@ -1,0 +1,50 @@
+"""A thread that writes files while training goes on."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+
+class Background:
+    """Runs one job at a time, in the order they come; what one raises, the next call raises."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._last: Future[None] | None = None
+
+    def start(self, job: Callable[[], None]) -> None:
+        """Start a job once the one before is done: copies for more than one would cost memory.
+
+        Raises:
+            OSError: The job before could not write.
+        """
+        self.wait()
+        self._last = self._pool.submit(job)
+
+    def wait(self) -> None:
+        """Wait for the job that runs.
+
+        Raises:
+            OSError: It could not write.
+        """
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+    def __enter__(self) -> Self:
+        """Be closed at the end of a ``with`` block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the last job end; its failure counts unless there is one already."""
+        try:
+            if kind is None:
+                self.wait()
+        finally:
+            self._pool.shutdown()

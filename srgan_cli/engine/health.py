@@ -1,0 +1,118 @@
+"""How a run is doing, in one word, from what it logged; the rules are in docs/training.md."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+Record = Mapping[str, Any]
+"""One line of ``metrics.jsonl``."""
+
+Word = Literal["healthy", "discriminator overpowers", "generator collapsed", "diverging"]
+
+WINDOW = 10
+"""Records that a mean is taken over: 100 steps."""
+PSNR_DROP = 6.0
+"""Validation PSNR may fall this far below the run's best, in dB; texture costs 1 to 3."""
+PIXEL_RISE = 4.0
+"""The pixel loss may rise to this many times its lowest window of the phase."""
+DETAIL_SHARE = 0.5
+"""Share of bicubic's detail below which a generator has stopped drawing anything."""
+ACCURACY = 0.95
+"""Share of pictures that an overpowering discriminator tells apart, window after window."""
+DISTANCE_GROWTH = 1.5
+"""Growth of a critic's distance from one window to the next that is not levelling out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run is doing."""
+
+    word: Word
+    reason: str
+    """The numbers behind it."""
+
+    @property
+    def bad(self) -> bool:
+        """Whether going on from here would not help."""
+        return self.word == "diverging"
+
+
+def judge(records: Sequence[Record]) -> Verdict:
+    """Judge a run at a validation.
+
+    Args:
+        records: Everything logged so far; the last validation is part of it.
+    """
+    phase = records[-1]["phase"]
+    scores = [record for record in records if "validation_psnr" in record]
+    losses = [record for record in records if "pixel" in record and record.get("phase") == phase]
+    verdict = _diverging(scores, losses)
+    if verdict is None and phase == "adversarial":
+        verdict = _collapsed(scores[-1]) or _overpowered(losses)
+    return verdict or Verdict("healthy", _numbers(scores, losses))
+
+
+def _diverging(scores: Sequence[Record], losses: Sequence[Record]) -> Verdict | None:
+    best, last = max(record["validation_psnr"] for record in scores), scores[-1]["validation_psnr"]
+    if not best - last <= PSNR_DROP:
+        return Verdict(
+            "diverging", f"validation PSNR is {last:.2f} dB, {best - last:.1f} below its best"
+        )
+    if len(losses) < 2 * WINDOW:
+        return None
+    means = _window_means(losses, "pixel")
+    if not means[-1] <= PIXEL_RISE * min(means):
+        return Verdict(
+            "diverging",
+            f"the pixel loss is {means[-1]:.4g}, {means[-1] / min(means):.1f} times its lowest",
+        )
+    return None
+
+
+def _collapsed(score: Record) -> Verdict | None:
+    if score["detail"] >= DETAIL_SHARE * score["bicubic_detail"]:
+        return None
+    return Verdict(
+        "generator collapsed",
+        f"its pictures hold {score['detail']:.0%} of the detail of real ones, "
+        f"bicubic {score['bicubic_detail']:.0%}",
+    )
+
+
+def _overpowered(losses: Sequence[Record]) -> Verdict | None:
+    if len(losses) < 2 * WINDOW:
+        return None
+    accuracies = _window_means(losses, "accuracy")
+    if not accuracies or accuracies[-1] < ACCURACY:
+        return None
+    told = f"the discriminator tells {accuracies[-1]:.0%} of the pictures apart"
+    if "wasserstein" not in losses[-1]:
+        return Verdict("discriminator overpowers", told)
+    distances = [-mean for mean in _window_means(losses, "wasserstein")]
+    before, now = distances[-1 - WINDOW], distances[-1]
+    # A critic may tell all apart, for its gradient does not vanish; its distance must level out.
+    if 0 < before * DISTANCE_GROWTH < now:
+        return Verdict(
+            "discriminator overpowers",
+            f"{told}, and its distance grew from {before:.3g} to {now:.3g} in {WINDOW * 10} steps",
+        )
+    return None
+
+
+def _window_means(losses: Sequence[Record], term: str) -> list[float]:
+    """Return the running means over a window; lines without the term, or a number, are left out."""
+    values = [record[term] for record in losses if record.get(term) is not None]
+    return [fmean(values[i : i + WINDOW]) for i in range(len(values) - WINDOW + 1)]
+
+
+def _numbers(scores: Sequence[Record], losses: Sequence[Record]) -> str:
+    last, best = scores[-1], max(record["validation_psnr"] for record in scores)
+    parts = [f"PSNR {last['validation_psnr']:.2f} dB, best {best:.2f}"]
+    if losses and losses[-1]["pixel"] is not None:
+        parts.append(f"pixel {losses[-1]['pixel']:.4g}")
+    if last["phase"] == "adversarial":
+        parts.append(f"detail {last['detail']:.0%}")
+        if accuracies := _window_means(losses, "accuracy"):
+            parts.append(f"accuracy {accuracies[-1]:.0%}")
+    return ", ".join(parts)

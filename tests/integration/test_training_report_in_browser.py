@@ -1,0 +1,178 @@
+"""The report of ``srgan train`` in headless Chromium."""
+
+import base64
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srgan_cli.engine.sheets import write_sheet
+from srgan_cli.engine.validation import Shown
+from srgan_cli.imaging.resize import downscale, upscale_bicubic
+from srgan_cli.report.training import training_page
+from tests.conftest import synthetic_photograph
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
+)
+
+NAME = "<b onclick=alert(1)>&run"
+SCREENSHOT = os.environ.get("SRGAN_TRAINING_REPORT")
+"""A report to take the documentation's picture of, when set."""
+
+
+def records():
+    """Return what a run of 2,000 steps might have logged, with one roll-back."""
+    found = []
+    for step in range(0, 2001, 10):
+        phase = "pretrain" if step <= 1000 else "adversarial"
+        terms = {"pixel": 0.05 * math.exp(-step / 400) + 0.01}
+        if phase == "adversarial":
+            terms |= {"wasserstein": -0.8 * (1 - math.exp(-(step - 1000) / 200)), "accuracy": 0.8}
+        if step:
+            own = {"learning_rate": 1e-4, "skipped": 2, "rollbacks": int(step > 1200)}
+            found.append({"step": step, "phase": phase, **terms, **own})
+        if step % 250 == 0:
+            score = {"validation_psnr": 30 + step / 500, "validation_ssim": 0.9 + step / 40_000}
+            more = {"detail": 0.8, "validation_perceptual": None if step <= 1000 else 0.2}
+            bicubic = {"bicubic_psnr": 31.0, "bicubic_ssim": 0.91, "bicubic_detail": 0.7}
+            verdict = {"verdict": "healthy", "reason": "as it <i>should</i> be"}
+            found.append({"step": step, "phase": phase} | score | more | bicubic | verdict)
+    back = {"step": 1000, "rolled_back_from": 1200, "reason": "pixel was no longer finite"}
+    return [*found, back]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    hr = synthetic_photograph(256, 192)
+    lr = downscale(hr, 2)
+    bicubic = upscale_bicubic(lr, 2)
+    sheets = [write_sheet(folder, step, [Shown(lr, bicubic, hr, hr)]) for step in (500, 2000)]
+    config = {"name": NAME, "batch": 16, "weights": {"pixel": 0.01}, "init": None}
+    path = folder / "report.html"
+    path.write_text(training_page(NAME, config, records(), sheets, steps=4000), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    profile = tmp_path_factory.mktemp("profile")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars"),
+        f"--user-data-dir={profile}",
+        "--window-size=1200,900",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(browser, page):
+    """Open the report, and check at the end that it logged nothing and asked for nothing."""
+    browser.get("about:blank")
+    for log in ("performance", "browser"):
+        browser.get_log(log)
+    browser.get(page.as_uri())
+    yield browser
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert {url for url in urls if not url.startswith("data:")} == {page.as_uri()}
+    assert browser.get_log("browser") == []
+
+
+def texts(browser, css):
+    return [element.text for element in browser.find_elements("css selector", css)]
+
+
+def set_size(browser, width, height):
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def prefer(browser, scheme):
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def test_names_and_reasons_are_shown_as_text(opened):
+    assert texts(opened, "h1") == [NAME]
+    assert "as it <i>should</i> be" in texts(opened, "header p")[0]
+    assert not opened.find_elements("css selector", "header b[onclick], i")
+
+
+def test_every_term_and_score_has_its_curve(opened):
+    titles = texts(opened, "figure h3")[:7]
+    assert titles == [
+        *("PSNR on Y, dB", "SSIM on Y", "detail, share of real pictures"),
+        *("pixel", "wasserstein", "accuracy", "learning rate"),
+    ]
+    script = (
+        "return [...document.querySelectorAll('polyline')].map(line => {"
+        "const box = line.getBBox(); return [box.x, box.y, box.x + box.width, box.y + box.height]})"
+    )
+    boxes = opened.execute_script(script)
+    assert len(boxes) == 3 * 2 + 4
+    assert all(x >= 60 and y >= 0 and right <= 640 and low <= 200 for x, y, right, low in boxes)
+    assert len(opened.find_elements("css selector", "line.phase")) == 7
+
+
+def test_verdicts_roll_backs_and_pictures_are_there(opened):
+    assert "Step 1,200: pixel was no longer finite; back to step 1,000." in texts(
+        opened, "header p"
+    )
+    assert texts(opened, ".facts b")[0] == "2,000 of 4,000"
+    rows = texts(opened, "#validations tbody tr")
+    assert len(rows) == 9
+    assert rows[0].startswith("2,000 adversarial 34.00 0.9500 80 % 0.2000 healthy")
+    script = (
+        "const done = arguments[0]; const pictures = [...document.querySelectorAll('.sheets img')];"
+        "pictures.forEach(i => i.loading = 'eager'); setTimeout(() => "
+        "done(pictures.map(i => i.complete && i.naturalWidth)), 300)"
+    )
+    assert opened.execute_async_script(script) == [652, 652]
+    assert texts(opened, ".sheets h3") == ["step-00002000", "step-00000500"]
+
+
+def test_light_and_dark_follow_the_system(opened):
+    colours = []
+    for scheme in ("light", "dark"):
+        prefer(opened, scheme)
+        body = opened.find_element("css selector", "body")
+        colours.append(body.value_of_css_property("background-color"))
+    assert len(set(colours)) == 2
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(opened):
+    set_size(opened, 360, 740)
+    opened.refresh()
+    width = opened.execute_script("return document.documentElement.scrollWidth")
+    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert width == 360
+
+
+@pytest.mark.skipif(not SCREENSHOT, reason="needs SRGAN_TRAINING_REPORT")
+def test_a_picture_for_the_documentation(browser):
+    set_size(browser, 1100, 1250)
+    prefer(browser, "light")
+    browser.get(Path(SCREENSHOT).as_uri())
+    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
+    Path(SCREENSHOT).with_suffix(".png").write_bytes(base64.b64decode(shot))
+    assert np.frombuffer(base64.b64decode(shot)[:4], np.uint8)[1:].tobytes() == b"PNG"

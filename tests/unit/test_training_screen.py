@@ -1,0 +1,94 @@
+"""The live panel at 80 columns, and the plain lines."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from srgan_cli.cli.training_screen import TrainingScreen, line, panel, sparkline
+from srgan_cli.observer import Standing
+
+STANDING = Standing(
+    run=Path("runs/[bold]long"),
+    phase="adversarial",
+    step=64_120,
+    steps=98_250,
+    epoch=86,
+    epochs=131,
+    losses={
+        "wasserstein": -0.8412,
+        "gradient_penalty": 0.03127,
+        "discriminator": -0.5285,
+        "accuracy": 0.8125,
+        "pixel": 0.01234,
+        "adversarial": 0.2143,
+        "perceptual": 0.3021,
+        "generator": 0.3061,
+    },
+    learning_rate=5.312e-5,
+    psnr=tuple(30 + 0.1 * i for i in range(40)),
+    ssim=tuple(0.9 + 0.001 * i for i in range(40)),
+    bicubic_psnr=33.12,
+    verdict="healthy",
+    reason="PSNR 33.90 dB, best 33.90, pixel 0.01234, detail 93%, accuracy 81%",
+    skipped=3,
+    rollbacks=1,
+    rate=412.6,
+    waiting=0.0031,
+    seconds_left=98_765,
+    next_phase=None,
+    memory=9 * 2**30,
+)
+
+
+def drawn(standing, width=80):
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(panel(standing))
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_panel_shows_everything_within_the_terminal(width):
+    text = drawn(STANDING, width)
+    assert all(len(row) == width for row in text.splitlines())
+    flat = " ".join(text.replace("\u00a0", " ").replace("│", " ").split())
+    for part in (
+        *("adversarial, epoch 86 of 131", "step 64,120 of 98,250", "33.90 dB (+0.78 to bicubic)"),
+        *("0.9390", "412.6 images/s", "data wait 0.3%", "memory 9.0 GiB", "skipped 3"),
+        *(
+            "roll-backs 1",
+            "learning rate 5.3e-05",
+            "1 day, 3:26:05 left",
+            "gradient penalty 0.03127",
+        ),
+        *("healthy: PSNR 33.90 dB", "[bold]long"),
+    ):
+        assert part in flat
+
+
+def test_long_names_do_not_break_the_panel():
+    text = drawn(replace(STANDING, run=Path("x" * 300)))
+    assert all(len(row) == 80 for row in text.splitlines())
+
+
+def test_time_left_says_what_it_does_not_know():
+    assert "+ adversarial left" in line(replace(STANDING, next_phase="adversarial"))
+
+
+def test_sparkline_goes_from_the_lowest_to_the_highest():
+    assert sparkline([1, 2, 3]) == "▁▅█"
+    assert sparkline([5, 5]) == "▁▁"
+    assert len(sparkline(range(1000))) == 24
+
+
+def test_elsewhere_than_in_a_terminal_a_line_comes_with_each_validation(capsys):
+    screen = TrainingScreen()
+    with screen.watch() as show:
+        for step, validations in ((1, 1), (2, 1), (10, 2), (11, 2), (20, 3)):
+            show(replace(STANDING, step=step, psnr=(30.0,) * validations))
+    rows = capsys.readouterr().err.splitlines()
+    assert [row.split("/")[0] for row in rows] == ["step 10", "step 20"]
+    assert "pixel 0.01234" in rows[0]
+    assert screen.last.step == 20
