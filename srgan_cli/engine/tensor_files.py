@@ -52,8 +52,9 @@ def read_tensors(path: Path) -> TensorFile:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file", hint=HINT)
     with path.open("rb") as file:
-        start = file.read(4)
-    if start == b"PK\3\4" or start[:1] == b"\x80":
+        start = file.read(9)
+    # Safetensors begin with a length of 8 bytes, any of which can look like a pickle's first.
+    if start[8:] != b"{" and (start[:4] == b"PK\3\4" or start[:1] == b"\x80"):
         return TensorFile(path, _unwrapped(_read_pickle(path), path), None)
     return _read_safetensors(path)
 

@@ -158,6 +158,16 @@ def test_what_a_file_is_follows_from_its_bytes_not_its_name(tmp_path):
     assert read_tensors(tmp_path / "y.pth").tensors["a"].tolist() == [0, 1, 2]
 
 
+def test_a_header_whose_length_begins_like_a_pickle_is_still_safetensors(tmp_path):
+    path = tmp_path / "x.safetensors"
+    seen = set()
+    for padding in range(0, 512, 8):
+        save_file({"a": torch.arange(3.0)}, path, {"srgan": json.dumps({"x": "y" * padding})})
+        seen.add(path.read_bytes()[0])
+        assert read_tensors(path).tensors["a"].tolist() == [0, 1, 2]
+    assert 0x80 in seen
+
+
 def test_random_bytes_are_refused(tmp_path):
     random = np.random.default_rng(0)
     path = tmp_path / "x.pth"
