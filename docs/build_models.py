@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srgan_cli.config import PRESETS, SCALES, preset
 from srgan_cli.engine.cost import macs_per_pixel
-from srgan_cli.engine.models import Generator, num_parameters
+from srgan_cli.engine.models import make_generator, num_parameters
 
 TARGET = Path(__file__).with_name("models.md")
 TEXT = Path(__file__).with_name("models.in.md")
@@ -16,7 +16,7 @@ HEADINGS = ["preset", "scale", "parameters", "MACs per output pixel", "receptive
 
 def sizes(name: str, scale: int) -> list[str]:
     """Return what follows from the preset alone."""
-    network = Generator(preset(name, scale))
+    network = make_generator(preset(name, scale))
     field = 2 * network.receptive_radius + 1
     return [
         f"`{name}`",

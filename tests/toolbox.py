@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from srgan_cli.cli import run
-from srgan_cli.config import GeneratorConfig
+from srgan_cli.config import AnyGeneratorConfig, SrvggConfig
 from srgan_cli.engine.ledger import LEDGER_FILE
-from srgan_cli.engine.models import Generator
+from srgan_cli.engine.models import AnyGenerator, make_generator
 
 TINY = (
     *("--steps", "6", "--batch", "2", "--patch", "16", "--discriminator-width", "4"),
@@ -37,11 +37,12 @@ class Result:
         return json.loads(self.out, parse_constant=_refuse)
 
 
-def random_generator(config: GeneratorConfig, seed: int = 0) -> Generator:
+def random_generator(config: AnyGeneratorConfig, seed: int = 0) -> AnyGenerator:
     """Make a frozen generator all of whose convolutions do something, unlike a new one's."""
     torch.manual_seed(seed)
-    generator = Generator(config)
-    generator.conv_last.reset_parameters()
+    generator = make_generator(config)
+    last = generator.body[-1] if isinstance(config, SrvggConfig) else generator.conv_last
+    last.reset_parameters()
     return generator.eval().requires_grad_(False)
 
 

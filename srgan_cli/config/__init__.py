@@ -3,7 +3,14 @@
 from srgan_cli.config.checks import SCALES, Precision, RuntimeName, require_plain_name
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.file import read_options, to_toml
-from srgan_cli.config.generator import PRESETS, GeneratorConfig, Upsampler, preset
+from srgan_cli.config.generator import (
+    PRESETS,
+    AnyGeneratorConfig,
+    GeneratorConfig,
+    SrvggConfig,
+    Upsampler,
+    preset,
+)
 from srgan_cli.config.models import ExportConfig, Target
 from srgan_cli.config.prepare import Action, PrepareConfig
 from srgan_cli.config.train import (
@@ -24,6 +31,7 @@ __all__ = [
     "SCALES",
     "Action",
     "Adversarial",
+    "AnyGeneratorConfig",
     "Channel",
     "Degrade",
     "DiscriminatorName",
@@ -37,6 +45,7 @@ __all__ = [
     "PrepareConfig",
     "RuntimeName",
     "Schedule",
+    "SrvggConfig",
     "Target",
     "TrainConfig",
     "Upsampler",

@@ -73,7 +73,31 @@ class GeneratorConfig:
         return cls(**values)
 
 
-PRESETS: Mapping[str, GeneratorConfig] = {
+@dataclass(frozen=True)
+class SrvggConfig:
+    """What rebuilds a network of one row of convolutions (SRVGGNetCompact)."""
+
+    scale: int
+    """Factor per side."""
+    channels: int
+    """Feature maps."""
+    num_convs: int
+    """Convolutions between the first and the last."""
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        for field in ("channels", "num_convs"):
+            value = getattr(self, field)
+            if not isinstance(value, int) or not 1 <= value <= 1024:
+                raise out_of_range(field, value, "a whole number from 1 to 1024")
+        if self.scale not in SCALES:
+            raise out_of_range("scale", self.scale, "2, 3, 4 or 8")
+
+
+AnyGeneratorConfig = GeneratorConfig | SrvggConfig
+
+PRESETS: Mapping[str, AnyGeneratorConfig] = {
+    "srvgg": SrvggConfig(scale=2, channels=32, num_convs=18),
     "compact": GeneratorConfig(
         scale=2,
         channels=32,
@@ -108,7 +132,7 @@ PRESETS: Mapping[str, GeneratorConfig] = {
 """Generator sizes by name, at ×2; :func:`preset` gives them at any scale."""
 
 
-def preset(name: str, scale: int) -> GeneratorConfig:
+def preset(name: str, scale: int) -> AnyGeneratorConfig:
     """Return the named generator size for a scale.
 
     Raises:

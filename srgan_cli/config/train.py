@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from srgan_cli.config.checks import Precision, require, require_plain_name, require_seed
-from srgan_cli.config.generator import GeneratorConfig, preset
+from srgan_cli.config.generator import AnyGeneratorConfig, preset
 from srgan_cli.errors import UsageError
 
 Degrade = Literal["none", "mild", "strong"]
@@ -65,7 +65,7 @@ class TrainConfig:
     name: str | None = None
     """Name of the run; the preset, scale and time when not given."""
     preset: str = "compact"
-    """Generator size: ``compact``, ``standard`` or ``esrgan``."""
+    """Generator size: ``srvgg``, ``compact``, ``standard`` or ``esrgan``."""
     generator: Mapping[str, Any] = field(default_factory=dict)
     """Sizes that differ from the preset's: fields of :class:`GeneratorConfig` but the scale."""
     init: Path | None = None
@@ -187,7 +187,7 @@ class TrainConfig:
         require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
         require(0 <= self.clip < math.inf, "clip", self.clip, "0 or more")
 
-    def generator_config(self, scale: int) -> GeneratorConfig:
+    def generator_config(self, scale: int) -> AnyGeneratorConfig:
         """Return the preset's sizes at a scale, with those that were given instead.
 
         Raises:
@@ -198,7 +198,8 @@ class TrainConfig:
         for name in self.generator:
             if name not in sizes:
                 raise UsageError(
-                    f"a generator has no {name!r}", hint=f"it has {', '.join(sorted(sizes))}"
+                    f"a {self.preset} generator has no {name!r}",
+                    hint=f"it has {', '.join(sorted(sizes))}",
                 )
         return replace(base, **self.generator)
 

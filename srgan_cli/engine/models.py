@@ -3,8 +3,9 @@
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
-from srgan_cli.config import GeneratorConfig
+from srgan_cli.config import AnyGeneratorConfig, GeneratorConfig, SrvggConfig
 from srgan_cli.engine.network import Network
+from srgan_cli.engine.published import SRVGGNetCompact
 
 _SLOPE = 0.2
 
@@ -168,6 +169,18 @@ class Generator(Network):
         for factor in reversed(self._factors):
             reach = -(-(reach + 1) // factor)
         return reach
+
+
+AnyGenerator = Generator | SRVGGNetCompact
+
+
+def make_generator(config: AnyGeneratorConfig) -> AnyGenerator:
+    """Build a generator to train, with the numbers that training starts from."""
+    if isinstance(config, SrvggConfig):
+        row = SRVGGNetCompact(config.channels, config.num_convs, config.scale, slope=_SLOPE)
+        row.initialise()
+        return row
+    return Generator(config)
 
 
 def num_parameters(module: nn.Module) -> int:

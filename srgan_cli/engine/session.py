@@ -18,7 +18,7 @@ from srgan_cli.engine.health import Verdict, judge
 from srgan_cli.engine.journal import Journal
 from srgan_cli.engine.keeper import Keeper
 from srgan_cli.engine.memory import peak_memory
-from srgan_cli.engine.models import Generator, num_parameters
+from srgan_cli.engine.models import AnyGenerator, num_parameters
 from srgan_cli.engine.pace import Pace
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.recovery import RATE_FACTORS, Best, Progress, every_step_skipped
@@ -106,7 +106,7 @@ class Session:
         model = load_model(source)
         wanted = self.trainer.generator.config
         require_scale(model, wanted.scale)
-        if not isinstance(model.generator, Generator) or model.generator.config != wanted:
+        if not isinstance(model.generator, AnyGenerator) or model.generator.config != wanted:
             raise UsageError(
                 f"{source.name} is not a {self.config.preset} generator",
                 hint="pass the --preset that the weights were trained with",

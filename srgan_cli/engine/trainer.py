@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from srgan_cli.config import GeneratorConfig, TrainConfig
+from srgan_cli.config import AnyGeneratorConfig, TrainConfig
 from srgan_cli.data.dataset import Batch
 from srgan_cli.engine.adversarial import (
     accuracy,
@@ -24,7 +24,7 @@ from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.descent import Descent
 from srgan_cli.engine.discriminators import make_discriminator
 from srgan_cli.engine.losses import artefact_loss, fft_loss, perceptual_loss, pixel_loss
-from srgan_cli.engine.models import Generator
+from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
 from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.engine.ranks import Ranks
@@ -55,14 +55,14 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        generator_config: GeneratorConfig,
+        generator_config: AnyGeneratorConfig,
         amp: Amp,
         features: VggFeatures | None,
         ranks: Ranks | None = None,
     ) -> None:
         self.config, self.amp, self.ranks = config, amp, ranks or Ranks()
         torch.manual_seed(config.seed)
-        self.generator = amp.place(Generator(generator_config))
+        self.generator = amp.place(make_generator(generator_config))
         self.discriminator = amp.place(make_discriminator(config))
         self._forward = torch.compile(self.generator) if config.compile else self.generator
         self.features = None if features is None else amp.place(features)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from srgan_cli.data.store import Store
 from srgan_cli.engine.losses import perceptual_loss
-from srgan_cli.engine.models import Generator
+from srgan_cli.engine.network import Network
 from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.imaging.levels import Levels
@@ -99,7 +99,7 @@ class Validator:
 
     @torch.inference_mode()
     def score(
-        self, generator: Generator, device: torch.device, *, perceptual: bool = False
+        self, generator: Network, device: torch.device, *, perceptual: bool = False
     ) -> Scores:
         """Return the generator's mean scores in fp32, beside bicubic's.
 

@@ -53,7 +53,7 @@ class Model:
         return self.generator.scale
 
 
-def save_weights(path: Path, generator: Generator, trained: Mapping[str, Any]) -> None:
+def save_weights(path: Path, generator: Network, trained: Mapping[str, Any]) -> None:
     """Write a generator's weights with all that rebuilds it in the header.
 
     Raises:

@@ -5,13 +5,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, preset
-from srgan_cli.engine.models import Generator, num_parameters
+from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, SrvggConfig, preset
+from srgan_cli.engine.models import Generator, make_generator, num_parameters
+from srgan_cli.engine.weights import ModelSource, load_model, save_weights
 from tests.toolbox import random_generator
 
 
 def _small(name, scale, num_blocks=1):
     """Return a preset with its structure and few blocks, thin where that is not published."""
+    if name == "srvgg":
+        return dataclasses.replace(preset(name, scale), num_convs=num_blocks)
     channels = {"channels": 8, "growth": 4} if name == "esrgan" else {}
     return dataclasses.replace(preset(name, scale), num_blocks=num_blocks, **channels)
 
@@ -206,5 +209,42 @@ def test_a_pixel_outside_the_radius_changes_nothing_and_one_at_it_does():
 
 def test_generators_have_no_batch_statistics():
     for name in PRESETS:
-        modules = list(Generator(_small(name, 2)).modules())
+        modules = list(make_generator(_small(name, 2)).modules())
         assert not any(isinstance(module, nn.modules.batchnorm._NormBase) for module in modules)
+
+
+def test_a_new_row_of_convolutions_repeats_pixels():
+    row = make_generator(SrvggConfig(scale=3, channels=8, num_convs=4))
+    lr = torch.rand(1, 3, 7, 5)
+    assert torch.equal(row(lr), lr.repeat_interleave(3, 2).repeat_interleave(3, 3))
+
+
+def test_first_features_pass_through_a_new_row_of_any_length():
+    torch.manual_seed(0)
+    row = make_generator(SrvggConfig(scale=2, channels=32, num_convs=18))
+    lr = torch.rand(1, 3, 32, 32)
+    first, last = row.body[:2](lr), row.body[:-1](lr)
+    assert 0.2 < last.std() / first.std() < 5
+
+
+def test_fixed_slopes_are_those_of_the_weights_that_are_written(tmp_path):
+    torch.manual_seed(0)
+    row = make_generator(SrvggConfig(scale=2, channels=8, num_convs=2))
+    torch.nn.init.normal_(row.body[-1].weight)
+    save_weights(tmp_path / "row.safetensors", row, {})
+    model = load_model(ModelSource("row", tmp_path / "row.safetensors", "named"))
+    assert model.generator.config == row.config
+    lr = torch.rand(1, 3, 9, 9)
+    torch.testing.assert_close(model.generator(lr), row(lr))
+
+
+def test_fixed_slopes_are_not_trained():
+    row = make_generator(SrvggConfig(scale=2, channels=8, num_convs=2))
+    slopes = [layer.weight for layer in row.body if isinstance(layer, torch.nn.PReLU)]
+    assert len(slopes) == 3
+    assert not any(slope.requires_grad for slope in slopes)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_row_has_at_most_200_000_parameters(scale):
+    assert num_parameters(make_generator(preset("srvgg", scale))) <= 200_000
