@@ -3,8 +3,9 @@
 The same architecture, batch, crops and losses in every row, in turns, on all cores. PHASE
 is ``pixel`` (L1), ``vanilla`` (L1, VGG16 and the SRGAN game) or ``wgan-gp`` (that game with
 its penalty, which the two repositories do not have). ``--basicsr`` and ``--lornatang`` name
-checkouts whose own training steps take part. ``overhead`` shows what averaging, logging and
-checkpoints cost, and what a step waits for its data.
+checkouts whose own training steps take part. ``--processor`` counts seconds of processor time
+instead, for a machine that has other work too; workers that decode PNG files are then left out.
+``overhead`` shows what averaging, logging and checkpoints cost, and what a step waits for data.
 """
 
 import argparse
@@ -32,6 +33,8 @@ from srgan_cli.engine.perceptual import load_perceptual
 from srgan_cli.engine.schedule import plan_phases
 from srgan_cli.engine.trainer import Trainer
 from srgan_cli.observer import SilentObserver
+
+Clock = Callable[[], float]
 
 PATCH = 48
 SUB_IMAGE = 480  # What BasicSR's and Lornatang's instructions cut photographs into.
@@ -75,20 +78,22 @@ class Ours:
                 pending = []
 
 
-def timed_ours(ours: Ours, num_steps: int) -> float:
+def timed_ours(ours: Ours, clock: Clock, num_steps: int) -> float:
     ours.take(1)
-    started = time.perf_counter()
+    started = clock()
     ours.take(num_steps)
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def timed_peer(take: peers.TakeSteps, batches: peers.Batches, num_steps: int) -> float:
+def timed_peer(
+    take: peers.TakeSteps, batches: peers.Batches, clock: Clock, num_steps: int
+) -> float:
     """Time steps in the midst of an epoch: workers start and fill their queues before."""
     given: Iterator = batches()
     take(given, 2)
-    started = time.perf_counter()
+    started = clock()
     take(given, num_steps)
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def networks(options: argparse.Namespace) -> peers.Networks:
@@ -123,11 +128,14 @@ def contenders(
         takes["BasicSR"] = peers.basicsr(options.basicsr, networks(options), phase)
     if options.lornatang and phase != "wgan-gp":
         takes["SRGAN-PyTorch"] = peers.lornatang(options.lornatang, networks(options), phase)
+    clock = time.process_time if options.processor else time.perf_counter
     timed = {}
     for precision in ("bf16", "fp32"):
-        timed[f"srgan, {precision}"] = partial(timed_ours, Ours(store, phase, precision, options))
+        timed[f"srgan, {precision}"] = partial(
+            timed_ours, Ours(store, phase, precision, options), clock
+        )
     for name, take in takes.items():
-        timed[name] = partial(timed_peer, take, batches)
+        timed[name] = partial(timed_peer, take, batches, clock)
     return timed
 
 
@@ -175,7 +183,7 @@ def overhead(store: Store, options: argparse.Namespace) -> None:
 
         logging = mean(record, 50) / STEPS_PER_RECORD
         path = Path(folder, "checkpoint.safetensors")
-        save = mean(lambda: ours.trainer.save(path, {}), 5) / ours.config.validate_every
+        save = mean(lambda: ours.trainer.snapshot({}).write(path), 5) / ours.config.validate_every
     print(f"compact step, batch {options.batch}, bf16: {1e3 * step:.1f} ms")
     parts = {"data wait": waited, "averaging": average, "logging": logging, "checkpoint": save}
     for name, seconds in parts.items():
@@ -189,12 +197,15 @@ def main() -> None:
     parser.add_argument("--basicsr", type=Path)
     parser.add_argument("--lornatang", type=Path)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--processor", action="store_true")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--preset", default="compact")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     store = Store(find_dataset(options.data)[0], 2)
     (overhead if options.phase == "overhead" else race)(store, options)
 
