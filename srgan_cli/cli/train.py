@@ -13,13 +13,10 @@ from srgan_cli.cli.options import DeviceOption, JsonOption, PrecisionOption
 from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.cli.training_report import write_report
 from srgan_cli.cli.training_screen import TrainingScreen
-from srgan_cli.config import GeneratorConfig, LossWeights, TrainConfig
+from srgan_cli.config import SIZES, LossWeights, TrainConfig
 from srgan_cli.errors import UsageError
 
 _WEIGHTS = tuple(field.name for field in fields(LossWeights))
-_SIZES = tuple(
-    field.name for field in fields(GeneratorConfig) if field.name not in {"scale", "unshuffle"}
-)
 _MILESTONES = ",".join(map(str, TrainConfig.milestones))
 _EITHER = (("epochs", "steps"), ("pretrain", "pretrain_epochs", "pretrain_steps"))
 
@@ -154,7 +151,7 @@ def _decided(context: typer.Context) -> dict[str, Any]:
             raise UsageError(f"{both} set the same length", hint="leave one out")
         params |= {name: getattr(TrainConfig, name) for name in exclusive - set(chosen)}
     if "preset" in typed:
-        params |= dict.fromkeys(in_file & set(_SIZES))
+        params |= dict.fromkeys(in_file & set(SIZES))
     return params
 
 
@@ -162,7 +159,7 @@ def _settings(params: Mapping[str, Any]) -> TrainConfig:
     """Make the configuration from the command's parameters, which are called as its fields."""
     values = {name: value for name, value in params.items() if name not in {"json", "config"}}
     weights = LossWeights(**{name: values.pop(f"{name}_weight") for name in _WEIGHTS})
-    sizes = {name: values.pop(name) for name in _SIZES}
+    sizes = {name: values.pop(name) for name in SIZES}
     values["generator"] = {name: value for name, value in sizes.items() if value is not None}
     values["milestones"] = tuple(_numbers(values["milestones"], "--milestones"))
     layers = values["perceptual_layers"] or ""

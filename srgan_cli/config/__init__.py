@@ -5,6 +5,7 @@ from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.file import read_options, to_toml
 from srgan_cli.config.generator import (
     PRESETS,
+    SIZES,
     AnyGeneratorConfig,
     GeneratorConfig,
     SrvggConfig,
@@ -29,6 +30,7 @@ __all__ = [
     "EXTRA_METRICS",
     "PRESETS",
     "SCALES",
+    "SIZES",
     "Action",
     "Adversarial",
     "AnyGeneratorConfig",

@@ -8,15 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from srgan_cli.config.generator import GeneratorConfig
+from srgan_cli.config.generator import SIZES
 from srgan_cli.config.train import LossWeights, TrainConfig
 from srgan_cli.errors import InputError, UsageError
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "weights": {field.name: f"{field.name}_weight" for field in fields(LossWeights)},
-    "generator": {
-        field.name: field.name for field in fields(GeneratorConfig) if field.name != "scale"
-    },
+    "generator": {size: size for size in SIZES},
 }
 """Keys of each table, with the options that they stand for."""
 

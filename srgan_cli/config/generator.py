@@ -1,7 +1,7 @@
 """Sizes of the generator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from srgan_cli.config.checks import SCALES, out_of_range
@@ -71,6 +71,12 @@ class GeneratorConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild the config from its JSON form; unknown or missing keys are a TypeError."""
         return cls(**values)
+
+
+SIZES = tuple(
+    field.name for field in fields(GeneratorConfig) if field.name not in {"scale", "unshuffle"}
+)
+"""What ``srgan train`` lets people choose; folding is for weights that others published."""
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,32 @@
 """Training with ``--degrade``: it can be stopped, and it shows what it undoes."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.data.store import Store
-from tests.integration.conftest import Recorder, tiny
-from tests.integration.test_resume import bits
+from tests.integration.conftest import tiny
+from tests.integration.test_resume import Killed, bits, last_checkpoint, stop_before
 
 OPTIONS = {"steps": 8, "validate_every": 3, "degrade": "strong"}
 SIDE = 32
 """HR pixels of a training patch of ``tiny``."""
 
 
-class Killed(BaseException):
-    """Ends a run without any chance to save, as SIGKILL does."""
-
-
-class EndsAfter(Recorder):
-    """Ends the run that it watches when so many steps are done."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self.left = steps
-
-    @contextmanager
-    def bar(self, title, *, total, unit):
-        with super().bar(title, total=total, unit=unit):
-            yield self
-
-    def advance(self, *_, **__):
-        if not self.left:
-            raise Killed
-        self.left -= 1
-
-
 @pytest.mark.usefixtures("prepared")
-def test_resumed_run_with_degradations_matches_uninterrupted_run(observer):
+def test_resumed_run_with_degradations_matches_uninterrupted_run(observer, monkeypatch):
     whole = engine.train(tiny(name="whole", **OPTIONS), observer).run
-    with pytest.raises(Killed):
-        engine.train(tiny(name="r", **OPTIONS), EndsAfter(5))
+    with monkeypatch.context() as patch:
+        stop_before(patch, 5, Killed)
+        with pytest.raises(Killed):
+            engine.train(tiny(name="r", **OPTIONS), observer)
     sheet = (whole.with_name("r") / "degradations.png").read_bytes()
     resumed = engine.train(tiny(resume="r"), observer).run
     assert f"resuming at step 4 of {OPTIONS['steps']}" in observer.said
     assert bits(resumed) == bits(whole)
-    assert bits(resumed, "checkpoint.safetensors") == bits(whole, "checkpoint.safetensors")
+    last = last_checkpoint(whole)
+    assert bits(resumed, last) == bits(whole, last)
     assert (resumed / "degradations.png").read_bytes() == sheet
     clean = engine.train(tiny(name="clean", **OPTIONS | {"degrade": "none"}), observer).run
     assert bits(clean) != bits(whole)
