@@ -357,13 +357,18 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(precision, batch, 
     assert not torch.equal(_parameters(trainer.generator), before["generator"])
 
 
-def test_skipped_updates_are_remembered_over_phases_and_checkpoints(batch, tmp_path):
+def test_skipped_updates_are_remembered_over_phases_and_checkpoints(batch, tmp_path, monkeypatch):
     trainer = _trainer("fp16", scale=2.0**20)
-    trainer.step(PHASES["adversarial"], 0, batch)
+    with monkeypatch.context() as patch:
+        patch.setattr("srgan_cli.engine.trainer.pixel_loss", lambda sr, *_: sr.sum() * math.nan)
+        trainer.step(PHASES["adversarial"], 0, batch)
+    assert trainer.skipped["generator"] == 1
     trainer.begin(PHASES["adversarial"])
+    assert trainer.skipped["generator"] == 1
     trainer.step(PHASES["adversarial"], 1, batch)
     found = trainer.skipped
     assert found["discriminator"] == 2
+    assert found["generator"] >= 1
     trainer.snapshot({}).write(tmp_path / "c")
     other = _trainer("fp16")
     other.restore(Checkpoint.read(tmp_path / "c"))
