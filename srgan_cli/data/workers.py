@@ -33,8 +33,8 @@ class Node:
     """How many of them run on this machine."""
     local_rank: int = 0
     """Its number among those on this machine."""
-    restarted: bool = False
-    """Whether ``torchrun`` or SLURM started it again after a failure."""
+    restarts: int = 0
+    """How often ``torchrun`` or SLURM started it again after a failure."""
     restarts_allowed: bool = False
     """Whether ``torchrun`` would."""
 
@@ -60,7 +60,7 @@ class Node:
             raise UsageError(
                 f"RANK is {rank}, WORLD_SIZE {size}", hint="start it with torchrun, or unset both"
             )
-        return cls(rank, size, local, local_rank, again + requeued > 0, allowed > 0)
+        return cls(rank, size, local, local_rank, again + requeued, allowed > 0)
 
     @property
     def num_workers(self) -> int:

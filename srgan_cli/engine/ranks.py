@@ -17,6 +17,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from srgan_cli.data.workers import Node
 from srgan_cli.engine.amp import resolve_device
@@ -140,7 +142,17 @@ def joined_ranks(device: torch.device, *, patience: timedelta | None = None) -> 
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
+        store, rank, size = next(rendezvous("env://"))
+        # Processes that were started again must not find the addresses of those before,
+        # which torchrun's store still holds.
+        store = PrefixStore(f"start {node.restarts}", store)
+        dist.init_process_group(
+            "nccl" if device.type == "cuda" else "gloo",
+            store=store,
+            rank=rank,
+            world_size=size,
+            timeout=patience,
+        )
     except (ValueError, RuntimeError) as error:
         raise ResourceError(
             f"the {node.num_nodes} processes of this run could not connect: {error}",

@@ -46,7 +46,7 @@ def new_run_folder(config: TrainConfig) -> Path:
 
 def restarted_run(config: TrainConfig) -> str | None:
     """Return the run to go on with when torchrun or SLURM has started this command again."""
-    if config.name is None or not Node.from_environment().restarted:
+    if config.name is None or not Node.from_environment().restarts:
         return None
     return config.name if _has_checkpoint(runs_dir() / config.name) else None
 

@@ -33,7 +33,11 @@ def torchrun(*arguments, restarts=0):
 
 
 def finished(process, code=0):
-    out, err = process.communicate(timeout=120)
+    try:
+        out, err = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)  # Upon which torchrun ends its workers.
+        pytest.fail("\n".join(process.communicate(timeout=60)))
     assert process.returncode == code, err
     return out, err
 
