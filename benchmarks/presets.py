@@ -1,0 +1,74 @@
+"""How fast every preset enlarges a picture: python benchmarks/presets.py.
+
+Networks with random numbers, fp32 on the CPU, both runtimes of ``srgan upscale``; in turns, the
+median of five. Prints the table of docs/models.in.md.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from srgan_cli.config import PRESETS, preset
+from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.models import make_generator
+from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.engine.weights import Model, ModelSource
+from srgan_cli.observer import SilentObserver
+
+RUNTIMES = ("torch", "ncnn")
+SIDES = {"standard": 192, "esrgan": 64}
+"""LR sides of the picture; 384 where a network is small."""
+
+
+def timed(name: str, scale: int, runtime: str) -> tuple[Callable[[], float], float]:
+    """Return what enlarges a picture once and times it, and the result's megapixels."""
+    side = SIDES.get(name, 384)
+    network = make_generator(preset(name, scale)).eval().requires_grad_(requires_grad=False)
+    model = Model(ModelSource(name, Path(), "measured"), network, {})
+    upscaler = Upscaler(model, Amp.create(torch.device("cpu"), "fp32"), runtime=runtime)
+    picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+
+    def run() -> float:
+        with SilentObserver().bar("", total=1, unit="MP") as bar:
+            started = time.perf_counter()
+            upscaler.enlarge(picture, bar)
+        return time.perf_counter() - started
+
+    return run, (side * scale) ** 2 / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    contenders = {
+        (name, scale, runtime): timed(name, scale, runtime)
+        for name in PRESETS
+        for scale in (2, 4)
+        for runtime in RUNTIMES
+    }
+    seconds = {key: [] for key in contenders}
+    for turn in range(options.rounds + 1):
+        for key, (run, _) in contenders.items():
+            taken = run()
+            if turn:  # The first warms up.
+                seconds[key].append(taken)
+    print("| preset | scale | MP/s, PyTorch | MP/s, ncnn |\n|---|---|---:|---:|")
+    for name in PRESETS:
+        for scale in (2, 4):
+            rates = [
+                contenders[name, scale, runtime][1]
+                / statistics.median(seconds[name, scale, runtime])
+                for runtime in RUNTIMES
+            ]
+            cells = " | ".join(f"{rate:.2f}" for rate in rates)
+            print(f"| `{name}` | ×{scale} | {cells} |")
+
+
+if __name__ == "__main__":
+    main()
