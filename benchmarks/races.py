@@ -131,29 +131,23 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
     network = _Network(variant).to(memory_format=torch.channels_last)
     averaged = copy.deepcopy(network)
     sampler = PatchSampler(store, "train", patch=variant.patch, batch=variant.batch, seed=0)
-    hidden = {
-        name: weight
-        for name, weight in network.body.named_parameters()
-        if weight.ndim == 4 and variant.optimizer == "muon"
-    }
-    rest = [w for n, w in network.named_parameters() if n.removeprefix("body.") not in hidden]
-    optimizers = [(torch.optim.Adam(rest, fused=True), variant.rate)]
-    if hidden:
-        optimizers.append((Muon(hidden.values(), lr=variant.muon_rate), variant.muon_rate))
+    if variant.optimizer == "muon":
+        optimizer: torch.optim.Optimizer = Muon(network)
+        peaks = [variant.rate, variant.muon_rate]  # Its groups: everything else, hidden kernels.
+    else:
+        optimizer, peaks = torch.optim.Adam(network.parameters(), fused=True), [variant.rate]
     started, step = time.process_time(), 0
     while (done := (time.process_time() - started) / (60 * minutes)) < 1:
-        for optimizer, peak in optimizers:
-            for group in optimizer.param_groups:
-                rise = min(1, (step + 1) / 50)
-                group["lr"] = peak * (rise * 0.5 * (1 + math.cos(math.pi * done)) + 1e-5)
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            rise = min(1, (step + 1) / 50)
+            group["lr"] = peak * (rise * 0.5 * (1 + math.cos(math.pi * done)) + 1e-5)
         batch = sampler.batch(step)
         lr, hr = (side.permute(0, 3, 1, 2).float() / 255 for side in (batch.lr, batch.hr))
         with torch.autocast("cpu", torch.bfloat16):
             sr = network(lr)
         network.zero_grad(set_to_none=True)
         F.l1_loss(sr, hr).backward()
-        for optimizer, _ in optimizers:
-            optimizer.step()
+        optimizer.step()
         step += 1
         decay = min(0.999, (1 + step) / (10 + step))
         with torch.no_grad():

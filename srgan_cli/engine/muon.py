@@ -10,8 +10,8 @@ from torch.optim import Adam
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
 _RMS = 0.6
-"""Root mean square of an update, in learning rates: best of 0.2, 0.6, 1.2 and 2 in
-docs/recipes.md, where Liu et al. take 0.2."""
+"""Root mean square of an update, in learning rates: the best of those raced in
+docs/recipes.md; Liu et al. take 0.2."""
 
 
 class Muon(Adam):
