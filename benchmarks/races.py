@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from srgan_cli.data.dataset import PatchSampler
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
+from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.muon import Muon
 from srgan_cli.imaging.metrics import crop_border, luma, psnr
 from srgan_cli.imaging.resize import downscale, mod_crop
@@ -35,7 +36,8 @@ class Variant:
 
     kind: str = "row"
     """``row``: convolutions one after the other; ``residual``: pairs of them with a skip;
-    ``dense``: dense residual blocks."""
+    ``dense``: dense residual blocks; ``attention``: rows that weigh their own result, as in
+    SPAN; ``gate``: one convolution whose halves are multiplied, and one back."""
     channels: int = 48
     growth: int = 32
     blocks: int = 8
@@ -80,6 +82,35 @@ class _Residual(nn.Module):
         return x + self.layers(x)
 
 
+class _Attention(nn.Module):
+    """After SPAN (Wan et al. 2024), starting as the identity."""
+
+    def __init__(self, channels: int, convs: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(_near_identity(channels) for _ in range(convs - 1))
+        self.last = _conv(channels, channels)
+        with torch.no_grad():
+            for parameter in self.last.parameters():
+                parameter.mul_(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = x
+        for conv in self.convs:
+            features = F.leaky_relu(conv(features), 0.2)
+        residual = self.last(features)
+        return (x + residual) * (2 * torch.sigmoid(residual))
+
+
+class _Gate(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.wide, self.back = _conv(channels, channels), _conv(channels // 2, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.wide(x).chunk(2, 1)
+        return x + self.back(a * b)
+
+
 class _Network(nn.Module):
     def __init__(self, variant: Variant) -> None:
         super().__init__()
@@ -92,11 +123,15 @@ class _Network(nn.Module):
             ]
         elif variant.kind == "residual":
             blocks = [_Residual(channels, variant.convs) for _ in range(variant.blocks)]
+        elif variant.kind == "attention":
+            blocks = [_Attention(channels, variant.convs) for _ in range(variant.blocks)]
+        elif variant.kind == "gate":
+            blocks = [_Gate(channels) for _ in range(variant.blocks)]
         else:
             blocks = [
                 _Dense(channels, variant.growth, variant.convs) for _ in range(variant.blocks)
             ]
-        if variant.kind != "row":
+        if variant.kind in {"residual", "dense"}:
             blocks.append(_conv(channels, channels))
         self.body = nn.Sequential(*blocks)
         self.last = _conv(channels, 3 * _SCALE**2)
@@ -128,6 +163,7 @@ def _near_identity(channels: int) -> nn.Conv2d:
 def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, int]:
     """Train for some minutes of processor time; return the averaged weights and the steps."""
     torch.manual_seed(0)
+    amp = Amp.create(torch.device("cpu"), "auto")
     network = _Network(variant).to(memory_format=torch.channels_last)
     averaged = copy.deepcopy(network)
     sampler = PatchSampler(store, "train", patch=variant.patch, batch=variant.batch, seed=0)
@@ -143,7 +179,7 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
             group["lr"] = peak * (rise * 0.5 * (1 + math.cos(math.pi * done)) + 1e-5)
         batch = sampler.batch(step)
         lr, hr = (side.permute(0, 3, 1, 2).float() / 255 for side in (batch.lr, batch.hr))
-        with torch.autocast("cpu", torch.bfloat16):
+        with amp.autocast():
             sr = network(lr)
         network.zero_grad(set_to_none=True)
         F.l1_loss(sr, hr).backward()

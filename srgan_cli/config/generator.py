@@ -80,8 +80,8 @@ SIZES = tuple(
 
 
 @dataclass(frozen=True)
-class SrvggConfig:
-    """What rebuilds a network of one row of convolutions (SRVGGNetCompact)."""
+class _Row:
+    """Sizes of convolutions one after the other."""
 
     scale: int
     """Factor per side."""
@@ -100,9 +100,20 @@ class SrvggConfig:
             raise out_of_range("scale", self.scale, "2, 3, 4 or 8")
 
 
-AnyGeneratorConfig = GeneratorConfig | SrvggConfig
+@dataclass(frozen=True)
+class RowConfig(_Row):
+    """What rebuilds a row of convolutions with a long skip connection."""
+
+
+@dataclass(frozen=True)
+class SrvggConfig(_Row):
+    """What rebuilds a network of one row of convolutions (SRVGGNetCompact)."""
+
+
+AnyGeneratorConfig = GeneratorConfig | RowConfig | SrvggConfig
 
 PRESETS: Mapping[str, AnyGeneratorConfig] = {
+    "row": RowConfig(scale=2, channels=48, num_convs=8),
     "srvgg": SrvggConfig(scale=2, channels=32, num_convs=18),
     "compact": GeneratorConfig(
         scale=2,

@@ -65,7 +65,7 @@ class TrainConfig:
     name: str | None = None
     """Name of the run; the preset, scale and time when not given."""
     preset: str = "compact"
-    """Generator size: ``srvgg``, ``compact``, ``standard`` or ``esrgan``."""
+    """Generator size: ``row``, ``srvgg``, ``compact``, ``standard`` or ``esrgan``."""
     generator: Mapping[str, Any] = field(default_factory=dict)
     """Sizes that differ from the preset's: fields of :class:`GeneratorConfig` but the scale."""
     init: Path | None = None

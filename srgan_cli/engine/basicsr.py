@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from srgan_cli.engine.models import DenseResidualBlock, Generator
+from srgan_cli.engine.models import ConvolutionRow, DenseResidualBlock, Generator
 from srgan_cli.engine.network import Network
 from srgan_cli.engine.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.errors import UsageError
@@ -37,7 +37,9 @@ def as_basicsr(network: Network) -> Network:
         if config.upsampler == "nearest" and sizes == (3, 5, 32, 0.2) and config.scale != 3:
             return network
         if config.upsampler == "pixelshuffle" and config.dense_blocks == 1:
-            return _as_srvgg(network)
+            return _dense_as_srvgg(network)
+    if isinstance(network, ConvolutionRow):
+        return _row_as_srvgg(network)
     raise UsageError(
         f"--to pth: this {network.architecture} is no network of BasicSR",
         hint="export it to onnx, openvino, torchscript or ncnn",
@@ -96,7 +98,7 @@ class _Layer:
 
 
 @torch.no_grad()
-def _as_srvgg(generator: Generator) -> SRVGGNetCompact:
+def _dense_as_srvgg(generator: Generator) -> SRVGGNetCompact:
     """Write a generator that works at LR size as one row of convolutions."""
     config = generator.config
     channels = _Channels(config.channels, (config.num_convs - 1) * config.growth)
@@ -104,21 +106,53 @@ def _as_srvgg(generator: Generator) -> SRVGGNetCompact:
     for block in generator.body:
         assert isinstance(block, DenseResidualBlock)
         layers += _block(block, channels)
+    body = _body(channels)
+    body.weight[channels.trunk, channels.trunk], body.bias[channels.trunk] = _numbers(
+        generator, "conv_body"
+    )
+    return _assembled(generator, channels, layers, body)
+
+
+@torch.no_grad()
+def _row_as_srvgg(row: ConvolutionRow) -> SRVGGNetCompact:
+    """Write a row with a long skip connection as a wider one without."""
+    channels = _Channels(row.config.channels, num_dense=0)
+    layers = [_first(row, channels)]
+    for i in range(len(row.body)):
+        layer = _Layer(channels.total, channels.total)
+        layer.carry(slice(channels.num_features, channels.free))
+        layer.weight[channels.trunk, channels.trunk], layer.bias[channels.trunk] = _numbers(
+            row, f"body.{i}"
+        )
+        layer.slope[channels.trunk] = _SLOPE
+        layers.append(layer)
+    body = _body(channels)
+    body.carry(channels.trunk)
+    return _assembled(row, channels, layers, body)
+
+
+def _assembled(
+    generator: Generator | ConvolutionRow,
+    channels: _Channels,
+    layers: list[_Layer],
+    body: _Layer,
+) -> SRVGGNetCompact:
+    """Note the picture's border in the last of some layers, and add what ends the network."""
     for i, (row, column) in enumerate(_SIDES):  # 1 where the picture ends on that side.
         layers[-1].bias[channels.free + i] = 1
         layers[-1].weight[channels.free + i, channels.one, row, column] = -1
-    layers += [_body(generator, channels), _last(generator, channels)]
+    layers = [*layers, body, _last(generator, channels)]
     state: dict[str, Tensor] = {}
     for i, layer in enumerate(layers):
         state |= {f"body.{2 * i}.{key}": value for key, value in layer.parameters().items()}
         state[f"body.{2 * i + 1}.weight"] = layer.slope
     del state[f"body.{2 * len(layers) - 1}.weight"]  # No PReLU after the last.
-    srvgg = SRVGGNetCompact(channels.total, len(layers) - 2, config.scale)
+    srvgg = SRVGGNetCompact(channels.total, len(layers) - 2, generator.scale)
     srvgg.load_state_dict(state)
     return srvgg.eval().requires_grad_(False)
 
 
-def _first(generator: Generator, channels: _Channels) -> _Layer:
+def _first(generator: Generator | ConvolutionRow, channels: _Channels) -> _Layer:
     layer = _Layer(3, channels.total)
     for part in (channels.trunk, channels.skip):
         layer.weight[part], layer.bias[part] = _numbers(generator, "conv_first")
@@ -151,12 +185,9 @@ def _block(block: DenseResidualBlock, channels: _Channels) -> list[_Layer]:
     return [*layers, layer]
 
 
-def _body(generator: Generator, channels: _Channels) -> _Layer:
+def _body(channels: _Channels) -> _Layer:
     """Close the long skip connection, and keep the picture's border: relu(lr + mask - 1)."""
     layer = _Layer(channels.total, channels.total)
-    layer.weight[channels.trunk, channels.trunk], layer.bias[channels.trunk] = _numbers(
-        generator, "conv_body"
-    )
     for i in range(channels.num_features):
         layer.weight[i, channels.skip.start + i, 1, 1] = 1
     layer.carry(channels.lr)
@@ -171,7 +202,7 @@ def _body(generator: Generator, channels: _Channels) -> _Layer:
     return layer
 
 
-def _last(generator: Generator, channels: _Channels) -> _Layer:
+def _last(generator: Generator | ConvolutionRow, channels: _Channels) -> _Layer:
     """Add the bilinear enlargement, less the repeated pixels that SRVGGNetCompact adds."""
     scale = generator.scale
     layer = _Layer(channels.total, 3 * scale**2)

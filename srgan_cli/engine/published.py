@@ -12,6 +12,14 @@ def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 3, 1, 1)
 
 
+@torch.no_grad()
+def start_near_identity(conv: nn.Conv2d) -> None:
+    """Let a convolution begin as what passes features on, and half of the usual noise."""
+    weight, bias = conv.parameters()
+    weight.mul_(0.5).add_(nn.init.dirac_(torch.empty_like(weight)))
+    bias.zero_()
+
+
 class SRVGGNetCompact(Network):
     """Convolutions with PReLU in one row, added to the repeated pixels.
 
@@ -48,13 +56,10 @@ class SRVGGNetCompact(Network):
         convolution through any number of them.
         """
         _, *hidden, last = [layer for layer in self.body if isinstance(layer, nn.Conv2d)]
-        with torch.no_grad():
-            for conv in hidden:
-                weight, bias = conv.parameters()
-                weight.mul_(0.5).add_(nn.init.dirac_(torch.empty_like(weight)))
-                bias.zero_()
-            for parameter in last.parameters():
-                parameter.zero_()
+        for conv in hidden:
+            start_near_identity(conv)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Enlarge a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Size, Tensor
 
-from srgan_cli.config import GeneratorConfig
-from srgan_cli.engine.models import Generator
+from srgan_cli.config import GeneratorConfig, RowConfig
+from srgan_cli.engine.models import ConvolutionRow, Generator
 from srgan_cli.engine.network import Network
 from srgan_cli.engine.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.errors import UsageError, WeightsError
@@ -36,7 +36,8 @@ def recognise(shapes: Shapes) -> Recognised | None:
     Args:
         shapes: Parameters by name, without wrappers such as ``module.``.
     """
-    builders: tuple[Callable[[Shapes], Network | None], ...] = (_rrdbnet, _srvgg, _msrresnet)
+    builders: tuple[Callable[[Shapes], Network | None], ...]
+    builders = (_rrdbnet, _row, _srvgg, _msrresnet)
     names = _new_names(shapes)
     renamed = {names.get(key, key): shape for key, shape in shapes.items()}
     for build in builders:
@@ -162,6 +163,14 @@ def _rrdbnet(shapes: Shapes) -> Network | None:
     if config.fold != fold:
         config = replace(config, unshuffle=fold)
     return build_generator(config, len(shapes))
+
+
+def _row(shapes: Shapes) -> Network | None:
+    num_convs = _count(shapes, r"body\.(\d+)\.weight")
+    if "conv_first.weight" not in shapes or len(shapes) != 2 * num_convs + 4:
+        return None
+    scale = math.isqrt(shapes["conv_last.weight"][0] // 3)
+    return ConvolutionRow(RowConfig(scale, shapes["conv_first.weight"][0], num_convs))
 
 
 def _srvgg(shapes: Shapes) -> Network | None:

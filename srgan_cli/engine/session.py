@@ -26,7 +26,7 @@ from srgan_cli.engine.runfolder import EXAMPLES_FILE, accepted_edits, write_conf
 from srgan_cli.engine.schedule import Phase
 from srgan_cli.engine.trainer import Terms
 from srgan_cli.engine.validation import Scores
-from srgan_cli.engine.weights import ModelSource, load_model, require_scale
+from srgan_cli.engine.weights import ModelSource, load_model
 from srgan_cli.errors import DivergedError, InputError, UsageError
 from srgan_cli.observer import Observer, Standing
 from srgan_cli.paths import written_beside
@@ -104,15 +104,28 @@ class Session:
 
     def _start_from(self, source: ModelSource) -> None:
         model = load_model(source)
-        wanted = self.trainer.generator.config
-        require_scale(model, wanted.scale)
-        if not isinstance(model.generator, AnyGenerator) or model.generator.config != wanted:
+        wanted, found = self.trainer.generator.config, model.generator
+        if (
+            not isinstance(found, AnyGenerator)
+            or replace(found.config, scale=wanted.scale) != wanted
+        ):
             raise UsageError(
                 f"{source.name} is not a {self.config.preset} generator",
                 hint="pass the --preset that the weights were trained with",
             )
+        if model.scale != wanted.scale:
+            self.observer.say(
+                f"init: {source.name} enlarges ×{model.scale}; "
+                f"what makes pixels of its features starts anew for ×{wanted.scale}"
+            )
         for generator in (self.trainer.generator, self.trainer.ema):
-            generator.load_state_dict(model.generator.state_dict())
+            shapes = {name: value.shape for name, value in generator.state_dict().items()}
+            taken = {
+                name: value
+                for name, value in found.state_dict().items()
+                if shapes.get(name) == value.shape
+            }
+            generator.load_state_dict(taken, strict=model.scale == wanted.scale)
 
     def _show_examples(self) -> None:
         sheet = Image.fromarray(example_sheet(self.parts.sampler.batch(0)))

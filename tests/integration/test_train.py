@@ -13,7 +13,7 @@ from srgan_cli.engine.journal import METRICS_FILE
 from srgan_cli.engine.trainer import Trainer
 from srgan_cli.engine.validation import Validator
 from srgan_cli.engine.weights import PRETRAIN_FILE, ModelSource, load_model
-from srgan_cli.errors import InputError, UsageError, WeightsError
+from srgan_cli.errors import InputError, UsageError
 from tests.integration.conftest import tiny
 
 PRETRAIN = {"pixel", "generator"}
@@ -180,14 +180,27 @@ def test_init_starts_from_the_weights_it_names(observer):
 
 
 @pytest.mark.usefixtures("prepared")
-def test_init_of_another_size_or_scale_is_refused(observer, photographs):
+def test_init_of_another_size_is_refused(observer):
     first = engine.train(tiny(), observer)
     with pytest.raises(UsageError, match="not a standard generator"):
         engine.train(tiny(name="n", init=first.weights, preset="standard"), observer)
-    engine.prepare(PrepareConfig(photographs, scale=4, min_side=64), observer)
-    with pytest.raises(WeightsError, match="trained for ×2"):
-        engine.train(tiny(name="n", init=first.weights), observer)
     assert [path.name for path in first.run.parent.iterdir()] == [first.run.name]
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize(("name", "new"), [("row", "conv_last"), ("srvgg", "body.6")])
+def test_init_of_another_scale_gives_all_but_what_depends_on_it(observer, photographs, name, new):
+    sizes = {"preset": name, "generator": {"channels": 8, "num_convs": 2}}
+    first = engine.train(tiny(**sizes, learning_rate=1e-2), observer)
+    engine.prepare(PrepareConfig(photographs, scale=4, min_side=64), observer)
+    quick = {"steps": 1, "pretrain": 1, "learning_rate": 1e-9, "ema": 0.0}
+    second = engine.train(tiny(**sizes, **quick, name="n", init=first.weights), observer)
+    before, after = (loaded(run.weights).state_dict() for run in (first, second))
+    assert before.keys() == after.keys()
+    for key in before.keys() - {f"{new}.weight", f"{new}.bias"}:
+        torch.testing.assert_close(after[key], before[key], rtol=0, atol=1e-6)
+    assert after[f"{new}.weight"].abs().max() < 1e-6
+    assert any("enlarges ×2" in line and "×4" in line for line in observer.said)
 
 
 def test_too_large_a_patch_leaves_no_run_behind(observer, prepared):

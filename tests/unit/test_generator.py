@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, SrvggConfig, preset
+from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, RowConfig, SrvggConfig, preset
 from srgan_cli.engine.models import Generator, make_generator, num_parameters
 from srgan_cli.engine.weights import ModelSource, load_model, save_weights
 from tests.toolbox import random_generator
@@ -13,7 +13,7 @@ from tests.toolbox import random_generator
 
 def _small(name, scale, num_blocks=1):
     """Return a preset with its structure and few blocks, thin where that is not published."""
-    if name == "srvgg":
+    if name in {"row", "srvgg"}:
         return dataclasses.replace(preset(name, scale), num_convs=num_blocks)
     channels = {"channels": 8, "growth": 4} if name == "esrgan" else {}
     return dataclasses.replace(preset(name, scale), num_blocks=num_blocks, **channels)
@@ -108,12 +108,28 @@ def test_a_plain_generator_computes_dense_residual_blocks_and_a_bilinear_skip():
     torch.testing.assert_close(generator(lr), skip + detail, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["compact", "standard"])
+def test_a_row_is_convolutions_with_one_long_skip_and_a_bilinear_one():
+    generator = random_generator(RowConfig(scale=2, channels=6, num_convs=2)).double()
+    p = generator.state_dict()
+    lr = torch.rand(1, 3, 5, 7, dtype=torch.float64)
+
+    def conv(name, x):
+        return F.conv2d(x, p[f"{name}.weight"], p[f"{name}.bias"], padding=1)
+
+    first = conv("conv_first", lr)
+    deep = F.leaky_relu(conv("body.1", F.leaky_relu(conv("body.0", first), 0.2)), 0.2)
+    features = conv("conv_last", first + deep)
+    detail = features.view(1, 3, 2, 2, 5, 7).permute(0, 1, 4, 2, 5, 3).reshape(1, 3, 10, 14)
+    skip = F.interpolate(lr, size=(10, 14), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(generator(lr), skip + detail, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["row", "compact", "standard"])
 @torch.inference_mode()
 def test_a_new_generator_is_the_bilinear_enlargement(name):
     lr = torch.rand(1, 3, 6, 7)
     wanted = F.interpolate(lr, scale_factor=2, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(Generator(_small(name, 2))(lr), wanted)
+    torch.testing.assert_close(make_generator(_small(name, 2))(lr), wanted)
 
 
 def test_a_new_generator_learns_in_all_its_layers_from_the_second_step_on():
@@ -163,6 +179,7 @@ def test_pictures_of_a_batch_do_not_mix(name):
 
 
 RADII = [
+    RowConfig(scale=2, channels=8, num_convs=3),
     *(_small("compact", scale) for scale in (2, 3)),
     dataclasses.replace(_small("standard", 2), channels=8, growth=4, num_blocks=2),
     *(dataclasses.replace(_small("esrgan", 4), scale=scale, num_convs=2) for scale in (1, 2, 4)),
@@ -245,6 +262,17 @@ def test_fixed_slopes_are_not_trained():
     assert not any(slope.requires_grad for slope in slopes)
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_row_is_known_by_its_parameters(tmp_path, scale):
+    row = random_generator(RowConfig(scale=scale, channels=8, num_convs=2))
+    save_weights(tmp_path / "row.safetensors", row, {})
+    model = load_model(ModelSource("row", tmp_path / "row.safetensors", "named"))
+    assert model.generator.config == row.config
+    lr = torch.rand(1, 3, 9, 9)
+    assert torch.equal(model.generator(lr), row(lr))
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_row_has_at_most_200_000_parameters(scale):
-    assert num_parameters(make_generator(preset("srvgg", scale))) <= 200_000
+@pytest.mark.parametrize("name", ["row", "srvgg"])
+def test_rows_have_at_most_200_000_parameters(name, scale):
+    assert num_parameters(make_generator(preset(name, scale))) <= 200_000
