@@ -52,6 +52,8 @@ class Variant:
     muon_rate: float = 1e-3
     patch: int = 48
     batch: int = 16
+    detail: int = 1
+    """Places to choose from for each patch."""
 
 
 class _Dense(nn.Module):
@@ -166,7 +168,8 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
     amp = Amp.create(torch.device("cpu"), "auto")
     network = _Network(variant).to(memory_format=torch.channels_last)
     averaged = copy.deepcopy(network)
-    sampler = PatchSampler(store, "train", patch=variant.patch, batch=variant.batch, seed=0)
+    sizes = {"patch": variant.patch, "batch": variant.batch, "detail": variant.detail}
+    sampler = PatchSampler(store, "train", seed=0, **sizes)
     if variant.optimizer == "muon":
         optimizer: torch.optim.Optimizer = Muon(network)
         peaks = [variant.rate, variant.muon_rate]  # Its groups: everything else, hidden kernels.
