@@ -15,6 +15,8 @@ from srgan_cli.paths import models_dir, runs_dir, write_text
 BUNDLED = ("fidelity-x2",)
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
+_USUAL_SCALE = 2
+
 _DEFAULTS_FILE = "defaults.json"
 
 
@@ -44,13 +46,15 @@ def known_models() -> tuple[Entry, ...]:
 def find_model(spec: str | None, scale: int | None) -> ModelSource:
     """Find the weights that a command is to use.
 
-    A name is looked for first; then a file or a run's folder; then a part of a name that
-    only one model has. No name hides another: where two models have the one that was
-    given, the user has to say which.
+    A name is looked for first; then a file or a run's folder; then the model of that name
+    for the scale (``fidelity`` is ``fidelity-x2`` at ×2); then a part of a name that only
+    one model has. No name hides another: where two models have the one that was given, the
+    user has to say which.
 
     Args:
-        spec: Name, part of a name, file, or a run's folder. When None: the default that
-            ``srgan models default`` set, else the newest run, else the bundled model.
+        spec: Name with or without ``-xN``, part of a name, file, or a run's folder. When None:
+            the default that ``srgan models default`` set, else the newest run, else the
+            bundled model.
         scale: Factor per side that a default or bundled model must have; any when None.
 
     Raises:
@@ -66,6 +70,9 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
         return ModelSource(path.name, path / WEIGHTS_FILE, "as named")
     if path.is_file():
         return ModelSource(path.name, path, "as named")
+    family = f"{spec}-x{scale or _USUAL_SCALE}"
+    if members := [entry for entry in known if entry.name == family]:
+        return _only(members, family).source(f"{spec} for ×{scale or _USUAL_SCALE}")
     parts = [entry for entry in known if spec and spec.lower() in entry.name.lower()]
     if parts:
         return _only(parts, spec).source(f"the one with {spec} in its name")
@@ -140,7 +147,7 @@ def _unnamed(scale: int | None) -> ModelSource:
     if runs := _run_weights():
         newest = max(runs, key=lambda path: path.stat().st_mtime_ns)
         return ModelSource(newest.parent.name, newest, "the newest run")
-    name = f"fidelity-x{scale or 2}"
+    name = f"fidelity-x{scale or _USUAL_SCALE}"
     if name not in BUNDLED:
         raise WeightsError(
             f"no bundled model is called {name}",

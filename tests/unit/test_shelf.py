@@ -97,6 +97,15 @@ def test_a_run_that_took_the_name_later_hides_nothing(put):
     assert find_model(str(path), None).path == path
 
 
+def test_a_name_without_its_scale_is_the_model_for_the_scale_that_is_wanted():
+    make_run("sharp-x2")
+    make_run("sharp-x4", scale=4)
+    assert find_model("sharp", 4).name == "sharp-x4"
+    assert [find_model("sharp", scale).name for scale in (2, None)] == ["sharp-x2"] * 2
+    with pytest.raises(WeightsError, match="several"):
+        find_model("sharp", 3)
+
+
 def test_part_of_a_name_is_enough_when_only_one_has_it(put):
     put("realesr-anime-x4")
     make_run("flowers")
