@@ -240,6 +240,20 @@ def make_generator(config: AnyGeneratorConfig) -> AnyGenerator:
     return Generator(config)
 
 
+def take_over(source: AnyGenerator, target: AnyGenerator) -> None:
+    """Copy the parameters of a generator into one that differs at most in its scale.
+
+    Those whose shape depends on the scale stay as they are where scales differ.
+    """
+    shapes = {name: value.shape for name, value in target.state_dict().items()}
+    alike = {
+        name: value
+        for name, value in source.state_dict().items()
+        if value.shape == shapes.get(name)
+    }
+    target.load_state_dict(alike, strict=source.scale == target.scale)
+
+
 def num_parameters(module: nn.Module) -> int:
     """Count the parameters of a network."""
     return sum(parameter.numel() for parameter in module.parameters())

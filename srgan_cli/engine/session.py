@@ -18,7 +18,7 @@ from srgan_cli.engine.health import Verdict, judge
 from srgan_cli.engine.journal import Journal
 from srgan_cli.engine.keeper import Keeper
 from srgan_cli.engine.memory import peak_memory
-from srgan_cli.engine.models import AnyGenerator, num_parameters
+from srgan_cli.engine.models import AnyGenerator, num_parameters, take_over
 from srgan_cli.engine.pace import Pace
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.recovery import RATE_FACTORS, Best, Progress, every_step_skipped
@@ -119,13 +119,7 @@ class Session:
                 f"what makes pixels of its features starts anew for ×{wanted.scale}"
             )
         for generator in (self.trainer.generator, self.trainer.ema):
-            shapes = {name: value.shape for name, value in generator.state_dict().items()}
-            taken = {
-                name: value
-                for name, value in found.state_dict().items()
-                if shapes.get(name) == value.shape
-            }
-            generator.load_state_dict(taken, strict=model.scale == wanted.scale)
+            take_over(found, generator)
 
     def _show_examples(self) -> None:
         sheet = Image.fromarray(example_sheet(self.parts.sampler.batch(0)))
