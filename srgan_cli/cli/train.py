@@ -59,6 +59,7 @@ def train(
     schedule: options.ScheduleOption = TrainConfig.schedule,
     milestones: options.Milestones = _MILESTONES,
     gamma: options.Gamma = TrainConfig.gamma,
+    cooldown: options.Cooldown = TrainConfig.cooldown,
     warmup: options.Warmup = TrainConfig.warmup,
     clip: options.Clip = TrainConfig.clip,
     ema: options.Ema = TrainConfig.ema,

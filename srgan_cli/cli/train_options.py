@@ -158,10 +158,11 @@ DiscriminatorLearningRate = Annotated[
     float | None,
     _optimiser("RATE", "The discriminator's own. [dim]Default: the generator's.[/]"),
 ]
-ScheduleOption = Annotated[
-    Schedule, _optimiser("SHAPE", "Fall of the rates: cosine, multistep or constant.")
-]
+ScheduleOption = Annotated[Schedule, _optimiser("SHAPE", "Fall of the rates.")]
 Milestones = Annotated[str, _optimiser("SHARES", "Shares of a phase after which multistep falls.")]
+Cooldown = Annotated[
+    float, _optimiser("SHARE", "Share of a phase, at its end, over which trapezoid falls.")
+]
 Gamma = Annotated[float, _optimiser("FACTOR", "What a milestone multiplies the rate by.")]
 Warmup = Annotated[int, _optimiser("STEPS", "Linear rise at a phase's start.")]
 Clip = Annotated[float, _optimiser("NORM", "Shorten a longer gradient to this. [dim]0: never.[/]")]

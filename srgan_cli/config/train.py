@@ -15,7 +15,7 @@ PixelLoss = Literal["l1", "charbonnier"]
 Adversarial = Literal["wgan-gp", "relativistic", "hinge", "vanilla"]
 DiscriminatorName = Literal["conv", "unet"]
 OptimizerName = Literal["adam", "muon"]
-Schedule = Literal["cosine", "multistep", "constant"]
+Schedule = Literal["cosine", "multistep", "trapezoid", "constant"]
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,14 @@ class TrainConfig:
     discriminator_learning_rate: float | None = None
     """The discriminator's own peak learning rate; the generator's when not given."""
     schedule: Schedule = "cosine"
-    """Fall of the learning rates in a phase: ``cosine`` to zero, ``multistep`` or ``constant``."""
+    """Fall of the learning rates in a phase: ``cosine`` to zero, ``multistep``, ``trapezoid``
+    (constant, then to zero at its end) or ``constant``."""
     milestones: tuple[float, ...] = (0.125, 0.25, 0.5, 0.75)
     """Shares of a phase after which ``multistep`` falls (ESRGAN's by default)."""
     gamma: float = 0.5
     """What each milestone multiplies the learning rate by."""
+    cooldown: float = 0.2
+    """Share of a phase, at its end, over which ``trapezoid`` falls."""
     warmup: int = 50
     """Steps over which each phase's learning rate rises to its peak."""
     clip: float = 0.0
@@ -184,6 +187,7 @@ class TrainConfig:
         rising = rising and sorted(self.milestones) == list(self.milestones)
         require(rising, "milestones", self.milestones, "rising shares between 0 and 1")
         require(0 < self.gamma <= 1, "gamma", self.gamma, "above 0, at most 1")
+        require(0 < self.cooldown <= 1, "cooldown", self.cooldown, "above 0, at most 1")
         require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
         require(0 <= self.clip < math.inf, "clip", self.clip, "0 or more")
 

@@ -2,10 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from srgan_cli.config import TrainConfig, to_toml
 from srgan_cli.data.workers import Node
@@ -20,6 +18,13 @@ REPORT_FILE = "report.html"
 
 _MAY_CHANGE = {"data", "device", "keep", "tensorboard", "validate_every"}
 """Options that say where and how a run is trained, not what comes out."""
+
+_PLAN = {
+    *("epochs", "steps", "pretrain", "pretrain_epochs", "pretrain_steps"),
+    *("schedule", "milestones", "gamma", "cooldown", "warmup"),
+    *("learning_rate", "adversarial_learning_rate"),
+}
+"""Options that say what the steps to come are like."""
 
 
 def new_run_folder(config: TrainConfig) -> Path:
@@ -92,13 +97,16 @@ def read_config(folder: Path) -> TrainConfig:
         ) from error
 
 
-def accepted_edits(folder: Path, config: TrainConfig, before: Mapping[str, Any]) -> list[str]:
+def accepted_edits(
+    folder: Path, config: TrainConfig, before: TrainConfig, *, may_replan: bool
+) -> list[str]:
     """Compare a run's options with those that its checkpoint was made with.
 
     Args:
         folder: The run's folder.
         config: The options as they are now.
-        before: Their JSON form in the checkpoint.
+        before: The options in the checkpoint.
+        may_replan: Whether all steps that were made are the same under both.
 
     Returns:
         What has changed without changing what the run learns, in words.
@@ -107,12 +115,13 @@ def accepted_edits(folder: Path, config: TrainConfig, before: Mapping[str, Any])
         InputError: An option that shapes the result has changed: the rest of the run would
             not continue what came before.
     """
-    now = json.loads(json.dumps(config.to_dict()))
+    was, now = (json.loads(json.dumps(options.to_dict())) for options in (before, config))
     for said_elsewhere in ("name", "resume"):
         del now[said_elsewhere]
-    changed = [name for name in now if now[name] != before.get(name)]
-    words = [f"{name} (was {before.get(name)}, is {now[name]})" for name in changed]
-    refused = [word for name, word in zip(changed, words, strict=True) if name not in _MAY_CHANGE]
+    changed = [name for name in now if now[name] != was[name]]
+    words = [f"{name} (was {was[name]}, is {now[name]})" for name in changed]
+    allowed = _MAY_CHANGE | (_PLAN if may_replan else set())
+    refused = [word for name, word in zip(changed, words, strict=True) if name not in allowed]
     if refused:
         raise InputError(
             f"{folder / CONFIG_FILE} was edited: {', '.join(refused)}",

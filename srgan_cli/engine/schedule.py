@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,11 +16,16 @@ class Decay:
     """How a learning rate falls over a phase."""
 
     kind: Schedule = "cosine"
-    """``cosine`` to zero (Loshchilov and Hutter 2017), ``multistep`` or ``constant``."""
+    """``cosine`` to zero (Loshchilov and Hutter 2017), ``multistep``, ``constant``, or
+    ``trapezoid``: constant, then to zero at the end as 1 minus the square root of what is
+    done of the fall (Hägele et al. 2024, "Scaling laws and compute-optimal training beyond
+    fixed training durations", section 3). Until it falls, the length of the phase is open."""
     milestones: tuple[float, ...] = ()
     """Shares of the phase after each of which ``multistep`` falls."""
     gamma: float = 0.5
     """What a milestone multiplies the rate by."""
+    cooldown: float = 0.2
+    """Share of the phase over which ``trapezoid`` falls."""
 
     def factor(self, done: float) -> float:
         """Return the share of the peak when this share of the phase is done."""
@@ -29,6 +34,9 @@ class Decay:
                 return 0.5 * (1 + math.cos(math.pi * done))
             case "multistep":
                 return self.gamma ** bisect_right(self.milestones, done)
+            case "trapezoid":
+                fallen = max(0.0, 1 - (1 - done) / self.cooldown)
+                return 1 - math.sqrt(fallen)
             case "constant":
                 return 1.0
 
@@ -65,6 +73,19 @@ class Phase:
         return self.peak * rise * self.decay.factor(done / self.steps)
 
 
+def same_until(step: int, one: Sequence[Phase], other: Sequence[Phase]) -> bool:
+    """Say whether two plans are the same for all steps before one of them."""
+    return _rates(step, one) == _rates(step, other)
+
+
+def _rates(steps: int, phases: Sequence[Phase]) -> list[tuple[PhaseName, float]]:
+    return [
+        (phase.name, phase.learning_rate(step))
+        for phase in phases
+        for step in range(phase.start, min(phase.stop, steps))
+    ]
+
+
 def plan_phases(config: TrainConfig, steps_of: Callable[[int], int]) -> list[Phase]:
     """Divide a run into its phases; one that would have no steps is left out.
 
@@ -79,7 +100,7 @@ def plan_phases(config: TrainConfig, steps_of: Callable[[int], int]) -> list[Pha
     if config.pretrain_steps is not None:
         first = config.pretrain_steps
     first = min(first, steps)
-    decay = Decay(config.schedule, config.milestones, config.gamma)
+    decay = Decay(config.schedule, config.milestones, config.gamma, config.cooldown)
     phases = [
         Phase("pretrain", 0, first, config.learning_rate, config.warmup, decay),
         Phase(

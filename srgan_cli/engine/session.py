@@ -10,6 +10,7 @@ from statistics import fmean
 import torch
 from PIL import Image
 
+from srgan_cli.config import TrainConfig
 from srgan_cli.data.dataset import example_sheet
 from srgan_cli.engine.assembly import Parts
 from srgan_cli.engine.background import Background
@@ -23,7 +24,7 @@ from srgan_cli.engine.pace import Pace
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.recovery import RATE_FACTORS, Best, Progress, every_step_skipped
 from srgan_cli.engine.runfolder import EXAMPLES_FILE, accepted_edits, write_config
-from srgan_cli.engine.schedule import Phase
+from srgan_cli.engine.schedule import Phase, plan_phases, same_until
 from srgan_cli.engine.trainer import Terms
 from srgan_cli.engine.validation import Scores
 from srgan_cli.engine.weights import ModelSource, load_model
@@ -140,9 +141,12 @@ class Session:
                 f"the data set of run {self.folder.name} has changed since",
                 hint="prepare it again from the same photographs and settings, or start a new run",
             )
-        for edit in accepted_edits(self.folder, self.config, checkpoint.progress["config"]):
-            self.observer.say(f"{self.folder.name}/config.toml was edited: {edit}; taken")
         self.progress = Progress.from_dict(checkpoint.progress)
+        before = TrainConfig.from_dict(checkpoint.progress["config"])
+        planned = plan_phases(before, self.parts.sampler.steps)
+        may_replan = same_until(self.progress.step, planned, self.parts.phases)
+        for edit in accepted_edits(self.folder, self.config, before, may_replan=may_replan):
+            self.observer.say(f"{self.folder.name}/config.toml was edited: {edit}; taken")
         self._return_to(checkpoint)
         self.observer.say(f"resuming at step {self.progress.step:,} of {self.parts.steps:,}")
 

@@ -12,9 +12,11 @@ from srgan_cli import engine
 from srgan_cli.config import LossWeights, PrepareConfig
 from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.journal import METRICS_FILE, Journal
+from srgan_cli.engine.runfolder import CONFIG_FILE
 from srgan_cli.engine.trainer import Trainer
 from srgan_cli.errors import InputError
 from srgan_cli.observer import SilentObserver
+from srgan_cli.paths import runs_dir
 from tests.integration.conftest import tiny
 
 STEPS = 16
@@ -198,6 +200,32 @@ def test_changed_data_set_is_refused(photographs, observer):
     # Prepared again as it was, the set is the same one.
     engine.prepare(PrepareConfig(photographs, name="photos-x2", overwrite=True), observer)
     assert engine.train(tiny(resume="r"), observer).steps == STEPS
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_run_may_be_lengthened_while_its_rates_stay_what_they_were(observer):
+    lasting = {"pretrain": 1, "schedule": "trapezoid", "cooldown": 0.5}
+    whole = engine.train(tiny(name="whole", steps=12, **lasting), observer).run
+    for name, schedule in (("level", "constant"), ("longer", "trapezoid")):
+        first = {"steps": 8 if name == "longer" else 1000, "schedule": schedule}
+        with pytest.MonkeyPatch.context() as patch:
+            stop_before(patch, 4, KeyboardInterrupt)
+            with pytest.raises(KeyboardInterrupt):
+                engine.train(tiny(name=name, **lasting | first), observer)
+        config = runs_dir() / name / CONFIG_FILE
+        text = config.read_text().replace(f"steps = {first['steps']}", "steps = 12")
+        config.write_text(text.replace("constant", "trapezoid"))
+        assert bits(engine.train(tiny(resume=name), observer).run) == bits(whole)
+    assert "longer/config.toml was edited: steps (was 8, is 12); taken" in observer.said
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_run_whose_rates_would_have_been_others_is_not_lengthened(observer):
+    run = engine.train(tiny(name="r", steps=4, pretrain=1), observer).run
+    config = run / CONFIG_FILE
+    config.write_text(config.read_text().replace("steps = 4", "steps = 8"))
+    with pytest.raises(InputError, match=r"steps \(was 4, is 8\)"):
+        engine.train(tiny(resume="r"), observer)
 
 
 @pytest.mark.usefixtures("prepared")

@@ -55,6 +55,8 @@ UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
         (TrainConfig, {}, "milestones", (0.5, 0.25)),
         (TrainConfig, {}, "milestones", (0.5, 1.0)),
         (TrainConfig, {}, "gamma", 0.0),
+        (TrainConfig, {}, "cooldown", 0.0),
+        (TrainConfig, {}, "cooldown", 1.1),
         (TrainConfig, {}, "gamma", 1.1),
         (TrainConfig, {}, "clip", -1.0),
         (TrainConfig, {}, "clip", float("inf")),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srgan_cli.config import TrainConfig
-from srgan_cli.engine.schedule import Decay, Phase, plan_phases
+from srgan_cli.engine.schedule import Decay, Phase, plan_phases, same_until
 
 LENGTHS = st.fixed_dictionaries(
     {"pretrain": st.floats(0, 1)},
@@ -86,6 +86,28 @@ def test_the_rate_of_several_steps_falls_at_each_milestone():
     )
     rates = [phase.learning_rate(step) for step in range(400)]
     assert rates == pytest.approx(50 * [1e-3] + 150 * [1e-4] + 200 * [1e-5])
+
+
+def test_a_trapezoid_is_level_and_then_falls_to_zero_fast_at_first():
+    (phase,) = _plan(steps=100, pretrain=1, warmup=0, schedule="trapezoid", cooldown=0.4)
+    rates = [phase.learning_rate(step) / phase.peak for step in range(100)]
+    assert rates[:61] == [1.0] * 61
+    assert rates[70] == pytest.approx(0.5)  # A quarter of the fall is done: 1 - sqrt(1/4).
+    assert all(a > b for a, b in itertools.pairwise(rates[60:]))
+    assert 0 < rates[-1] < 0.02
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 400))
+def test_the_length_of_a_trapezoid_is_open_until_one_of_two_falls(one, other, step):
+    plans = [_plan(steps=n, pretrain=1, schedule="trapezoid") for n in (one, other)]
+    first_fall = 0.8 * min(one, other)
+    assert same_until(step, *plans) == (one == other or step <= first_fall + 1)
+
+
+def test_plans_with_other_phases_are_not_the_same():
+    half, all_of_it = _plan(steps=100, schedule="constant"), _plan(steps=200, schedule="constant")
+    assert same_until(50, half, all_of_it)
+    assert not same_until(51, half, all_of_it)  # Adversarial in one of them.
 
 
 def test_the_default_milestones_are_esrgans():
