@@ -5,6 +5,8 @@ photographs that were left out, the time, and the peak memory of all processes t
 """
 
 import argparse
+import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -47,6 +49,8 @@ def prepare(tree: Path, home: str) -> tuple[dict, float, int]:
         peak = max(peak, tree_memory(process.pid))
         time.sleep(0.2)
     reader.join()
+    with contextlib.suppress(ChildProcessError):
+        os.wait()  # For its fork server, whose time counts too.
     return json.loads(output[0])["manifest"], time.perf_counter() - started, peak
 
 
@@ -56,6 +60,7 @@ def main() -> None:
     tree = parser.parse_args().tree
     truth = json.loads(tree.with_suffix(".json").read_text())
     load = os.getloadavg()[0]
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans become ours.
     with tempfile.TemporaryDirectory(dir=tree.parent) as home:
         manifest, seconds, peak = prepare(tree, home)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

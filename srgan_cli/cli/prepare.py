@@ -174,6 +174,9 @@ def prepare(
         check=check,
         export=export,
     )
+    from srgan_cli.data.workers import load_ahead
+
+    load_ahead(["srgan_cli.data.shards", "imagehash", "scipy.fftpack"])
     # Not by way of the engine, which brings torch along: preparing does without.
     from srgan_cli.data import prepare as data
 

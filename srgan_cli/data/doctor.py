@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import rfft2
+from PIL import Image
 
 from srgan_cli.data.similar import Look
 
@@ -87,20 +87,16 @@ def sample_blocks(pixels: Uint8Image) -> npt.NDArray[np.float32]:
         np.linspace(0, length - side, min(per_axis, length // side)).round().astype(int)
         for length in (height, width)
     ]
-    blocks = np.stack(
-        [
-            pixels[top : top + side, left : left + side].astype(np.float32) @ _LUMA
-            for top in places[0]
-            for left in places[1]
-        ]
+    squares = np.stack(
+        [pixels[top : top + side, left : left + side] for top in places[0] for left in places[1]]
     )
+    # Pillow's mode F is luma that has not been rounded.
+    grey = np.asarray(Image.fromarray(squares.reshape(-1, side, 3)).convert("F"))
+    blocks = grey.reshape(-1, side, side)
     if side < _BLOCK:
         margin = _BLOCK - side
         blocks = np.pad(blocks, ((0, 0), (0, margin), (0, margin)), mode="symmetric")
     return blocks
-
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def band_powers(blocks: npt.NDArray[np.float32]) -> FloatArray:
@@ -113,6 +109,8 @@ def band_powers(blocks: npt.NDArray[np.float32]) -> FloatArray:
         Logarithms to base 10; ring ``i`` lies between ``0.03·i`` and ``0.03·(i + 1)``
         cycles per pixel.
     """
+    from scipy.fft import rfft2  # Takes a quarter of a second to load.
+
     window, rings = _rings()
     centred = blocks - blocks.mean(axis=(1, 2), keepdims=True)
     power = np.abs(rfft2(centred * window)) ** 2

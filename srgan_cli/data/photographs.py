@@ -3,7 +3,9 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
@@ -81,14 +83,39 @@ def _listed(folder: Path, path: Path) -> Photograph:
 
 
 def header_size(path: Path) -> tuple[int, int]:
-    """Return width and height by a file's header, or zeros where that cannot be read."""
+    """Return width and height by a file's header, or zeros for what :func:`decode` refuses."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=readable_formats()) as image:
-                return image.size
+            width, height = _webp_size(file.read(30)) or _size(file)
     except Exception:  # noqa: BLE001 - Pillow's parsers raise almost anything on damaged files.
         return 0, 0
+    return (width, height) if width * height <= MAX_PIXELS else (0, 0)
+
+
+def _size(file: BinaryIO) -> tuple[int, int]:
+    file.seek(0)
+    with Image.open(file, formats=readable_formats()) as image:
+        return image.size
+
+
+def _webp_size(header: bytes) -> tuple[int, int] | None:
+    """Read the size of a WebP file from its first 30 bytes: Pillow reads all of it (RFC 9649)."""
+    if header[:4] != b"RIFF" or header[8:12] != b"WEBP":
+        return None
+    match header[12:16]:
+        case b"VP8X":
+            return _integer(header[24:27]) + 1, _integer(header[27:30]) + 1
+        case b"VP8L":
+            bits = _integer(header[21:25])
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            return _integer(header[26:28]) & 0x3FFF, _integer(header[28:30]) & 0x3FFF
+    return None
+
+
+def _integer(data: bytes) -> int:
+    return int.from_bytes(data, "little")
 
 
 def reduced_size(width: int, height: int, max_side: int) -> tuple[int, int]:
@@ -143,14 +170,39 @@ def _require_size(path: Path, image: Image.Image, max_pixels: int) -> None:
 
 def _decoded(image: Image.Image, max_side: int) -> Decoded:
     size = reduced_size(*image.size, max_side)
-    if size != image.size:
+    pixels = None
+    if size == image.size:
+        pixels = _decoded_at_once(image)
+    else:
         image.draft(None, size)
-    image.load()
+    if pixels is None:
+        image.load()
     exif = image.getexif()
-    taken = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, "")
+    taken = str(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, ""))
+    turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    if pixels is not None:
+        if turn is None:
+            return Decoded(pixels, taken)
+        image = Image.fromarray(pixels)
     whole = image if image.mode == "RGB" else image.convert("RGB")
     if whole.size != size:
         whole = whole.resize(size, Image.Resampling.LANCZOS)
-    turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
     upright = whole if turn is None else whole.transpose(turn)
-    return Decoded(np.asarray(upright), str(taken))
+    return Decoded(np.asarray(upright), taken)
+
+
+def _decoded_at_once(image: Image.Image) -> Uint8Image | None:
+    """Decode an opened JPEG or WebP file straight to an array; None for all that is unusual.
+
+    Pillow's own way takes a quarter longer for JPEG, which it keeps with four bytes a
+    pixel, and twice as long for WebP, which it takes for an animation. The codecs are the
+    same, and so are the pixels.
+    """
+    if image.mode != "RGB" or image.format not in {"JPEG", "WEBP"}:
+        return None
+    data = Path(image.filename).read_bytes()
+    if image.format == "WEBP":
+        return None if getattr(image, "is_animated", True) else imagecodecs.webp_decode(data)
+    # The codec fills in what lacks at the end; Pillow says that the file is truncated. Only the
+    # end has these bytes, and thumbnails in a header, after which there would be no picture.
+    return imagecodecs.jpeg8_decode(data) if data.endswith(b"\xff\xd9") else None

@@ -166,8 +166,13 @@ def _make(
     total = sum(len(lot.photographs) for lot in lots)
     pixels, dropped, started = 0, 0, time.perf_counter()
     title = "examining" if folder is None else "preparing"
+    num_workers = node.num_workers
+    if folder is not None and num_workers > 1:
+        num_workers += 1  # While the disk takes one's shard, another has its core.
     with observer.bar(title, total=total, unit="photos") as bar:
-        for lot, records in run_parallel(work, lots, node.num_workers):
+        # The smallest last, so that no worker is left with a large one when the others are done.
+        ordered = sorted(lots, key=lambda lot: -lot.num_bytes)
+        for lot, records in run_parallel(work, ordered, num_workers):
             made[lot] = records
             pixels += sum(record.pixels for record in records)
             dropped += sum(record.dropped for record in records)

@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-import numpy as np
-
 from srgan_cli.data.shards import Record
 from srgan_cli.data.similar import near_duplicates, packed, similar_pairs
 
@@ -74,16 +72,18 @@ def _choose(scenes: Sequence[Sequence[str]], wanted: int, seed: int) -> set[str]
 
 def _scenes(records: Sequence[Record], edges: Edges) -> list[list[str]]:
     """Return the sources of each scene: what edges connect, directly or by others."""
-    ends = np.array(list(edges), np.intp).reshape(-1, 2)
-    shape = (len(records), len(records))
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
+    parents = list(range(len(records)))
 
-    graph = coo_matrix((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape)
-    _, labels = connected_components(graph, directed=False)
+    def root(i: int) -> int:
+        while parents[i] != i:
+            parents[i] = i = parents[parents[i]]
+        return i
+
+    for i, j in edges:
+        parents[root(i)] = root(j)
     scenes: dict[int, list[str]] = defaultdict(list)
-    for record, label in zip(records, labels.tolist(), strict=True):
-        scenes[label].append(record.photograph.source)
+    for i, record in enumerate(records):
+        scenes[root(i)].append(record.photograph.source)
     return [sorted(scene) for scene in scenes.values()]
 
 

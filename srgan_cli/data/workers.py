@@ -16,6 +16,8 @@ from srgan_cli.errors import ResourceError, UsageError
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Names of malloc.h."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""What numerical libraries read when they are loaded."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,6 +77,32 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
+def load_ahead(modules: Sequence[str]) -> None:
+    """Start to load, beside whatever the caller does next, what worker processes need.
+
+    Python's fork server loads it once for all workers. Systems without one, and
+    machines with a single core, load nothing ahead.
+
+    Args:
+        modules: Names of what is to be imported.
+    """
+    if num_cores() == 1 or "forkserver" not in multiprocessing.get_all_start_methods():
+        return
+    from multiprocessing import forkserver
+
+    multiprocessing.set_forkserver_preload(list(modules))
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def run_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], num_workers: int
 ) -> Iterator[tuple[Item, Result]]:
@@ -91,8 +119,9 @@ def run_parallel(
     if min(num_workers, len(items)) <= 1:
         yield from ((item, function(item)) for item in items)
         return
-    # Fresh processes: the caller may hold threads, which a fork would not survive.
-    context = multiprocessing.get_context("spawn")
+    # Not forks of this process: it may hold threads, which a fork would not survive.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     workers = min(num_workers, len(items))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         futures = {pool.submit(function, item): item for item in items}
@@ -113,9 +142,8 @@ def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and end when it does, even when it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # There is a process for each core, and NumPy is first imported after this.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    # There is a process for each core. Where nothing was loaded ahead, NumPy comes after this.
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
     _keep_memory()
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from srgan_cli.imaging.levels import FloatArray, Levels, Uint8Image, to_levels
 
 Kernel = Literal["bicubic", "lanczos"]
+Integers = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 
 def _cubic(x: FloatArray) -> FloatArray:
@@ -31,8 +32,8 @@ def _lanczos(x: FloatArray) -> FloatArray:
 
 _KERNELS = {"bicubic": (_cubic, 2), "lanczos": (_lanczos, 3)}
 
-_ROWS, _COLUMNS = 16, 8
-"""LR rows and columns that one matrix product makes: more would multiply more zeros."""
+_BLOCK = 2**18
+"""Levels that are reduced at a time: few calls, and what they work on stays in the cache."""
 
 
 def kernel_taps(
@@ -105,7 +106,7 @@ def downscale(image: Uint8Image, scale: int) -> Uint8Image:
     if height % scale or width % scale:
         raise ValueError(f"{width}x{height} does not divide by {scale}")
     if scale & (scale - 1) == 0:
-        return _downscale_by_products(image, scale)
+        return _downscale_in_integers(image, scale)
     rows = to_levels(_resize_rows(image, height // scale))
     return to_levels(_resize_columns(rows, width // scale))
 
@@ -125,71 +126,93 @@ def enlarge(image: Uint8Image, scale: int, kernel: Kernel) -> FloatArray:
     return np.clip(resample(image, height, width, kernel), 0, 255)
 
 
-def _downscale_by_products(image: Uint8Image, scale: int) -> Uint8Image:
+def _downscale_in_integers(image: Uint8Image, scale: int) -> Uint8Image:
     """Reduce by a power of two, several times faster than tap by tap.
 
-    The weights are then small multiples of a negative power of two. With levels
-    around 0 all their sums fit into 24 bits, so float32 holds them without error,
-    in whatever order a matrix product adds them up.
+    The weights are then small multiples of a negative power of two, so that sums of
+    integers hold all that floating point would.
     """
     height, width = (side // scale for side in image.shape[:2])
-    pixels = image.reshape(*image.shape[:2], -1)
-    margin = 2 * scale
-    reach = scale * _COLUMNS * -(-width // _COLUMNS) + 2 * margin
-    strip = np.empty((scale * _ROWS + 2 * margin, reach, pixels.shape[2]), np.float32)
-    reduced = np.empty((height, width, pixels.shape[2]), np.uint8)
-    for top in range(0, height, _ROWS):
-        rows = _mirrored(np.arange(len(strip)) + scale * top - margin, len(pixels))
-        _fill(strip, pixels[rows], margin)
-        reduced[top : top + _ROWS] = _reduced(strip, scale)[: height - top, :width]
+    rows = image.reshape(len(image), -1)
+    num_channels = rows.shape[1] // (width * scale)
+    count = min(height, max(1, _BLOCK // rows.shape[1]))
+    dtype = np.int16 if scale == 2 else np.int32
+    # Pixels lie apart by phase, that is by what their place leaves when divided by the
+    # scale, so that what is added up lies side by side.
+    across = np.empty((scale, count + 4, rows.shape[1]), dtype)
+    along = np.zeros((scale, num_channels, count, width + 4), dtype)
+    room = np.empty((3, max(across[0].size, along[0].size)), dtype)
+    reduced = np.empty((height, width, num_channels), np.uint8)
+    for top in range(0, height, count):
+        places = _mirrored(np.arange(scale * (count + 4)) + scale * (top - 2), len(rows))
+        across[:] = rows[places].reshape(count + 4, scale, -1).swapaxes(0, 1)
+        narrow = _weighed(across, rows.shape[1], room)[: count * rows.shape[1]]
+        pixels = narrow.reshape(count, width, scale, num_channels)
+        along[..., 2:-2] = pixels.transpose(2, 3, 0, 1)
+        _mirror_ends(along)
+        small = _weighed(along, 1, room)[: along[0].size].reshape(along.shape[1:])
+        for channel in range(num_channels):
+            reduced[top : top + count, :, channel] = small[channel, : height - top, :width]
     return reduced.reshape(height, width, *image.shape[2:])
 
 
-def _fill(strip: npt.NDArray[np.float32], rows: Uint8Image, margin: int) -> None:
-    """Copy rows to the middle of a strip, mirrored at both ends, with levels around 0."""
-    width = rows.shape[1]
-    end = margin + width
-    strip[:, margin:end] = rows
-    strip[:, :margin] = rows[:, _mirrored(np.arange(-margin, 0), width)]
-    strip[:, end:] = rows[:, _mirrored(np.arange(width, strip.shape[1] - margin), width)]
-    strip -= 128
+def _weighed(phases: Integers, step: int, room: Integers) -> Integers:
+    """Add up the weighted levels around each place; round half up, clip to 0..255.
+
+    Args:
+        phases: Levels by phase, with two of each phase before the first place and after
+            the last; the first axis is the scale.
+        step: How far apart neighbours of one phase are.
+        room: Three rows, the last of which takes the result.
+    """
+    scale = len(phases)
+    weights, bits = _integer_weights(scale)
+    levels = phases.reshape(scale, -1)
+    size = levels.shape[1] - 4 * step
+    nearest, total, pair = room[:, :size]
+
+    def add_pair(k: int, out: Integers) -> None:
+        left, right = (
+            levels[place % scale, (2 + place // scale) * step :][:size]
+            for place in (scale // 2 - 1 - k, scale // 2 + k)
+        )
+        np.add(left, right, out=out)
+
+    # Of n / 2^bits the nearest pair makes one half by itself; the rest, halved, fits into
+    # 16 bits for scale 2. Sums on the way may overflow, which the end undoes.
+    add_pair(0, nearest)
+    np.multiply(nearest, weights[0] - 2 ** (bits - 1), out=total)
+    for k, weight in enumerate(weights[1:], start=1):
+        add_pair(k, pair)
+        pair *= weight
+        total += pair
+    total >>= bits - 1
+    total += nearest
+    total += 1
+    total >>= 1
+    np.clip(total, 0, 255, out=pair)
+    return room[2]
 
 
-def _reduced(strip: npt.NDArray[np.float32], scale: int) -> npt.NDArray[np.float32]:
-    """Reduce the rows of a strip, then its columns; levels from 0."""
-    channels = strip.shape[2]
-    narrow = _band(scale, _ROWS, 1) @ strip.reshape(len(strip), -1)
-    _round(narrow)
-    across = _band(scale, _COLUMNS, channels)
-    windows = np.lib.stride_tricks.sliding_window_view(narrow, across.shape[1], axis=1)
-    groups = windows[:, :: channels * scale * _COLUMNS].swapaxes(0, 1) @ across.T
-    _round(groups)
-    groups += 128
-    return groups.swapaxes(0, 1).reshape(_ROWS, -1, channels)
+@cache
+def _integer_weights(scale: int) -> tuple[tuple[int, ...], int]:
+    """Return the weights of pixels at growing distance, times a power of two, and its logarithm."""
+    bits = 4 * scale.bit_length()
+    _, weights = kernel_taps(8 * scale, 8)  # The fifth of eight is far from the edges.
+    return tuple(round(weight * 2**bits) for weight in weights[4, 2 * scale :]), bits
+
+
+def _mirror_ends(phases: Integers) -> None:
+    """Continue the last axis by its mirror image, two places of every phase at both ends."""
+    for inner, outer in ((2, 1), (3, 0)):
+        phases[..., outer] = phases[::-1, ..., inner]
+        phases[..., -1 - outer] = phases[::-1, ..., -1 - inner]
 
 
 def _mirrored(places: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
     """Return which pixels lie at places of an axis that goes on as its own mirror image."""
     phase = np.mod(places, 2 * length)
     return np.where(phase < length, phase, 2 * length - 1 - phase)
-
-
-@cache
-def _band(scale: int, count: int, channels: int) -> npt.NDArray[np.float32]:
-    """Return the matrix that makes ``count`` neighbours of the pixels that they reach."""
-    indices, weights = kernel_taps(8 * scale, 8)  # The fifth of eight is far from the edges.
-    reach = scale * count + 4 * scale
-    band = np.zeros((count, reach), np.float32)
-    for i in range(count):
-        band[i, indices[4] + scale * (i - 2)] = weights[4]
-    return np.kron(band, np.eye(channels, dtype=np.float32))
-
-
-def _round(levels: npt.NDArray[np.float32]) -> None:
-    """Round levels around 0 half up and clip them to what uint8 holds, in place."""
-    levels += 0.5
-    np.floor(levels, out=levels)
-    np.clip(levels, -128, 127, out=levels)
 
 
 def upscale_bicubic(image: Uint8Image, scale: int) -> Uint8Image:

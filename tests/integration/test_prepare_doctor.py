@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -172,14 +172,14 @@ def test_all_cores_export_what_one_does(tmp_path, make_photographs, monkeypatch)
 def seen_processes(monkeypatch):
     """Collect the worker processes that are started."""
     seen = []
-    start = SpawnProcess.start
+    start = BaseProcess.start
 
     def watched(process):
         seen.append(process)
         start(process)
 
     with monkeypatch.context() as patch:
-        patch.setattr(SpawnProcess, "start", watched)
+        patch.setattr(BaseProcess, "start", watched)
         yield seen
 
 

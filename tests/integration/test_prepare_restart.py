@@ -104,6 +104,41 @@ def test_process_killed_by_the_system_leaves_what_the_next_one_needs(
     assert contents(report.folder) == whole
 
 
+def test_killed_run_leaves_no_process_behind(photographs, tmp_path, monkeypatch):
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "other"))
+    folder = tmp_path / "other" / "datasets" / "set"
+    code = (
+        "from srgan_cli.data import shards, workers; shards._LOT_PHOTOGRAPHS = 2\n"
+        "workers.num_cores = lambda: 3\n"
+        "from srgan_cli.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(photographs), "--name", "set"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_until(lambda: process.poll() is not None or list(folder.glob("shard-*")))
+    process.kill()
+    process.wait()
+    wait_until(lambda: not is_alive(process.pid))
+    assert not is_alive(process.pid)
+
+
+def wait_until(condition):
+    for _ in range(3000):
+        if condition():
+            break
+        time.sleep(0.01)
+
+
+def is_alive(group):
+    """Say whether any process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_what_killed_runs_left_half_written_is_deleted(photographs, home):
     folder = home / "datasets" / "set"
     folder.mkdir(parents=True)

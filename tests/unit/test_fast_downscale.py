@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srgan_cli.imaging import resize
 from srgan_cli.imaging.resize import downscale, kernel_taps
 
 
@@ -22,16 +23,21 @@ def exactly(image, scale):
     st.sampled_from([2, 4, 8]),
     st.integers(1, 12),
     st.integers(1, 12),
+    st.sampled_from([(), (1,), (3,), (4,)]),
     st.booleans(),
+    st.sampled_from([1, 200, 2**18]),
     st.integers(0, 2**32),
 )
-@settings(max_examples=60, deadline=None)
-def test_powers_of_two_reduce_exactly(scale, rows, columns, extremes, seed):
+@settings(max_examples=120, deadline=None)
+def test_powers_of_two_reduce_exactly(scale, rows, columns, channels, extremes, block, seed):
     random = np.random.default_rng(seed)
-    image = random.integers(0, 256, (rows * scale, columns * scale, 3), dtype=np.uint8)
+    shape = (rows * scale, columns * scale, *channels)
+    image = random.integers(0, 256, shape, dtype=np.uint8)
     if extremes:  # Overshoots that the clipping between the passes cuts off.
         image = np.where(image > 127, 255, 0).astype(np.uint8)
-    np.testing.assert_array_equal(downscale(image, scale), exactly(image, scale))
+    with pytest.MonkeyPatch.context() as patch:  # A row, some rows or all of them at a time.
+        patch.setattr(resize, "_BLOCK", block)
+        np.testing.assert_array_equal(downscale(image, scale), exactly(image, scale))
 
 
 @pytest.mark.parametrize("scale", [2, 3])

@@ -3,9 +3,13 @@
 from dataclasses import replace
 from hashlib import shake_256
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
+from srgan_cli.data import scenes
 from srgan_cli.data.photographs import Photograph
 from srgan_cli.data.scenes import ALIKE, validation_sources
 from srgan_cli.data.shards import Record
@@ -101,3 +105,16 @@ def test_near_duplicates_with_distant_hashes_never_straddle(seed):
     )
     chosen, _ = validation_sources([*strangers, twin], wanted=6, seed=seed)
     assert (first.photograph.source in chosen) == (twin.photograph.source in chosen)
+
+
+@given(st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=40))
+@settings(deadline=None)
+def test_a_scene_is_all_that_edges_connect(edges):
+    items = [record("", number, number % 12, 0) for number in range(30)]
+    found = scenes._scenes(items, edges)
+    ends = np.array(edges, int).reshape(-1, 2).T
+    _, labels = connected_components(coo_matrix((np.ones(len(edges)), tuple(ends)), (30, 30)))
+    numbers = {item.photograph.source: label for item, label in zip(items, labels, strict=True)}
+    assert sorted(source for scene in found for source in scene) == sorted(numbers)
+    assert [len({numbers[source] for source in scene}) for scene in found] == [1] * len(found)
+    assert len(found) == len(set(labels.tolist()))

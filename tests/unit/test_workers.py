@@ -22,6 +22,23 @@ def test_each_of_several_processes_computes_with_one_thread(monkeypatch):
     assert dict(run_parallel(os.getenv, names, 1)) == dict.fromkeys(names, "7")
 
 
+def test_loading_ahead_leaves_the_environment_as_it_was():
+    code = """
+import os
+from srgan_cli.data import workers
+workers.num_cores = lambda: 2
+os.environ["OPENBLAS_NUM_THREADS"] = "7"
+before = dict(os.environ)
+workers.load_ahead(["numpy", "srgan_cli.errors"])
+assert dict(os.environ) == before
+print(dict(workers.run_parallel(os.getenv, ["OPENBLAS_NUM_THREADS", "HOME"], 2)))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
+    assert "'OPENBLAS_NUM_THREADS': '1'" in result.stdout
+
+
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_errors_arrive_with_their_hints(num_workers):
     with pytest.raises(InputError, match="is bad") as caught:
