@@ -29,7 +29,7 @@ BLOCKY = 1.75
 """Most that steps of brightness along one 8×8 grid may exceed those beside it."""
 
 _BLOCK = 64
-_MAX_BLOCKS = 64
+_MAX_BLOCKS = 36
 _BAND = 0.03
 _NUM_BANDS = 16
 _GRID = 8

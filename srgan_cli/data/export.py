@@ -1,5 +1,7 @@
 """Write a data set as plain picture folders, for other tools. No torch here."""
 
+import hashlib
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -8,18 +10,21 @@ from pathlib import Path
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
-from srgan_cli.data.manifest import Entry, Manifest
+from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
 from srgan_cli.data.workers import Node, run_parallel
 from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer
-from srgan_cli.paths import written_beside
+from srgan_cli.paths import write_text, written_beside
 
 Task = tuple[str, tuple[tuple[str, str], ...]]
 """A shard, and which of its tensors go into which files."""
 
 
 def export_png(folder: Path, observer: Observer) -> Path:
-    """Write the pictures of a data set as PNG files, on all cores; those that exist are left alone.
+    """Write the pictures of a data set as PNG files, on all cores.
+
+    Those that an interrupted export has written are left alone; an export of what the set
+    was before it grew or was replaced is deleted first, since tools train on all they find.
 
     They go to ``png/<split>/hr`` and ``png/<split>/lr`` in the set's folder (``lr-x4`` and so
     on where it holds several scales), under their sources' paths with ``.png`` appended, and
@@ -33,6 +38,7 @@ def export_png(folder: Path, observer: Observer) -> Path:
         OSError: The disk is full.
     """
     target = folder / "png"
+    _start(target, hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest())
     tasks = _tasks(Manifest.read(folder))
     total = sum(len(files) for _, files in tasks)
     with observer.bar("exporting", total=total, unit="pictures") as bar:
@@ -40,6 +46,15 @@ def export_png(folder: Path, observer: Observer) -> Path:
         for (_, files), _ in run_parallel(work, tasks, Node().num_workers):
             bar.advance(len(files))
     return target
+
+
+def _start(target: Path, manifest: str) -> None:
+    """Make the folder, or empty one that was made by another manifest."""
+    mark = target / ".manifest"
+    if target.exists() and not (mark.exists() and mark.read_text() == manifest):
+        shutil.rmtree(target)
+    target.mkdir(exist_ok=True)
+    write_text(mark, manifest)
 
 
 def _tasks(manifest: Manifest) -> list[Task]:

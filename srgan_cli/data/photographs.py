@@ -63,7 +63,8 @@ def find_photographs(folder: Path) -> list[Photograph]:
         InputError: The folder is missing or holds no picture.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder", hint="name a folder that holds photographs")
+        reason = "not a folder" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {reason}", hint="name a folder that holds photographs")
     paths = list_pictures(folder)
     if not paths:
         raise InputError(
@@ -149,9 +150,9 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
             with Image.open(path, formats=readable_formats()) as image:
                 _require_size(path, image, max_pixels)
                 if image.mode in _EIGHT_BIT_MODES:
-                    return _decoded(image, max_side)
+                    return _decoded(path, image, max_side)
             upright = Image.fromarray(read_picture(path, max_pixels=max_pixels).pixels)
-            return _decoded(upright, max_side)
+            return _decoded(path, upright, max_side)
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files.
@@ -168,11 +169,11 @@ def _require_size(path: Path, image: Image.Image, max_pixels: int) -> None:
         )
 
 
-def _decoded(image: Image.Image, max_side: int) -> Decoded:
+def _decoded(path: Path, image: Image.Image, max_side: int) -> Decoded:
     size = reduced_size(*image.size, max_side)
     pixels = None
     if size == image.size:
-        pixels = _decoded_at_once(image)
+        pixels = _decoded_at_once(path, image)
     else:
         image.draft(None, size)
     if pixels is None:
@@ -191,7 +192,7 @@ def _decoded(image: Image.Image, max_side: int) -> Decoded:
     return Decoded(np.asarray(upright), taken)
 
 
-def _decoded_at_once(image: Image.Image) -> Uint8Image | None:
+def _decoded_at_once(path: Path, image: Image.Image) -> Uint8Image | None:
     """Decode an opened JPEG or WebP file straight to an array; None for all that is unusual.
 
     Pillow's own way takes a quarter longer for JPEG, which it keeps with four bytes a
@@ -200,7 +201,7 @@ def _decoded_at_once(image: Image.Image) -> Uint8Image | None:
     """
     if image.mode != "RGB" or image.format not in {"JPEG", "WEBP"}:
         return None
-    data = Path(image.filename).read_bytes()
+    data = path.read_bytes()
     if image.format == "WEBP":
         return None if getattr(image, "is_animated", True) else imagecodecs.webp_decode(data)
     # The codec fills in what lacks at the end; Pillow says that the file is truncated. Only the

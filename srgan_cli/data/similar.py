@@ -49,7 +49,7 @@ class Look:
         import imagehash  # Brings SciPy along, which takes most of a second.
 
         # imagehash filters with Lanczos, slowly if far: most of the way is gone in cheap steps.
-        step = max(1, min(pixels.shape[:2]) // (4 * _HASHED_SIDE))
+        step = max(1, min(pixels.shape[:2]) // (2 * _HASHED_SIDE))
         rows = np.asarray(Image.fromarray(pixels[::step]).convert("L"))
         small = Image.fromarray(rows[:, ::step])
         small = small.reduce(max(1, min(small.size) // _HASHED_SIDE))

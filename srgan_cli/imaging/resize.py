@@ -191,7 +191,8 @@ def _weighed(phases: Integers, step: int, room: Integers) -> Integers:
     total += 1
     total >>= 1
     np.clip(total, 0, 255, out=pair)
-    return room[2]
+    result: Integers = room[2]
+    return result
 
 
 @cache

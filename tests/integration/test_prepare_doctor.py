@@ -138,6 +138,39 @@ def test_exported_pictures_are_those_of_the_set_and_can_be_prepared_again(tree):
     assert len(again.manifest.pictures) == len(store.entries("train"))
 
 
+@pytest.mark.parametrize("change", ["size", "seed", "photographs"])
+def test_an_export_holds_nothing_that_the_set_no_longer_has(
+    home, tmp_path, make_photographs, change
+):
+    assert not home.exists()
+    make_photographs(tmp_path / "in", count=12, size=(180, 160))
+    options = {"name": "set", "validation": 4, "min_side": 64, "export": "png"}
+    folder = prepare(PrepareConfig(tmp_path / "in", **options), WATCH).folder
+    if change == "photographs":
+        make_photographs(tmp_path / "in" / "more", count=12, size=(180, 160), seed=5)
+    else:
+        options |= {"max_side": 128} if change == "size" else {"seed": 1}
+        options["overwrite"] = True
+    prepare(PrepareConfig(tmp_path / "in", **options), WATCH)
+    store = Store(folder)
+    wanted = {
+        Path(entry.split, side, f"{entry.source}.png"): pixels.numpy().tobytes()
+        for entry in store.manifest.pictures
+        for side, pixels in zip(("lr", "hr"), store.pair(entry), strict=True)
+    }
+    assert pictures_below(folder / "png") == wanted
+
+
+def test_an_interrupted_export_goes_on(tree):
+    report = prepare(PrepareConfig(tree, export="png"), WATCH)
+    paths = sorted((report.folder / "png").rglob("*.png"))
+    paths[0].unlink()
+    before = {path: path.stat().st_ino for path in paths[1:]}
+    prepare(PrepareConfig(tree, export="png"), WATCH)
+    assert paths[0].exists()
+    assert before == {path: path.stat().st_ino for path in paths[1:]}
+
+
 def pictures_below(folder):
     return {
         path.relative_to(folder): np.asarray(Image.open(path)).tobytes()
