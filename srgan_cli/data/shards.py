@@ -30,7 +30,7 @@ Uint8Image = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 """Top, left, bottom and right edge, in HR pixels."""
 
-_VERSION = 2
+_VERSION = 3
 """To be raised whenever the same photograph and recipe would give other bytes."""
 _LOT_PHOTOGRAPHS = 32
 _LOT_BYTES = 96 * 2**20
