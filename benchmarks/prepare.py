@@ -50,7 +50,8 @@ def srgan(photos: Path, home: Path) -> None:
     environment = os.environ | {"SRGAN_HOME": str(home)}
     subprocess.run(command, check=True, env=environment, capture_output=True)
     with contextlib.suppress(ChildProcessError):
-        os.wait()  # For its fork server, whose time counts too.
+        while True:
+            os.wait()  # For its fork server, whose time counts too.
 
 
 def load_basicsr(checkout: Path) -> Callable[[list[Path], Path], None]:

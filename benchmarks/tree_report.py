@@ -50,7 +50,8 @@ def prepare(tree: Path, home: str) -> tuple[dict, float, int]:
         time.sleep(0.2)
     reader.join()
     with contextlib.suppress(ChildProcessError):
-        os.wait()  # For its fork server, whose time counts too.
+        while True:
+            os.wait()  # For its fork server, whose time counts too.
     return json.loads(output[0])["manifest"], time.perf_counter() - started, peak
 
 

@@ -33,7 +33,7 @@ Box = tuple[int, int, int, int]
 _VERSION = 3
 """To be raised whenever the same photograph and recipe would give other bytes."""
 _LOT_PHOTOGRAPHS = 32
-_LOT_BYTES = 96 * 2**20
+_LOT_BYTES = 48 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
