@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from srgan_cli.data.dataset import PatchSampler, _turned
+from srgan_cli.data.dataset import PatchSampler, _turn
 from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
@@ -128,8 +128,12 @@ def test_all_eight_turns_occur_and_both_pictures_turn_alike(tmp_path):
 
 
 def test_the_eight_turns_are_the_symmetries_of_the_square():
-    image = torch.arange(9).view(3, 3, 1)
-    turned = {tuple(_turned(image, turn).flatten().tolist()) for turn in range(8)}
+    image = torch.arange(27, dtype=torch.uint8).view(3, 3, 3)
+    turned = set()
+    for turn in range(8):
+        result = np.empty((3, 3, 3), np.uint8)
+        _turn(image, turn, result)
+        turned.add(tuple(result.ravel().tolist()))
     rotations = [torch.rot90(one, k) for one in (image, image.flip(0)) for k in range(4)]
     assert turned == {tuple(one.flatten().tolist()) for one in rotations}
 
