@@ -1,0 +1,65 @@
+"""Recipes of the bundled weights, begun anew: their first losses are those that were noted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from recipes.trace import STEPS, first_losses, machine
+
+ROOT = Path(__file__).parents[2]
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+ELSEWHERE = 0.05
+"""Relative tolerance on another kind of CPU, which may also choose bf16."""
+
+
+@pytest.fixture(scope="module")
+def bundled(shared_data, tmp_path_factory):
+    """Prepare the photographs as the recipes say."""
+    home = tmp_path_factory.mktemp("home")
+    sets = [shared_data / "bench" / name for name in ("Set5", "Set14", "B100")]
+    excluded = [word for folder in sets for word in ("--exclude", str(folder))]
+    command = ["prepare", str(shared_data / "photos"), "--name", "bundled"]
+    command += ["--scale", "2", "--scale", "4", *excluded]
+    _run(home, command).wait()
+    return home
+
+
+def _run(home, command):
+    environment = os.environ | {"SRGAN_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "srgan_cli", *command],
+        env=environment,
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_every_bundled_generator_has_a_recipe_and_a_trace():
+    weights = {path.stem for path in (ROOT / "srgan_cli/weights").glob("*-x[0-9].safetensors")}
+    assert weights == {path.stem for path in RECIPES}
+    assert weights == {path.stem for path in (ROOT / "recipes").glob("*.json")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_gives_the_losses_of_its_trace(bundled, recipe):
+    trace = json.loads(recipe.with_suffix(".json").read_text())
+    run = bundled / "runs" / recipe.stem
+    training = _run(bundled, ["train", "--config", str(recipe), "--name", recipe.stem])
+    try:
+        while not (run / "metrics.jsonl").is_file() or len(first_losses(run)) < STEPS / 10:
+            assert training.poll() is None, "the run ended"
+            time.sleep(1)
+    finally:
+        training.send_signal(signal.SIGTERM)
+        training.wait()
+    here = {key: trace[key] for key in machine()}
+    wanted = trace["losses"] if here == machine() else pytest.approx(trace["losses"], rel=ELSEWHERE)
+    assert first_losses(run) == wanted
