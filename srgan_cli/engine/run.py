@@ -11,6 +11,7 @@ from srgan_cli.engine.assembly import assemble
 from srgan_cli.engine.background import Background
 from srgan_cli.engine.health import Verdict
 from srgan_cli.engine.interrupts import interrupts_held_back
+from srgan_cli.engine.memory import keep_freed_memory
 from srgan_cli.engine.ranks import Ranks, joined_ranks, local_device
 from srgan_cli.engine.recovery import RollBack
 from srgan_cli.engine.runfolder import find_run, new_run_folder, read_config, restarted_run
@@ -73,6 +74,8 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
     if folder is not None:
         config = read_config(folder)
     device = local_device(config.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     with joined_ranks(device) as ranks:
         if not ranks.leads:
             observer = SilentObserver()
