@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,10 +15,11 @@ from typing import Any
 from jinja2 import Environment
 from PIL import Image
 
-_WIDTH, _HEIGHT = 640, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 10, 24
+_WIDTH, _HEIGHT = 400, 140
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 10, 22
 _MOST_POINTS = 300
 _MOST_SHEETS = 12
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NOT_TERMS = {"step", "learning_rate", "skipped", "rollbacks", "held"}
 
 
@@ -148,17 +150,32 @@ def _chart(
         share = (value - low) / (high - low)
         return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
 
+    power, digits = _notation(low, high)
     return Chart(
-        title,
+        f"{title}, × 10{str(power).translate(_RAISED)}" if power else title,
         [
             (name, " ".join(f"{x(step)},{y(value)}" for step, value in points))
             for name, points in lines.items()
             if points
         ],
         [x(start) for start in starts],
-        [(y(value), f"{value:.3g}") for value in (low, (low + high) / 2, high)],
+        [
+            (y(value), f"{round(value / 10**power, digits) + 0.0:.{digits}f}")  # No "-0".
+            for value in (low, (low + high) / 2, high)
+        ],
         f"step {end:,}",
     )
+
+
+def _notation(low: float, high: float) -> tuple[int, int]:
+    """Return which power of ten to leave to the title, and how many decimals tell ticks apart.
+
+    So that a label has at most six characters, which is what there is room for.
+    """
+    size = math.floor(math.log10(max(abs(low), abs(high))))
+    power = 0 if -1 <= size <= 3 else size
+    wanted = 2 - math.floor(math.log10(high - low)) + power
+    return power, min(max(wanted, 0), 3 - max(0, size - power))
 
 
 def _flat(config: Mapping[str, Any]) -> list[tuple[str, str]]:

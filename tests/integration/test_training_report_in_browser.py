@@ -35,9 +35,14 @@ def records():
         phase = "pretrain" if step <= 1000 else "adversarial"
         terms = {"pixel": 0.05 * math.exp(-step / 400) + 0.01}
         if phase == "adversarial":
-            terms |= {"wasserstein": -0.8 * (1 - math.exp(-(step - 1000) / 200)), "accuracy": 0.8}
+            distance = 23_456 * (1 - math.exp(-(step - 1000) / 200))
+            terms |= {"wasserstein": -distance, "accuracy": 0.8}
         if step:
-            own = {"learning_rate": 1e-4, "skipped": 2, "rollbacks": int(step > 1200)}
+            own = {
+                "learning_rate": 1.234e-5 * (1 - step / 4000),
+                "skipped": 2,
+                "rollbacks": int(step > 1200),
+            }
             found.append({"step": step, "phase": phase, **terms, **own})
         if step % 250 == 0:
             score = {"validation_psnr": 30 + step / 500, "validation_ssim": 0.9 + step / 40_000}
@@ -122,7 +127,7 @@ def test_every_term_and_score_has_its_curve(opened):
     titles = texts(opened, "figure h3")[:7]
     assert titles == [
         *("PSNR on Y, dB", "SSIM on Y", "detail, share of real pictures"),
-        *("pixel", "wasserstein", "accuracy", "learning rate"),
+        *("pixel, × 10⁻²", "wasserstein, × 10⁴", "accuracy", "learning rate, × 10⁻⁵"),
     ]
     script = (
         "return [...document.querySelectorAll('polyline')].map(line => {"
@@ -130,8 +135,23 @@ def test_every_term_and_score_has_its_curve(opened):
     )
     boxes = opened.execute_script(script)
     assert len(boxes) == 3 * 2 + 4
-    assert all(x >= 60 and y >= 0 and right <= 640 and low <= 200 for x, y, right, low in boxes)
+    assert all(x >= 58 and y >= 0 and right <= 400 and low <= 140 for x, y, right, low in boxes)
     assert len(opened.find_elements("css selector", "line.phase")) == 7
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_labels_of_the_axes_are_whole_and_large_enough_to_read(opened, width):
+    set_size(opened, width, 800)
+    opened.refresh()
+    script = (
+        "return [...document.querySelectorAll('svg text')].map(text => {"
+        "const box = text.getBBox(), shown = text.getBoundingClientRect();"
+        "return [text.textContent, box.x, box.x + box.width, shown.height]})"
+    )
+    labels = opened.execute_script(script)
+    opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert {"-2.33", "1.231", "34.00"} <= {text for text, *_ in labels}
+    assert all(left >= 0 and right <= 400 and high >= 11 for _, left, right, high in labels)
 
 
 def test_verdicts_roll_backs_and_pictures_are_there(opened):
