@@ -1,7 +1,9 @@
 """Samples per second of training, beside others: python benchmarks/train.py PHASE.
 
-The same architecture, batch, crops and losses in every row, in turns, on all cores. PHASE
-is ``pixel`` (L1), ``vanilla`` (L1, VGG16 and the SRGAN game) or ``wgan-gp`` (that game with
+The same architecture, batch, crops and losses in every row, in turns, on all cores, each in
+a process of its own. Patches are made while training, from this project's data set or, for
+the others, from PNG files by two workers. PHASE is ``pixel`` (L1),
+``vanilla`` (L1, VGG16 and the SRGAN game) or ``wgan-gp`` (that game with
 its penalty, which the two repositories do not have). ``--basicsr`` and ``--lornatang`` name
 checkouts whose own training steps take part. ``--processor`` counts seconds of processor time
 instead, for a machine that has other work too; workers that decode PNG files are then left out.
@@ -16,11 +18,14 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
 import train_peers as peers
 from PIL import Image
+from torch import nn
 
 from srgan_cli.config import TrainConfig, preset
 from srgan_cli.data.dataset import BatchesAhead, PatchSampler
@@ -28,6 +33,7 @@ from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.discriminators import Discriminator
+from srgan_cli.engine.memory import keep_freed_memory
 from srgan_cli.engine.models import Generator
 from srgan_cli.engine.perceptual import load_perceptual
 from srgan_cli.engine.schedule import plan_phases
@@ -68,7 +74,7 @@ class Ours:
     def take(self, num_steps: int) -> None:
         """Train, and read the losses as often as a run does."""
         pending = []
-        for step, _ in zip(self.steps, range(num_steps), strict=False):
+        for _, step in zip(range(num_steps), self.steps, strict=False):
             started = time.perf_counter()
             batch = self.batches.batch(step)
             self.waited += time.perf_counter() - started
@@ -99,8 +105,15 @@ def timed_peer(
 def networks(options: argparse.Namespace) -> peers.Networks:
     torch.manual_seed(0)
     generator = Generator(preset(options.preset, 2))
+    discriminator = Discriminator(options.width)
+    for part in ("features", "head"):
+        layers = (
+            layer if list(layer.parameters()) else nn.LeakyReLU(0.2)  # PyTorch's own.
+            for layer in getattr(discriminator, part)
+        )
+        setattr(discriminator, part, nn.Sequential(*layers))
     features = load_perceptual("vgg16", SilentObserver())
-    return peers.Networks(generator, Discriminator(options.width), features)
+    return peers.Networks(generator, discriminator, features)
 
 
 def write_pngs(store: Store, folder: Path, num: int) -> list[tuple[Path, Path]]:
@@ -115,63 +128,93 @@ def write_pngs(store: Store, folder: Path, num: int) -> list[tuple[Path, Path]]:
     return found
 
 
-def contenders(
-    store: Store, folder: Path, options: argparse.Namespace
-) -> dict[str, Callable[[int], float]]:
-    pairs = write_pngs(store, folder, 200)
+def rows(options: argparse.Namespace) -> list[str]:
+    named = [f"srgan, {precision}" for precision in options.precision]
+    named.append("plain PyTorch")
+    if options.phase != "wgan-gp":
+        named += ["BasicSR"] if options.basicsr else []
+        named += ["SRGAN-PyTorch"] if options.lornatang else []
+    return named
+
+
+def contender(
+    name: str, pairs: list[tuple[Path, Path]], options: argparse.Namespace
+) -> Callable[[int], float]:
+    """Return what takes a number of steps and says how many seconds they took."""
+    clock = time.process_time if options.processor else time.perf_counter
+    phase = options.phase
+    if name.startswith("srgan"):
+        keep_freed_memory()  # As train() does.
+        ours = Ours(Store(find_dataset(options.data)[0], 2), phase, name[-4:], options)
+        return partial(timed_ours, ours, clock)
+    given = networks(options)
+    match name:
+        case "BasicSR":
+            take = peers.basicsr(options.basicsr, given, phase)
+        case "SRGAN-PyTorch":
+            take = peers.lornatang(options.lornatang, given, phase)
+        case _ if phase == "pixel":
+            take = peers.plain_pixel(given)
+        case _:
+            take = peers.plain_adversarial(given, phase)
     dataset = peers.PngPatches(pairs, PATCH, 2, length=10_000)
     batches = peers.png_batches(dataset, options.batch, workers=2)
-    phase = options.phase
-    plain = peers.plain_pixel(networks(options)) if phase == "pixel" else None
-    takes = {"plain PyTorch": plain or peers.plain_adversarial(networks(options), phase)}
-    if options.basicsr and phase != "wgan-gp":
-        takes["BasicSR"] = peers.basicsr(options.basicsr, networks(options), phase)
-    if options.lornatang and phase != "wgan-gp":
-        takes["SRGAN-PyTorch"] = peers.lornatang(options.lornatang, networks(options), phase)
-    clock = time.process_time if options.processor else time.perf_counter
-    timed = {}
-    for precision in ("bf16", "fp32"):
-        timed[f"srgan, {precision}"] = partial(
-            timed_ours, Ours(store, phase, precision, options), clock
-        )
-    for name, take in takes.items():
-        timed[name] = partial(timed_peer, take, batches, clock)
-    return timed
+    return partial(timed_peer, take, batches, clock)
+
+
+def serve(
+    orders: Connection, name: str, pairs: list[tuple[Path, Path]], options: argparse.Namespace
+) -> None:
+    """Time as many steps as the other end asks for, until it asks for none."""
+    torch.set_num_threads(options.threads)
+    run = contender(name, pairs, options)
+    orders.send(None)
+    while num_steps := orders.recv():
+        orders.send(run(num_steps))
 
 
 def race(store: Store, options: argparse.Namespace) -> None:
+    """Give each contender a process of its own, and let them take turns."""
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        timed = contenders(store, Path(folder), options)
+        pairs = write_pngs(store, Path(folder), 200)
+        context, lines = get_context("spawn"), {}
+        for name in rows(options):
+            lines[name], other = context.Pipe()
+            context.Process(target=serve, args=(other, name, pairs, options)).start()
+            lines[name].recv()
         for _ in range(options.rounds):
-            for name, run in timed.items():
-                rate = options.steps * options.batch / run(options.steps)
-                rates.setdefault(name, []).append(rate)
-    ours = statistics.median(rates["srgan, bf16"])
-    exact = statistics.median(rates["srgan, fp32"])
+            for name, line in lines.items():
+                line.send(options.steps)
+                rates.setdefault(name, []).append(options.steps * options.batch / line.recv())
+        for line in lines.values():
+            line.send(0)
+    first = next(iter(rates))
     print(f"{options.phase}: batch {options.batch}, {options.rounds} × {options.steps} steps each")
-    print("| | samples/s | least, most | srgan bf16 | srgan fp32 |\n|---|---|---|---|---|")
+    print(f"| | samples/s | least, most | {first} is |\n|---|---|---|---|")
     for name, found in rates.items():
         middle = statistics.median(found)
-        spread = f"{min(found):.1f}, {max(found):.1f}"
-        print(
-            f"| {name} | {middle:.1f} | {spread} | {ours / middle:.2f}× | {exact / middle:.2f}× |"
-        )
+        ratio = statistics.median(rates[first]) / middle
+        print(f"| {name} | {middle:.1f} | {min(found):.1f}, {max(found):.1f} | {ratio:.2f}× |")
 
 
 def overhead(store: Store, options: argparse.Namespace) -> None:
-    ours = Ours(store, "pixel", "bf16", options)
-    ours.take(5)
-    ours.waited = 0.0
+    keep_freed_memory()
+    for phase, num_steps in (("pixel", 4 * options.steps), ("wgan-gp", options.steps)):
+        parts_of_a_step(Ours(store, phase, options.precision[0], options), phase, num_steps)
 
+
+def parts_of_a_step(ours: Ours, phase: str, num_steps: int) -> None:
     def mean(action: Callable[[], object], times: int) -> float:
         started = time.perf_counter()
         for _ in range(times):
             action()
         return (time.perf_counter() - started) / times
 
-    step = mean(lambda: ours.take(1), 40)
-    waited = ours.waited / 40
+    ours.take(2)
+    ours.waited = 0.0
+    step = mean(lambda: ours.take(1), num_steps)
+    waited = ours.waited / num_steps
     terms = ours.trainer.step(ours.phase, 100, ours.sampler.batch(100))
     average = mean(lambda: ours.trainer._average(1000), 50)  # noqa: SLF001 - a part of the step
     with tempfile.TemporaryDirectory() as folder:
@@ -184,7 +227,8 @@ def overhead(store: Store, options: argparse.Namespace) -> None:
         logging = mean(record, 50) / STEPS_PER_RECORD
         path = Path(folder, "checkpoint.safetensors")
         save = mean(lambda: ours.trainer.snapshot({}).write(path), 5) / ours.config.validate_every
-    print(f"compact step, batch {options.batch}, bf16: {1e3 * step:.1f} ms")
+    precision = ours.trainer.amp.precision
+    print(f"{phase} step, batch {ours.config.batch}, {precision}: {1e3 * step:.1f} ms")
     parts = {"data wait": waited, "averaging": average, "logging": logging, "checkpoint": save}
     for name, seconds in parts.items():
         print(f"{name:10s} {1e3 * seconds:7.3f} ms, {seconds / step:.3%}")
@@ -197,6 +241,8 @@ def main() -> None:
     parser.add_argument("--basicsr", type=Path)
     parser.add_argument("--lornatang", type=Path)
     parser.add_argument("--compile", action="store_true")
+    own = Amp.create(torch.device("cpu"), "auto").precision
+    parser.add_argument("--precision", nargs="+", default=list(dict.fromkeys([own, "fp32"])))
     parser.add_argument("--processor", action="store_true")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--preset", default="compact")

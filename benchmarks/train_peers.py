@@ -199,7 +199,7 @@ def lornatang(checkout: Path, networks: Networks, phase: str) -> TakeSteps:
     Its own content loss makes a new tensor of numbers, which no gradient reaches; with the
     one used here it trains, and costs what it should.
     """
-    for name in ("dataset", "test", "natsort", "image_quality_assessment"):
+    for name in ("cv2", "dataset", "test", "natsort", "image_quality_assessment"):
         _stand_in(name)
     _stand_in("torch.utils.tensorboard")
     sys.path.insert(0, str(checkout))

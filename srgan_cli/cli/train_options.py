@@ -203,6 +203,9 @@ DiscriminatorLimit = Annotated[
     float, _discriminator("0.5..1", "Hold it back while its accuracy is above. [dim]1: never.[/]")
 ]
 Compile = Annotated[
-    bool, typer.Option("--compile", help="Compile the generator: a slower start, quicker steps.")
+    bool,
+    typer.Option(
+        "--compile", help="Compile the generator: slower starts; steps gain on some devices."
+    ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", help="Fixes weights, data order and crops.")]

@@ -144,7 +144,8 @@ class TrainConfig:
     precision: Precision = "auto"
     """Arithmetic of the forward passes; ``auto`` chooses by device."""
     compile: bool = False
-    """Let PyTorch compile the generator: a start of a minute or so for quicker steps."""
+    """Let PyTorch compile the generator: a minute at every start, for steps that gain on some
+    devices."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
     seed: int = 0
