@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.engine.basicsr import as_basicsr
-from srgan_cli.engine.ncnn import UnsupportedError, to_ncnn
+from srgan_cli.engine.ncnn import to_ncnn
 from srgan_cli.engine.network import Network
+from srgan_cli.engine.operations import UnsupportedError
 from srgan_cli.errors import UsageError
 
 _EXAMPLE = (1, 3, 48, 40)  # Sides that all networks' windows and folds divide or pad.

@@ -12,11 +12,15 @@ from torch import Tensor, nn
 
 from srgan_cli.config import RuntimeName
 from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.ncnn import NcnnModel, UnsupportedError, to_ncnn
+from srgan_cli.engine.ncnn import NcnnModel, to_ncnn
+from srgan_cli.engine.operations import UnsupportedError
+from srgan_cli.engine.program import Program
 from srgan_cli.errors import UsageError
 
 TOLERANCE = 1e-3
 """How far a runtime may be from PyTorch in fp32, of the range [0, 1] and before rounding."""
+_EXACT = 1e-5
+"""How far PyTorch may be from itself, when it computes in another order."""
 
 
 class Runtime(Protocol):
@@ -43,17 +47,20 @@ class TorchRuntime:
     Args:
         network: The network; it is moved to the device.
         amp: Where it runs, in what arithmetic.
+        program: What runs in its place, in fp32 on the CPU.
     """
 
     name = "torch"
 
-    def __init__(self, network: nn.Module, amp: Amp) -> None:
-        self._amp = amp
+    def __init__(self, network: nn.Module, amp: Amp, program: Program | None = None) -> None:
+        self._amp, self._program = amp, program
         self._network = amp.place(network)
 
     @torch.inference_mode()
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:
         """Enlarge a tile; see :class:`Runtime`."""
+        if self._program is not None:
+            return self._program(lr)
         device = self._amp.device
         if device.type == "cuda":
             # From pinned memory the copy runs beside the work on the tile before.
@@ -126,7 +133,7 @@ def open_runtime(
     """
     fits = amp.device.type == "cpu" and amp.dtype == torch.float32
     if name == "torch" or (name == "auto" and not (fits and _is_installed())):
-        return TorchRuntime(network, amp)
+        return _torch_runtime(network, align, amp)
     if not fits:
         raise UsageError(
             f"--runtime ncnn runs in fp32 on the CPU, not in {amp.precision} on {amp.device}",
@@ -141,23 +148,39 @@ def open_runtime(
         _require_equal(runtime, network, align)
     except UnsupportedError as error:
         if name == "auto":
-            return TorchRuntime(network, amp)
+            return _torch_runtime(network, align, amp)
         raise UsageError(
             f"--runtime ncnn cannot run this network: {error}", hint="pass --runtime torch"
         ) from error
     return runtime
 
 
+def _torch_runtime(network: nn.Module, align: int, amp: Amp) -> TorchRuntime:
+    """Return PyTorch with fewer multiplications, where that pays and comes to the same."""
+    if amp.device.type == "cpu" and amp.dtype == torch.float32:
+        try:
+            program = Program(network, align)
+            runtime = TorchRuntime(network, amp, program)
+            _require_equal(runtime, network, align, tolerance=_EXACT)
+        except UnsupportedError:
+            pass
+        else:
+            return runtime
+    return TorchRuntime(network, amp)
+
+
 def _is_installed() -> bool:
     return importlib.util.find_spec("ncnn") is not None
 
 
-def _require_equal(runtime: Runtime, network: nn.Module, align: int) -> None:
+def _require_equal(
+    runtime: Runtime, network: nn.Module, align: int, *, tolerance: float = TOLERANCE
+) -> None:
     """Check a runtime on this very machine, on few pixels, before it is trusted with more."""
     side = -(-24 // align) * align
     lr = torch.rand(1, 3, side, side + align, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network(lr)
     difference = (runtime.run(lr, exact=True) - expected).abs().max()
-    if not float(difference) <= TOLERANCE * max(1.0, float(expected.abs().max())):
+    if not float(difference) <= tolerance * max(1.0, float(expected.abs().max())):
         raise UnsupportedError(f"it is {float(difference):.2g} from PyTorch")

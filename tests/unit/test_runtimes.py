@@ -7,7 +7,8 @@ from torch import nn
 from srgan_cli.config import GeneratorConfig, preset
 from srgan_cli.engine import runtimes
 from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.ncnn import UnsupportedError, to_ncnn
+from srgan_cli.engine.ncnn import to_ncnn
+from srgan_cli.engine.operations import UnsupportedError
 from srgan_cli.engine.runtimes import NcnnRuntime, TorchRuntime, open_runtime
 from srgan_cli.errors import UsageError
 from tests.toolbox import random_generator

@@ -10,7 +10,7 @@ from srgan_cli.config import GeneratorConfig
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.runtimes import TorchRuntime
 from srgan_cli.engine.tiling import Tiling
-from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.engine.upscaler import _ORIENTATIONS, Upscaler
 from srgan_cli.engine.weights import Model, ModelSource
 from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.tensors import from_picture, to_pixels
@@ -120,6 +120,24 @@ def test_tta_of_a_turned_picture_is_the_turned_result_and_tiles_leave_no_seams(c
     )
     assert np.abs(tiled - whole).max() <= 1
     assert np.abs(turned.transpose(1, 0, 2) - whole).max() <= 1
+
+
+def test_tta_folds_a_picture_at_the_same_pixels_in_all_orientations():
+    generator = a_generator(FOLDING)
+    picture = synthetic_photograph(31, 21)
+
+    def mean_of(lr):
+        turned = [orientation.applied(lr) for orientation in _ORIENTATIONS]
+        results = [
+            orientation.undone(generator(batch))
+            for orientation, batch in zip(_ORIENTATIONS, turned, strict=True)
+        ]
+        return to_pixels(torch.stack(results).mean(0)[..., :42, :62]).astype(int)
+
+    lr = from_picture(picture)
+    expected = mean_of(torch.nn.functional.pad(lr, (0, 1, 0, 1), mode="replicate"))
+    assert np.abs(mean_of(lr) - expected).max() > 1
+    assert np.abs(enlarged(upscaler(generator, tta=True), picture) - expected).max() <= 1
 
 
 @settings(max_examples=200)
