@@ -3,7 +3,6 @@
 import copy
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.engine.network import Network
 
@@ -26,6 +25,8 @@ def macs_per_pixel(network: Network) -> float:
 
 @torch.no_grad()
 def _flops(network: Network, lr: torch.Tensor) -> int:
+    from torch.utils.flop_counter import FlopCounterMode  # Brings a compiler, slow to import.
+
     with FlopCounterMode(display=False) as counter:
         network(lr)
     return int(counter.get_total_flops())

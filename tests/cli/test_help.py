@@ -6,7 +6,7 @@ import sys
 import pytest
 import typer
 
-from srgan_cli import __version__
+from srgan_cli import __version__, engine
 from srgan_cli.cli import app, main
 from srgan_cli.cli.exit_codes import ExitCode
 
@@ -21,6 +21,17 @@ for line in sys.argv[1:]:
         pass
     heavy = {"torch", "torchvision", "numpy", "PIL"} & set(sys.modules)
     assert not heavy, (line, heavy)
+"""
+
+ONLY_WHAT_IT_NEEDS = """
+import sys
+from srgan_cli import engine
+import srgan_cli.cli.pictures
+engine.upscale, engine.estimate
+others = {"scipy", "imagehash", "torchvision", "jinja2", "triton", "torch._dynamo"}
+others |= {"srgan_cli.engine.trainer", "srgan_cli.data.prepare", "srgan_cli.engine.evaluator"}
+others -= NEEDED_BY_TORCH
+assert not others & set(sys.modules), others & set(sys.modules)
 """
 
 
@@ -44,6 +55,20 @@ def test_help_and_wrong_usage_never_import_torch():
     ]
     lines += [f"{name} --help" for name in COMMANDS]
     subprocess.run([sys.executable, "-c", NO_TORCH, *lines], check=True, capture_output=True)
+
+
+def test_enlarging_does_not_wait_for_imports_that_only_other_commands_need():
+    script = "import sys, torch; NEEDED_BY_TORCH = set(sys.modules)\n" + ONLY_WHAT_IT_NEEDS
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_every_name_of_the_engine_is_there_and_nothing_else():
+    for name in engine.__all__:
+        assert getattr(engine, name) is not None
+    listed = {name for names in engine._MODULES.values() for name in names}
+    assert listed < set(engine.__all__)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = engine.nonsense
 
 
 def test_python_dash_m_runs_the_same_program():
