@@ -65,8 +65,8 @@ import sys
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
-from srgan_cli.engine.weights import find_model, load_model
-network = load_model(find_model("fidelity-x2", 2)).generator
+from srgan_cli import engine
+network = engine.load_model(engine.find_model("fidelity-x2", 2)).generator
 out, ext, *names = sys.argv[1:]
 for name in names:
     pixels = np.asarray(Image.open(name).convert("RGB"))

@@ -20,7 +20,7 @@ _STRIP = 6
 """Rows of a result that are made together."""
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 """Where the polynomials are evaluated, beside infinity: what loses the fewest digits."""
-_PIXELS = 512
+_PIXELS = 1024
 """Columns that are multiplied together, of as many strips as that takes: less does not pay
 for what a product costs at its start, more does not fit into the cache."""
 _FEW = 16
@@ -92,28 +92,30 @@ class Convolution:
         """Compute the result from frames of its size."""
         pixels, _, back = _transforms()
         padded, num_points = result.width + 2, len(pixels)
-        together = max(1, _PIXELS // padded)
+        num_strips = len(range(0, result.height, _STRIP))
+        together = min(num_strips, max(1, _PIXELS // padded))
         parts = [
             _Part.make(frame, weights, num_points, together * padded)
             for frame, weights in zip(frames, self._weights, strict=True)
         ]
         products = torch.empty(num_points, together * padded, self.num_outputs)
-        of_one, at_one = products.flatten(1), products[_POINTS.index(1.0)]
-        rows = result.rows.flatten(1)[:, self.num_outputs : -self.num_outputs]
-        tops = range(0, result.height, _STRIP)
-        for first in range(0, len(tops), together):
-            group = tops[first : first + together]
+        # Strips, their points or rows, and the numbers of a row.
+        by_strip = products.view(num_points, together, -1).transpose(0, 1)
+        inner = result.rows[:, 1:-1]
+        size = (together, _STRIP, result.width * self.num_outputs)
+        for first in range(0, num_strips, together):
+            count = min(together, num_strips - first)
             for part in parts:
-                part.turn(pixels, group)
-            self._multiply(parts, products[:, : len(group) * padded])
+                part.turn(pixels, first, count)
+            self._multiply(parts, products[:, : count * padded])
             # A polynomial that is 1 at this point alone adds 1 to each row.
-            at_one += self._bias
-            for number, top in enumerate(group):
-                start = number * padded * self.num_outputs
-                strip = rows[top + 1 : top + 1 + _STRIP]
-                torch.mm(back, of_one[:, start : start + rows.shape[1]], out=strip)
-                if self._activation is not None:
-                    self._activation(strip.view(_STRIP, -1, self.num_outputs))
+            products[_POINTS.index(1.0)] += self._bias
+            rows = inner[first * _STRIP + 1 :][: count * _STRIP]
+            line = rows.stride(0)
+            strips = rows.as_strided((count, *size[1:]), (_STRIP * line, line, 1))
+            torch.bmm(back.expand(count, -1, -1), by_strip[:count, :, : size[2]], out=strips)
+            if self._activation is not None:
+                self._activation(rows)
         result.clear_border()
 
     @staticmethod
@@ -143,12 +145,14 @@ class _Part:
         turned = torch.empty(num_points, num_pixels + 2, frame.rows.shape[2])
         return cls(frame.rows.flatten(1), weights, turned)
 
-    def turn(self, pixels: Tensor, tops: Sequence[int]) -> None:
-        """Transform the strips that start at these rows."""
-        flat, length = self.turned.flatten(1), self.rows.shape[1]
-        for number, top in enumerate(tops):
-            into = flat[:, number * length : (number + 1) * length]
-            torch.mm(pixels, self.rows[top : top + len(pixels)], out=into)
+    def turn(self, pixels: Tensor, first: int, count: int) -> None:
+        """Transform so many strips from this one on."""
+        num_points, length = len(pixels), self.rows.shape[1]
+        strips = self.rows[first * _STRIP :].as_strided(
+            (count, num_points, length), (_STRIP * length, length, 1)
+        )
+        into = self.turned[:, :-2].view(num_points, -1, length).transpose(0, 1)[:count]
+        torch.bmm(pixels.expand(count, -1, -1), strips, out=into)
 
     def factors(self, count: int) -> list[tuple[Tensor, Tensor]]:
         """Return pixels and kernels to be multiplied and summed, for so many pixels."""

@@ -6,6 +6,7 @@ from PIL import Image, ImageCms, ImageFilter
 from srgan_cli.config import GeneratorConfig, UpscaleConfig, preset
 from srgan_cli.engine import upscale
 from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.runtimes import open_runtime
 from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.weights import Model, ModelSource, save_weights
 from srgan_cli.errors import ResourceError, UsageError
@@ -17,6 +18,7 @@ from tests.conftest import synthetic_photograph
 from tests.toolbox import files_below, random_generator
 
 SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
+RRDB = GeneratorConfig(4, 32, 32, 1, 1, 3, 0.2, "nearest")
 
 
 def upscaler(generator, tile):
@@ -60,14 +62,15 @@ def opened(path):
     return image
 
 
-def tiled(generator, picture, tile, overlap):
+def tiled(generator, picture, tile, overlap, run=None):
     """Run the generator on tiles as the upscaler cuts them, without rounding."""
     scale = generator.config.scale
+    run = run or generator
     height, width = picture.shape[:2]
     result = torch.full((3, height * scale, width * scale), torch.nan)
     for row in tile_spans(height, tile=tile + overlap, overlap=overlap):
         for column in tile_spans(width, tile=tile + overlap, overlap=overlap):
-            sr = generator(from_picture(picture[row.start : row.stop, column.start : column.stop]))
+            sr = run(from_picture(picture[row.start : row.stop, column.start : column.stop]))
             inner = sr[0][:, row.kept_of_tile(scale), column.kept_of_tile(scale)]
             result[:, row.kept_of_result(scale), column.kept_of_result(scale)] = inner
     return result
@@ -94,6 +97,26 @@ def test_tiles_equal_the_whole_picture(config):
     difference = np.abs(pixels.astype(int) - to_pixels(whole))
     assert difference.max() <= 1
     assert np.mean(difference > 0) < 1e-3
+
+
+@pytest.mark.parametrize(("runtime", "within"), [("torch", 1e-5), ("ncnn", 1e-4)])
+@pytest.mark.parametrize("config", [preset("compact", 2), RRDB], ids=["compact", "rrdb"])
+def test_tiles_equal_the_whole_picture_in_every_runtime(config, runtime, within):
+    if runtime != "torch":
+        pytest.importorskip(runtime)
+    generator = random_generator(config)
+    picture = synthetic_photograph(61, 50)
+    whole = generator(from_picture(picture))
+    cpu = Amp.create(torch.device("cpu"), "fp32")
+    opened = open_runtime(runtime, generator, 1, cpu, num_threads=1)
+    overlap = 2 * generator.receptive_radius
+    pieces = tiled(generator, picture, 16, overlap, lambda lr: opened.run(lr, exact=True))
+    assert float((pieces - whole[0]).abs().max()) < within
+    model = Model(ModelSource("random", None, ""), generator, {})
+    enlarger = Upscaler(model, cpu, tile=17, runtime=runtime)
+    assert enlarger.runtime == runtime
+    pixels = enlarger.enlarge(picture, SilentBar())
+    assert np.abs(pixels.astype(int) - to_pixels(whole)).max() <= 1
 
 
 def test_too_small_an_overlap_would_show():

@@ -12,11 +12,12 @@ from PIL import Image
 from srgan_cli.config import GeneratorConfig
 from srgan_cli.engine.batch import share_of
 from srgan_cli.engine.ledger import Ledger
-from srgan_cli.engine.models import Generator
 from srgan_cli.engine.weights import save_weights
 from tests.conftest import synthetic_photograph
+from tests.toolbox import random_generator
 
-TINY = GeneratorConfig(2, 4, 4, 1, 1, 2, 1.0, "pixelshuffle")
+# Wide enough for the fast convolutions.
+ROW = GeneratorConfig(2, 32, 32, 1, 1, 1, 1.0, "pixelshuffle")
 
 
 def results(folder):
@@ -36,7 +37,7 @@ def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path):
         Image.fromarray(picture).save(source / f"{number}.png")
     (source / "bad.png").write_text("no picture")
     model = tmp_path / "w.safetensors"
-    save_weights(model, Generator(TINY).eval(), {})
+    save_weights(model, random_generator(ROW), {})
     arguments = ["-m", "srgan_cli", "upscale", str(source), "--model", str(model)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SRGAN_HOME": str(tmp_path)}
 
