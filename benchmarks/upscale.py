@@ -4,7 +4,7 @@ python benchmarks/upscale.py PART …, where PART is one or more of
 
   peak     what the machine's multiply-add units reach
   compact  the bundled network alone, on a tile
-  row      ten convolutions of 48 channels in a row alone, on a tile
+  row      the preset ``row`` alone, on a tile
   photo    the same on a photograph
   rrdb     RRDBs of the published size alone, on a tile
   png jpg  photographs from file to file, process start included
@@ -151,15 +151,15 @@ def networks(name: str) -> tuple[Any, str]:
     import torch
 
     from srgan_cli import engine
-    from srgan_cli.config import SrvggConfig, preset
+    from srgan_cli.config import preset
     from srgan_cli.engine.models import make_generator
 
     if name == "compact":
         return engine.load_model(engine.find_model("fidelity-x2", 2)), "bundled fidelity-x2"
     torch.manual_seed(0)
     if name == "row":
-        config: Any = SrvggConfig(2, channels=48, num_convs=8)
-        title = "10 convolutions of 48 channels in a row, ×2, random weights"
+        config: Any = preset("row", 2)
+        title = "preset row, ×2, random weights"
     else:
         config = replace(preset("esrgan", 4), num_blocks=2)
         title = "2 of 23 RRDBs, ×4, random weights"

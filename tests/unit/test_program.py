@@ -51,6 +51,7 @@ class Unfused(Row):
 NETWORKS = {
     "row": Row,
     "unfused": Unfused,
+    "preset row": lambda: random_generator(preset("row", 2)),
     "compact": lambda: random_generator(preset("compact", 2)),
     "standard x3": lambda: random_generator(replace(preset("standard", 3), num_blocks=1)),
     "rrdb x4": lambda: random_generator(replace(preset("esrgan", 4), num_blocks=1)),
