@@ -81,11 +81,11 @@ class Convolution:
         activation: Callable[[Tensor], object] | None = None,
     ) -> None:
         self.num_outputs = weight.shape[0]
-        self._bias = torch.zeros(self.num_outputs) if bias is None else bias
+        self._bias = torch.zeros(self.num_outputs) if bias is None else bias.detach()
         self._activation = activation
         _, kernel, _ = _transforms()
         # Points, columns of the kernel, Cin, Cout.
-        turned = torch.einsum("ia,ocab->ibco", kernel, weight.double()).float()
+        turned = torch.einsum("ia,ocab->ibco", kernel, weight.detach().double()).float()
         self._weights = [_arranged(part) for part in torch.split(turned, list(channels), dim=2)]
 
     def run(self, frames: Sequence[Frame], result: Frame) -> None:
@@ -170,6 +170,7 @@ def _arranged(turned: Tensor) -> Tensor:
 
 
 @cache
+@torch.inference_mode(mode=False)  # They outlive the mode of whoever is the first to ask.
 def _transforms() -> tuple[Tensor, Tensor, Tensor]:
     """Return the matrices that turn pixels (fp32), kernels (fp64) and products back (fp32).
 

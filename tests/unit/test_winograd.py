@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srgan_cli.engine.winograd import Convolution, Frame
+from srgan_cli.engine.winograd import Convolution, Frame, _transforms
 
 
 def features(channels, height, width, seed=0):
@@ -69,3 +69,14 @@ def test_frame_holds_what_it_was_made_from():
     frame = Frame.around(batch)
     assert torch.equal(frame.inner(), batch)
     assert torch.equal(frame.rows[:10].permute(2, 0, 1)[None], F.pad(batch, (1, 1, 1, 1)))
+
+
+def test_numbers_that_are_made_in_inference_mode_serve_outside_of_it():
+    _transforms.cache_clear()
+    weight, bias = kernel(4, 4)
+    batch = features(4, 8, 8)
+    with torch.inference_mode():
+        convolved([batch], weight, bias)
+    trained = weight.clone().requires_grad_()
+    made = convolved([batch], trained, bias.clone().requires_grad_()).inner()
+    torch.testing.assert_close(made, F.conv2d(batch, weight, bias, padding=1), atol=1e-5, rtol=0)
