@@ -127,7 +127,8 @@ def _arithmetic(code: int) -> Callable[[Any, Value], _Written]:
     def write(args: Any, _: Value) -> _Written:
         if isinstance(args[1], int | float):
             return "BinaryOp", f"0={code} 1=1 2={float(args[1])}", b""
-        if not isinstance(args[1], Value) or args[0].shape != args[1].shape:
+        both = isinstance(args[0], Value) and isinstance(args[1], Value)
+        if not both or args[0].shape != args[1].shape:
             raise UnsupportedError("only values of one shape are combined")
         return "BinaryOp", f"0={code}", b""
 

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 _SIDE = 16  # Of the picture that the operations are noted with; any size runs.
 # They change nothing, as long as the shape stays: cutting and padding by nothing, copies.
 _IDLE = {"slice", "alias", "clone", "replication_pad2d", "reflection_pad2d"}
+_JOINS = {"cat", "add", "mul"}  # All others read one value; the rest of their arguments are fixed.
 
 
 class UnsupportedError(Exception):
@@ -120,6 +121,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kind = function.overloadpacket.__name__.rstrip("_").lstrip("_")
         if kwargs or not isinstance(result, Tensor):
             raise UnsupportedError(f"{function} has no counterpart")
+        if kind not in _JOINS and any(isinstance(value, Value) for value in _flat(noted[1:])):
+            raise UnsupportedError(f"the parameters of {kind} are computed")
         if kind in _IDLE:
             if inputs[0].shape != tuple(result.shape):
                 raise UnsupportedError("padding and slicing depend on the size")

@@ -136,6 +136,7 @@ def _steps(noted: Noted) -> list[_Step]:
         else:
             run = _runner(operation)
         steps.append((run, tuple(value.name for value in sources), output))
+    _require(noted.sr not in joined, "joined channels")
     return _with_last(steps, noted.sr)
 
 
@@ -207,7 +208,8 @@ def _arithmetic(
             # A border of zeros stays one only where a number is multiplied with.
             _require(function is torch.mul, "only values are added")
             return lambda values, buffers: _combined(function, [*values, second], buffers)
-        _require(isinstance(second, Value) and first.shape == second.shape, "shapes differ")
+        both = isinstance(first, Value) and isinstance(second, Value)
+        _require(both and first.shape == second.shape, "shapes differ")
         return lambda values, buffers: _combined(function, values, buffers)
 
     return make

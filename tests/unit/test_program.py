@@ -158,6 +158,36 @@ def test_what_cannot_be_rewritten_is_named(monkeypatch):
         Program(Pooled(), 1)
 
 
+class EndsJoined(Row):
+    def __init__(self):
+        super().__init__()
+        self.grey = nn.Conv2d(32, 1, 3, padding=1)
+
+    def forward(self, x):
+        grey = self.grey(self.middle[0](self.first(x)))
+        return torch.cat([grey, grey, grey], 1)
+
+
+class AddsToItsOwn(Row):
+    def forward(self, x):
+        sr = super().forward(x)
+        return torch.ones(sr.shape) + sr
+
+
+class ComputesKernels(Row):
+    def forward(self, x):
+        kernel = F.interpolate(x, size=(1, 1)).transpose(0, 1)
+        return F.conv2d(super().forward(x), kernel, groups=3)
+
+
+@pytest.mark.parametrize("kind", [EndsJoined, AddsToItsOwn, ComputesKernels])
+def test_networks_of_unusual_form_are_run_by_pytorch(kind):
+    torch.manual_seed(0)
+    network, lr = kind().requires_grad_(requires_grad=False), torch.rand(1, 3, 12, 10)
+    runtime = open_runtime("torch", network, 1, CPU, num_threads=1)
+    assert torch.equal(runtime.run(lr, exact=True), network(lr))
+
+
 def test_pictures_whose_sides_are_folded_are_enlarged_alike():
     config = GeneratorConfig(2, 32, 32, 1, 1, 2, 0.2, "nearest")
     network = random_generator(config).eval().requires_grad_(requires_grad=False)
