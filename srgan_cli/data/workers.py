@@ -93,9 +93,12 @@ def load_ahead(modules: Sequence[str]) -> None:
     multiprocessing.set_forkserver_preload(list(modules))
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
+    # Handed down: it would say where it was when Ctrl-C found it loading.
+    at_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
     finally:
+        signal.signal(signal.SIGINT, at_interrupt)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

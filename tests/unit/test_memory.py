@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from srgan_cli.engine import memory
+
 _TAKE_AND_FREE = """
 import resource
 import torch
@@ -30,3 +32,19 @@ def test_freed_memory_is_used_again_without_new_pages():
     anew, kept = map(int, subprocess.check_output(run, text=True).split())
     assert anew > 20 * 100  # So that there is something to save; huge pages make it few.
     assert kept < anew / 10
+
+
+def test_a_library_with_a_limit_gets_the_most_that_it_takes(monkeypatch):
+    taken = {}
+
+    class Library:
+        def mallopt(self, name, value):
+            if name == memory._M_MMAP_THRESHOLD and value > 2**25:
+                return 0
+            taken[name] = value
+            return 1
+
+    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Library())
+    memory.keep_freed_memory()
+    assert taken == {memory._M_MMAP_THRESHOLD: 2**25, memory._M_TRIM_THRESHOLD: 2**31 - 1}

@@ -1,5 +1,6 @@
 """Work in processes: quick to start, one thread each, and its errors arrive."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -37,6 +38,41 @@ print(dict(workers.run_parallel(os.getenv, ["OPENBLAS_NUM_THREADS", "HOME"], 2))
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert "'OPENBLAS_NUM_THREADS': '1'" in result.stdout
+
+
+@pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="loads nothing ahead"
+)
+def test_ctrl_c_while_loading_ahead_is_left_to_the_command(tmp_path):
+    (tmp_path / "slow.py").write_text("""
+import pathlib, time
+pathlib.Path("loading").touch()
+time.sleep(0.5)
+""")
+    code = """
+import os, pathlib, signal, time
+from srgan_cli.data import workers
+workers.num_cores = lambda: 2
+workers.load_ahead(["slow"])
+while not pathlib.Path("loading").exists():
+    time.sleep(0.01)
+try:
+    os.killpg(0, signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        start_new_session=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.stdout, result.stderr) == ("interrupted\n", "")
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
