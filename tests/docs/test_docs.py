@@ -87,6 +87,16 @@ def test_no_document_names_a_path_of_some_machine():
         assert not re.search(r"(/home/|/root/|/Users/)", document.read_text()), document
 
 
+def test_the_table_of_files_names_every_module_and_no_other():
+    table = (ROOT / "docs/architecture.md").read_text().partition("## Files")[2].partition("## ")[0]
+    named = set(re.findall(r"`([\w/]+\.py)`", table))
+    package = ROOT / "srgan_cli"
+    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
+    whole = {module for module in modules if module.startswith("report/")}
+    assert modules - whole <= named | {m for m in modules if m.endswith("__init__.py")}
+    assert named <= modules
+
+
 def test_the_table_of_presets_says_what_they_are():
     module = runpy.run_path(str(ROOT / "docs" / "build_models.py"))
     text = (ROOT / "docs" / "models.md").read_text()
