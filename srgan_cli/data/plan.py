@@ -91,8 +91,10 @@ def published(job: Job) -> Manifest | None:
             return None
         raise
     if manifest.settings != job.settings and not job.config.overwrite:
+        asked_alike = manifest.settings | {"version": job.settings["version"]} == job.settings
+        made = "by another version of srgan" if asked_alike else "with other settings"
         raise UsageError(
-            f"a data set called {job.folder.name} exists, made with other settings",
+            f"a data set called {job.folder.name} exists, made {made}",
             hint="pass --overwrite to replace it, or another --name",
         )
     return manifest

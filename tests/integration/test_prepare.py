@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -131,6 +132,21 @@ def test_other_settings_need_overwrite(prepared, photographs, observer, change):
     assert not prepare(replace(config, overwrite=True), observer).unchanged
     assert Store(prepared).manifest.settings == Store(prepared).manifest.settings | change
     assert files_below(prepared.parent)[0] == "photos-x2"  # No hidden leftovers.
+
+
+def test_a_set_of_another_version_is_read_but_not_added_to(prepared, photographs, observer):
+    path = prepared / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["settings"]["version"] -= 1
+    manifest["listing"] = "another"
+    path.write_text(json.dumps(manifest))
+    assert len(Store(prepared).entries("train"))
+    with pytest.raises(UsageError, match="another version of srgan"):
+        prepare(PrepareConfig(photographs), observer)
+    with pytest.raises(UsageError, match="other settings"):
+        prepare(PrepareConfig(photographs, seed=1), observer)
+    assert not prepare(PrepareConfig(photographs, overwrite=True), observer).unchanged
+    assert Store(prepared).manifest.settings["version"] == manifest["settings"]["version"] + 1
 
 
 def test_changed_photograph_needs_overwrite(prepared, photographs, tmp_path, observer):
