@@ -7,7 +7,7 @@ from srgan_cli.config import PRESETS
 from srgan_cli.engine import add_model, choose_default, list_models, remove_model, show_model
 from srgan_cli.engine.models import Generator, num_parameters
 from srgan_cli.engine.published import SRVGGNetCompact
-from srgan_cli.engine.shelf import find_model, find_model_for_factor
+from srgan_cli.engine.shelf import BUNDLED, find_model, find_model_for_factor
 from srgan_cli.engine.weights import WEIGHTS_FILE, ModelSource, load_model, save_weights
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
@@ -169,7 +169,7 @@ def test_one_broken_file_does_not_cost_the_list(put):
     put("anime")
     (models_dir() / "broken.safetensors").write_bytes(b"nothing")
     found = list_models()
-    assert [info.name for info in found.models] == ["fidelity-x2", "anime"]
+    assert [info.name for info in found.models] == [*BUNDLED, "anime"]
     assert list(found.unusable) == ["broken"]
 
 
