@@ -140,9 +140,12 @@ def _training(trained: Mapping[str, Any]) -> Iterator[str]:
 
 def training_command(options: Mapping[str, Any]) -> str:
     """Return the command that a run's options come from, without those at their defaults."""
-    usual = _flat(TrainConfig().to_dict())
+    # A header is JSON, which has lists where options are tuples.
+    usual, given = (
+        _flat(json.loads(json.dumps(each))) for each in (TrainConfig().to_dict(), options)
+    )
     words = ["srgan train"]
-    for name, value in _flat(options).items():
+    for name, value in given.items():
         if value is not None and value != usual.get(name, value):
             words.append(f"--{name.replace('_', '-')} {_argument(value)}".removesuffix(" True"))
     return " ".join(words)
