@@ -227,6 +227,6 @@ def _turn(image: Tensor, turn: int, result: Uint8Image) -> None:
         pixels = pixels[:, ::-1]
     if turn & 4:
         pixels = pixels.transpose(1, 0, 2)
-    # Long runs of single bytes are copied several times faster than runs of three.
+    # Long runs of single bytes are copied faster than runs of three.
     for channel in range(3):
         result[..., channel] = pixels[..., channel]
