@@ -26,6 +26,18 @@ class Batch:
     """uint8, B, scale·H, scale·W, 3."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a patch comes from, in LR pixels."""
+
+    photograph: int
+    """Number of its photograph in the split."""
+    top: int
+    left: int
+    turn: int
+    """Which of the eight symmetries of the square it is shown in, as :func:`_turn` does."""
+
+
 class PatchSampler:
     """Draws one random patch of every photograph per epoch, in an order of its own.
 
@@ -84,8 +96,26 @@ class PatchSampler:
         """Return how many batches cover every photograph ``epochs`` times."""
         return -(-epochs * len(self._pairs) // self._batch)
 
+    @property
+    def pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """LR and HR pixels of every photograph: uint8, H, W, 3."""
+        return self._pairs
+
+    @property
+    def patch(self) -> int:
+        """Side of a patch, in LR pixels."""
+        return self._patch
+
     def batch(self, step: int) -> Batch:
         """Return this share of the patches of one step, counted from 0."""
+        batch = self._room()
+        places = self.places(step)
+        for place, lr, hr in zip(places, batch.lr.numpy(), batch.hr.numpy(), strict=True):
+            self._cut(place, lr, hr)
+        return batch if self._degrade == "none" else self._degraded(batch, step)
+
+    def places(self, step: int) -> list[Place]:
+        """Return where this share of the patches of one step comes from."""
         # One generator per step: making one costs as much as cutting a patch.
         draws = np.random.default_rng((self._seed, 1, step)).random((self._batch, 3))
         if self._detail > 1:
@@ -93,53 +123,44 @@ class PatchSampler:
             more = random.random((self._batch, self._detail, 2))
             for i in self._share:
                 draws[i, :2] = self._detailed(step * self._batch + i, draws[i, :2], more[i])
-        batch = self._room()
-        for i, lr, hr in zip(self._share, batch.lr.numpy(), batch.hr.numpy(), strict=True):
-            self._cut(step * self._batch + i, lr, hr, *draws[i])
-        return batch if self._degrade == "none" else self._degraded(batch, step)
+        return [self._place(step * self._batch + i, *draws[i]) for i in self._share]
 
-    def _photograph(self, place: int) -> tuple[Tensor, Tensor]:
-        """Return the photograph at one place of the endless sequence of epochs."""
-        epoch, position = divmod(place, len(self._pairs))
-        order = _epoch_order(self._seed, epoch, len(self._pairs))
-        return self._pairs[int(order[position])]
+    def _place(self, number: int, down: float, right: float, way: float) -> Place:
+        """Say where one patch of the endless sequence of epochs comes from.
+
+        Args:
+            number: Of the patch, from the first epoch on.
+            down: Where to cut, from 0 (top) to 1 (bottom).
+            right: Where to cut, from 0 (left) to 1 (right).
+            way: Which way round, from 0 to 1.
+        """
+        photograph = self._photograph(number)
+        top, left = self._corner(self._pairs[photograph][0], down, right)
+        return Place(photograph, top, left, int(way * 8))
+
+    def _photograph(self, number: int) -> int:
+        """Return which photograph one patch of the endless sequence of epochs is cut from."""
+        epoch, position = divmod(number, len(self._pairs))
+        return int(_epoch_order(self._seed, epoch, len(self._pairs))[position])
 
     def _room(self) -> Batch:
         sides = (self._patch, self._scale * self._patch)
         lr, hr = (torch.empty(len(self._share), side, side, 3, dtype=torch.uint8) for side in sides)
         return Batch(lr, hr)
 
-    def _cut(
-        self,
-        place: int,
-        lr_patch: Uint8Image,
-        hr_patch: Uint8Image,
-        down: float,
-        right: float,
-        way: float,
-    ) -> None:
-        """Cut a patch.
-
-        Args:
-            place: Which photograph of which epoch.
-            lr_patch: Takes the LR pixels.
-            hr_patch: Takes the HR pixels.
-            down: Where to cut, from 0 (top) to 1 (bottom).
-            right: Where to cut, from 0 (left) to 1 (right).
-            way: Which way round, from 0 to 1.
-        """
-        lr, hr = self._photograph(place)
-        top, left = self._corner(lr, down, right)
-        turn = int(way * 8)
-        _turn(_crop(lr, top, left, self._patch), turn, lr_patch)
-        _turn(_crop(hr, *(self._scale * n for n in (top, left, self._patch))), turn, hr_patch)
+    def _cut(self, place: Place, lr_patch: Uint8Image, hr_patch: Uint8Image) -> None:
+        """Copy the pixels of a patch."""
+        lr, hr = self._pairs[place.photograph]
+        corner = (place.top, place.left, self._patch)
+        _turn(_crop(lr, *corner), place.turn, lr_patch)
+        _turn(_crop(hr, *(self._scale * n for n in corner)), place.turn, hr_patch)
 
     def _corner(self, lr: Tensor, down: float, right: float) -> tuple[int, int]:
         height, width, _ = lr.shape
         return int(down * (height - self._patch + 1)), int(right * (width - self._patch + 1))
 
     def _detailed(
-        self, place: int, first: npt.NDArray[np.float64], more: npt.NDArray[np.float64]
+        self, number: int, first: npt.NDArray[np.float64], more: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         """Choose among several places, each as likely as it has detail.
 
@@ -147,11 +168,11 @@ class PatchSampler:
         over the set to make one: it looks at a few patches where one is wanted.
 
         Args:
-            place: Which photograph of which epoch.
+            number: Of the patch, from the first epoch on.
             first: Where to cut, from 0 to 1, as it would be without a choice.
             more: Further places to cut, but for the last row, whose first number chooses.
         """
-        lr, _ = self._photograph(place)
+        lr, _ = self._pairs[self._photograph(number)]
         places: list[npt.NDArray[np.float64]] = [first, *more[:-1]]
         weights = [_detail(_crop(lr, *self._corner(lr, *at), self._patch)) for at in places]
         reached = np.cumsum(weights)

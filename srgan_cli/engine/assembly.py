@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import torch
+
 from srgan_cli.config import TrainConfig
 from srgan_cli.data.dataset import BatchesAhead, PatchSampler
 from srgan_cli.data.manifest import find_dataset
+from srgan_cli.data.resident import ResidentPatches
 from srgan_cli.data.store import Store
 from srgan_cli.data.workers import Node, num_cores
 from srgan_cli.engine.amp import Amp
@@ -17,6 +20,9 @@ from srgan_cli.engine.trainer import Trainer
 from srgan_cli.engine.validation import Validator
 from srgan_cli.observer import Observer
 
+_RESIDENT_SHARE = 0.1
+"""Most of a GPU's free memory that photographs may take: less than a checked batch leaves free."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -27,7 +33,7 @@ class Parts:
     fingerprint: str
     """Of the data set."""
     sampler: PatchSampler
-    batches: BatchesAhead
+    batches: BatchesAhead | ResidentPatches
     validator: Validator
     phases: list[Phase]
     trainer: Trainer
@@ -70,12 +76,7 @@ def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) ->
         config,
         manifest.fingerprint,
         sampler,
-        # Cutting patches takes one thread a fraction of a step; damaging them takes longer.
-        BatchesAhead(
-            sampler,
-            1 if config.degrade == "none" else num_cores(),
-            pinned=amp.device.type == "cuda",
-        ),
+        _batches(config, sampler, amp.device),
         Validator(store, features, ranks),
         plan_phases(config, sampler.steps),
         make_trainer(ranks),
@@ -93,6 +94,19 @@ def _sampler(config: TrainConfig, store: Store, ranks: Ranks) -> PatchSampler:
         detail=config.detail,
         share=ranks.share(config.batch),
     )
+
+
+def _batches(
+    config: TrainConfig, sampler: PatchSampler, device: torch.device
+) -> BatchesAhead | ResidentPatches:
+    """Choose who cuts the patches: a GPU with room for the photographs, else other threads."""
+    on_cuda = device.type == "cuda"
+    if on_cuda and config.degrade == "none" and config.detail == 1:
+        free, _ = torch.cuda.mem_get_info(device)
+        if ResidentPatches.num_bytes(sampler) < free * _RESIDENT_SHARE:
+            return ResidentPatches(sampler, device)
+    # Cutting patches takes one thread a fraction of a step; damaging them takes longer.
+    return BatchesAhead(sampler, 1 if config.degrade == "none" else num_cores(), pinned=on_cuda)
 
 
 def _with_batch(

@@ -19,8 +19,8 @@ from tests.toolbox import TINY
 OPTIONS = [*TINY, "--steps", "16", "--validate-every", "5", "--ema", "0.9", "--warmup", "2"]
 
 
-def torchrun(*arguments, restarts=0):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+def torchrun(*arguments, restarts=0, processes=2):
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes)
     command = [*launcher, "--max-restarts", restarts, "-m", "srgan_cli", *arguments]
     return subprocess.Popen(
         [sys.executable, *map(str, command)],

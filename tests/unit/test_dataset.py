@@ -7,6 +7,7 @@ from safetensors.numpy import save_file
 
 from srgan_cli.data.dataset import PatchSampler, _turn
 from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
+from srgan_cli.data.resident import ResidentPatches
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
@@ -245,3 +246,20 @@ def test_a_choice_by_detail_follows_from_seed_and_step_and_can_be_shared(photogr
 
 def test_no_choice_leaves_the_data_as_it_was(photographs):
     assert _equal(_sampler(photographs, detail=1).batch(2), _sampler(photographs).batch(2))
+
+
+def test_patches_cut_on_the_device_are_those_of_the_sampler(photographs):
+    sampler = PatchSampler(photographs, "train", patch=16, batch=32, seed=3)
+    resident = ResidentPatches(sampler, torch.device("cpu"))
+    turns = {place.turn for step in range(4) for place in sampler.places(step)}
+    assert turns == set(range(8))
+    for step in (3, 0, 1, 2):
+        wanted, found = sampler.batch(step), resident.batch(step)
+        assert torch.equal(found.lr, wanted.lr)
+        assert torch.equal(found.hr, wanted.hr)
+
+
+def test_the_memory_of_resident_photographs_is_that_of_their_pixels(photographs):
+    sampler = PatchSampler(photographs, "train", patch=16, batch=1, seed=0)
+    wanted = sum(side.numel() for pair in sampler.pairs for side in pair)
+    assert ResidentPatches.num_bytes(sampler) == wanted

@@ -1,0 +1,112 @@
+"""What only a CUDA device can show. Skipped where there is none."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from srgan_cli import engine
+from srgan_cli.config import GeneratorConfig
+from srgan_cli.data.dataset import PatchSampler
+from srgan_cli.data.resident import ResidentPatches
+from srgan_cli.data.store import Store
+from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.assembly import assemble
+from srgan_cli.engine.ranks import Ranks
+from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.engine.weights import Model, ModelSource
+from srgan_cli.observer import SilentBar, SilentObserver
+from tests.conftest import synthetic_photograph
+from tests.integration.conftest import photographs, prepared, prepared_once, tiny  # noqa: F401
+from tests.integration.test_ranks import torchrun
+from tests.integration.test_resume import Killed, bits, stop_before
+from tests.toolbox import TINY, random_generator
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+CUDA = torch.device("cuda")
+SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
+
+
+def _enlarged(generator, device, precision, picture, **options):
+    amp = Amp.create(torch.device(device), precision)
+    model = Model(ModelSource("random", None, ""), generator, {})
+    return Upscaler(model, amp, **options).enlarge(picture, SilentBar()).astype(int)
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1), ("bf16", 6), ("fp16", 2)])
+@pytest.mark.parametrize("tile", [0, 64])
+def test_a_gpu_enlarges_as_a_cpu_does(precision, bound, tile):
+    generator = random_generator(SMALL).eval().requires_grad_(False)
+    picture = synthetic_photograph(150, 90)
+    wanted = _enlarged(generator, "cpu", "fp32", picture)
+    found = _enlarged(generator, "cuda", precision, picture, tile=tile)
+    assert np.abs(found - wanted).max() <= bound
+
+
+def test_a_tile_too_large_for_the_gpu_is_halved_and_the_pixels_stay_right():
+    generator = random_generator(SMALL).eval().requires_grad_(False)
+    picture = synthetic_photograph(2000, 1500)
+    wanted = _enlarged(generator, "cuda", "fp32", picture, tile=128)
+    total = torch.cuda.get_device_properties(CUDA).total_memory
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(150 * 2**20 / total)
+    try:
+        found = _enlarged(generator, "cuda", "fp32", picture, tile=2000)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert np.abs(found - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+@pytest.mark.usefixtures("prepared")
+def test_both_phases_train_on_a_gpu_in_every_precision(precision, optimizer):
+    options = {"device": "cuda", "precision": precision, "optimizer": optimizer, "steps": 12}
+    report = engine.train(tiny(name="r", **options, validate_every=6), SilentObserver())
+    assert report.verdict.word == "healthy"
+    # A new loss scaler may overflow in its first steps, and only there.
+    assert report.skipped <= (8 if precision == "fp16" else 0)
+    assert math.isfinite(report.scores.psnr)
+
+
+@pytest.mark.parametrize("phase", ["pretrain", "adversarial"])
+@pytest.mark.usefixtures("prepared")
+def test_a_run_on_a_gpu_goes_on_as_if_never_stopped(monkeypatch, phase):
+    options = {"device": "cuda", "steps": 16, "validate_every": 5, "pretrain": phase == "pretrain"}
+    whole = engine.train(tiny(name="whole", **options), SilentObserver()).run
+    with monkeypatch.context() as patch:
+        stop_before(patch, 12, Killed())
+        with pytest.raises(Killed):
+            engine.train(tiny(name="cut", **options), SilentObserver())
+    cut = engine.train(tiny(name="cut", resume="cut", **options), SilentObserver()).run
+    assert bits(cut) == bits(whole)
+
+
+def test_photographs_that_fit_stay_on_the_gpu_with_the_same_patches(prepared):  # noqa: F811
+    config = tiny(name="r", device="cuda", batch=8)
+    parts = assemble(config, Amp.create(CUDA, "fp32"), Ranks(), SilentObserver())
+    assert isinstance(parts.batches, ResidentPatches)
+    store = Store(prepared)
+    sampler = PatchSampler(store, "train", patch=config.patch, batch=8, seed=config.seed)
+    for step in range(5):
+        wanted, found = sampler.batch(step), parts.batches.batch(step)
+        assert found.hr.is_cuda
+        assert torch.equal(found.lr.cpu(), wanted.lr)
+        assert torch.equal(found.hr.cpu(), wanted.hr)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_batch_auto_finds_a_batch_by_trying():
+    config = tiny(name="r", device="cuda", batch=0)
+    parts = assemble(config, Amp.create(CUDA, "fp32"), Ranks(), SilentObserver())
+    assert parts.config.batch == 64
+
+
+def test_torchrun_trains_over_nccl(prepared):  # noqa: F811
+    options = [*TINY, "--steps", "6", "--device", "cuda", "--name", "r"]
+    process = torchrun("train", *options, processes=1)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert (prepared.parents[1] / "runs/r/weights.safetensors").exists()
