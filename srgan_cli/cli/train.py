@@ -27,6 +27,7 @@ def train(
     preset: options.Preset = TrainConfig.preset,
     scale: options.Scale = None,
     degrade: options.DegradeOption = TrainConfig.degrade,
+    degrade_share: options.DegradeShare = TrainConfig.degrade_share,
     detail: options.Detail = TrainConfig.detail,
     init: options.Init = None,
     name: options.Name = None,

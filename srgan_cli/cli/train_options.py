@@ -83,6 +83,9 @@ Scale = Annotated[
 DegradeOption = Annotated[
     Degrade, _what(None, "Blur, noise, resizing and JPEG damage to learn to undo.")
 ]
+DegradeShare = Annotated[
+    float, _what("0..1", "Chance of each patch to be degraded; the others stay clean.")
+]
 Detail = Annotated[
     int, _what("N", "Places to choose a patch from, by their detail. [dim]1: no choice.[/]")
 ]

@@ -60,6 +60,8 @@ class TrainConfig:
     """Which scale of a set that holds several; its first when not given."""
     degrade: Degrade = "none"
     """Blur, noise, resizing and JPEG damage to learn to undo, drawn anew for each patch."""
+    degrade_share: float = 1.0
+    """Chance of each patch to be degraded; the others keep the prepared LR pixels."""
     detail: int = 1
     """Places to choose from for each patch, one with more detail more likely; 1 is no choice."""
     name: str | None = None
@@ -162,6 +164,7 @@ class TrainConfig:
         require(self.batch >= 0, "batch", self.batch, "0 or more")
         require(self.patch >= 16, "patch", self.patch, "at least 16")
         require(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")
+        require(0 < self.degrade_share <= 1, "degrade_share", self.degrade_share, "in (0, 1]")
         limit = self.discriminator_limit
         require(0.5 <= limit <= 1, "discriminator_limit", limit, "from 0.5 to 1")
         require_seed(self.seed)

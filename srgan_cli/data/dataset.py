@@ -55,6 +55,7 @@ class PatchSampler:
         share: Which places of each batch to make; all unless several processes share it.
         degrade: ``none`` takes the prepared LR pictures; ``mild`` and ``strong`` make LR
             from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
+        degrade_share: Chance of each patch to be degraded.
 
     Raises:
         InputError: A picture of the split is smaller than a patch.
@@ -69,6 +70,7 @@ class PatchSampler:
         batch: int,
         seed: int,
         degrade: str = "none",
+        degrade_share: float = 1.0,
         detail: int = 1,
         share: slice = slice(None),
     ) -> None:
@@ -85,7 +87,7 @@ class PatchSampler:
             self._pairs.append((lr, hr))
         self._scale = store.scale
         self._patch, self._batch, self._seed = patch, batch, seed
-        self._degrade, self._detail = degrade, detail
+        self._degrade, self._degrade_share, self._detail = degrade, degrade_share, detail
         self._share = range(batch)[share]
 
     def __len__(self) -> int:
@@ -181,11 +183,12 @@ class PatchSampler:
 
     def _degraded(self, batch: Batch, step: int) -> Batch:
         """Make LR patches anew, as damaged as the world's pictures are."""
-        lr = [
-            degrade(hr, self._scale, self._degrade, np.random.default_rng((self._seed, 2, step, i)))
-            for i, hr in zip(self._share, batch.hr.numpy(), strict=True)
-        ]
-        return Batch(torch.from_numpy(np.stack(lr)), batch.hr)
+        lr = batch.lr.clone()
+        for row, i, hr in zip(lr.numpy(), self._share, batch.hr.numpy(), strict=True):
+            random = np.random.default_rng((self._seed, 2, step, i))
+            if self._degrade_share == 1 or random.random() < self._degrade_share:
+                row[:] = degrade(hr, self._scale, self._degrade, random)
+        return Batch(lr, batch.hr)
 
 
 class BatchesAhead:

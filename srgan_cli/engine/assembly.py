@@ -91,6 +91,7 @@ def _sampler(config: TrainConfig, store: Store, ranks: Ranks) -> PatchSampler:
         batch=config.batch,
         seed=config.seed,
         degrade=config.degrade,
+        degrade_share=config.degrade_share,
         detail=config.detail,
         share=ranks.share(config.batch),
     )

@@ -69,21 +69,25 @@ class Muon(Adam):
             self.param_groups = [others, hidden]
 
     def _move(self, group: list[Tensor], lr: float, momentum: float) -> None:
-        rows = len(group[0])
-        updates = torch.stack([self._momentum(k, momentum).reshape(rows, -1) for k in group])
+        # Lists of tensors are changed in one launch, which is what a GPU's small steps wait for.
+        grads = [kernels.grad for kernels in group if kernels.grad is not None]
+        means = [self._mean(kernels) for kernels in group]
+        torch._foreach_lerp_(means, grads, 1 - momentum)
+        moved = torch._foreach_lerp(grads, means, momentum)  # noqa: SLF001 - it has no public name
+        updates = torch.stack(moved).reshape(len(group), len(group[0]), -1)
         length = lr * _RMS * max(updates.shape[-2:]) ** 0.5
-        for kernels, direction in zip(group, orthogonalised(updates), strict=True):
-            kernels.add_(direction.reshape(kernels.shape), alpha=-length)
+        directions = orthogonalised(updates).reshape(len(group), *group[0].shape)
+        torch._foreach_add_(group, directions.unbind(), alpha=-length)
 
-    def _momentum(self, kernels: Tensor, momentum: float) -> Tensor:
-        assert kernels.grad is not None
+    def _mean(self, kernels: Tensor) -> Tensor:
+        """Return the running mean of a gradient, and count the step."""
         state = self.state[kernels]
         if not state:
             state["step"] = torch.zeros(())
             state["momentum"] = torch.zeros_like(kernels)
         state["step"] += 1
-        state["momentum"].lerp_(kernels.grad, 1 - momentum)
-        return kernels.grad.lerp(state["momentum"], momentum)
+        mean: Tensor = state["momentum"]
+        return mean
 
 
 def hidden_kernels(network: nn.Module) -> list[Tensor]:

@@ -225,9 +225,9 @@ class Trainer:
     def _average(self, step: int) -> None:
         """Move the averaged weights towards the current ones, faster at first."""
         decay = min(self.config.ema, (1 + step) / (10 + step))
-        pairs = zip(self.ema.parameters(), self.generator.parameters(), strict=True)
-        for averaged, current in pairs:
-            averaged.lerp_(current, 1 - decay)
+        averaged: list[Tensor] = list(self.ema.parameters())
+        current: list[Tensor] = list(self.generator.parameters())
+        torch._foreach_lerp_(averaged, current, 1 - decay)
 
     @property
     def skipped(self) -> dict[str, int]:

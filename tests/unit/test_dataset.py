@@ -263,3 +263,13 @@ def test_the_memory_of_resident_photographs_is_that_of_their_pixels(photographs)
     sampler = PatchSampler(photographs, "train", patch=16, batch=1, seed=0)
     wanted = sum(side.numel() for pair in sampler.pairs for side in pair)
     assert ResidentPatches.num_bytes(sampler) == wanted
+
+
+def test_a_share_of_the_patches_stays_clean(photographs):
+    options = {"patch": 16, "batch": 200, "seed": 4}
+    clean = PatchSampler(photographs, "train", **options).batch(0)
+    sampler = PatchSampler(photographs, "train", **options, degrade="mild", degrade_share=0.3)
+    mixed = sampler.batch(0)
+    assert torch.equal(mixed.hr, clean.hr)
+    untouched = [torch.equal(a, b) for a, b in zip(mixed.lr, clean.lr, strict=True)]
+    assert 0.6 < sum(untouched) / len(untouched) < 0.8
