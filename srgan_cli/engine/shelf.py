@@ -13,6 +13,7 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.paths import models_dir, runs_dir, write_text
 
 BUNDLED = ("fidelity-x2", "fidelity-x4")
+"""Names of the models that come with the program; of one scale, the first is the default."""
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 _USUAL_SCALE = 2
@@ -54,7 +55,7 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     Args:
         spec: Name with or without ``-xN``, part of a name, file, or a run's folder. When None:
             the default that ``srgan models default`` set, else the newest run, else the
-            bundled model.
+            first bundled model of the scale.
         scale: Factor per side that a default or bundled model must have; any when None.
 
     Raises:
@@ -147,13 +148,14 @@ def _unnamed(scale: int | None) -> ModelSource:
     if runs := _run_weights():
         newest = max(runs, key=lambda path: path.stat().st_mtime_ns)
         return ModelSource(newest.parent.name, newest, "the newest run")
-    name = f"fidelity-x{scale or _USUAL_SCALE}"
-    if name not in BUNDLED:
+    wanted = scale or _USUAL_SCALE
+    fitting = [name for name in BUNDLED if name.endswith(f"-x{wanted}")]
+    if not fitting:
         raise WeightsError(
-            f"no bundled model is called {name}",
+            f"no bundled model is for ×{wanted}",
             hint=f"bundled: {', '.join(BUNDLED)}; or train one: srgan train",
         )
-    return ModelSource(name, _bundled_path(name), "bundled; no run here yet")
+    return ModelSource(fitting[0], _bundled_path(fitting[0]), "bundled; no run here yet")
 
 
 def _run_weights() -> list[Path]:

@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from srgan_cli.engine.shelf import BUNDLED
 from tests.toolbox import TINY, call, files_below
 
 
@@ -29,7 +30,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     picture = photographs / "photo-00.png"
 
     before = srgan("upscale", picture, "-o", tmp_path / "before")
-    assert first_line(before).startswith("model: fidelity-x2 (bundled; no run here yet), ×2")
+    assert first_line(before).startswith(f"model: {BUNDLED[0]} (bundled; no run here yet), ×2")
 
     prepared = srgan("prepare", photographs)
     assert first_line(prepared) == f"photographs: 12 files below {photographs}"

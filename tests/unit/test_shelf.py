@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from srgan_cli.config import PRESETS
-from srgan_cli.engine import add_model, choose_default, list_models, remove_model, show_model
+from srgan_cli.engine import add_model, choose_default, list_models, remove_model, shelf, show_model
+from srgan_cli.engine.blend import find_pair, interpolate
 from srgan_cli.engine.models import Generator, num_parameters
 from srgan_cli.engine.published import SRVGGNetCompact
 from srgan_cli.engine.shelf import BUNDLED, find_model, find_model_for_factor
@@ -135,6 +136,42 @@ def test_the_default_of_a_scale_comes_before_runs_and_bundled_models(put):
     assert find_model_for_factor(None, 2).name == "newest"
 
 
+PAIRS = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
+
+
+@pytest.mark.parametrize("bundled", [PAIRS, PAIRS[2:]], ids=["pairs", "fidelity alone"])
+def test_the_first_bundled_model_of_a_scale_is_the_default(bundled, monkeypatch):
+    monkeypatch.setattr(shelf, "BUNDLED", bundled)
+    kind = bundled[0].partition("-")[0]
+    wanted = {None: 2, 2: 2, 4: 4}
+    found = {scale: find_model(None, scale).name for scale in wanted}
+    assert found == {scale: f"{kind}-x{factor}" for scale, factor in wanted.items()}
+    assert find_model_for_factor(None, 3.5).name == f"{kind}-x4"
+    for name in bundled:
+        family, _, factor = name.partition("-x")
+        assert find_model(family, int(factor)).name == name
+        assert find_model_for_factor(family, 1.5 if factor == "2" else 3).name == name
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_model_is_in_the_package_and_of_the_scale_of_its_name(name):
+    model = load_model(find_model(name, None))
+    assert name.endswith(f"-x{model.scale}")
+
+
+def test_no_weights_lie_in_the_package_that_have_no_name():
+    weights = find_model(BUNDLED[0], None).path.parent
+    assert {path.stem for path in weights.glob("*-x[0-9].safetensors")} == set(BUNDLED)
+
+
+def test_every_bundled_photo_model_blends_with_its_fidelity_twin():
+    for name in BUNDLED:
+        if name.startswith("photo-"):
+            fidelity, photo = (load_model(one) for one in find_pair(find_model(name, None)))
+            assert fidelity.source.name == name.replace("photo", "fidelity")
+            interpolate(fidelity, photo, 0.5)
+
+
 def test_the_latest_default_counts_where_no_scale_is_named(put):
     put("anime")
     choose_default("anime")
@@ -148,7 +185,7 @@ def test_removing_the_default_goes_back_to_the_rule(put):
     put("anime")
     choose_default("anime")
     remove_model("anime")
-    assert find_model(None, None).name == "fidelity-x2"
+    assert find_model(None, None).name == BUNDLED[0]
     assert not list(models_dir().glob("*.safetensors"))
 
 
