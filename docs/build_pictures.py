@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from srgan_cli import engine
 from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.shelf import BUNDLED
 from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.observer import SilentBar
 
@@ -25,12 +26,15 @@ SIDE, ZOOM, GAP, LABEL = 64, 2, 8, 26
 
 
 def main() -> None:
-    """Lay crops of input, bicubic, model and original side by side."""
-    model = engine.load_model(engine.find_model("fidelity-x2", 2))
+    """Lay crops of input, bicubic, models and original side by side."""
+    names = [name for name in reversed(BUNDLED) if name.endswith("-x2")]
     amp = Amp.create(torch.device("cpu"), "fp32")
-    upscaler = engine.Upscaler(model, amp, tile=256)
+    upscalers = [
+        engine.Upscaler(engine.load_model(engine.find_model(name, 2)), amp, tile=256)
+        for name in names
+    ]
     cell = SIDE * 2 * ZOOM
-    titles = ["input, pixels doubled", "bicubic", model.source.name, "original"]
+    titles = ["input, pixels doubled", "bicubic", *names, "original"]
     sheet = Image.new(
         "RGB", (len(titles) * (cell + GAP) - GAP, LABEL + len(CROPS) * (cell + GAP) - GAP), "white"
     )
@@ -44,7 +48,7 @@ def main() -> None:
         pictures = [
             nearest,
             upscale_bicubic(lr, 2),
-            upscaler.enlarge(lr, SilentBar()),
+            *(upscaler.enlarge(lr, SilentBar()) for upscaler in upscalers),
             original(),
         ]
         for column, picture in enumerate(pictures):

@@ -3,7 +3,7 @@
 python docs/build_sheets.py [--scale 2] [--fidelity FILE] [--photo FILE] [--to FOLDER]
 
 The photographs are those that scikit-image and scikit-learn distribute under free licences (NOTICE
-names them); the rest is drawn here. Needs pip install scikit-image scikit-learn.
+names them); the rest is drawn here. Needs pip install '.[dev,docs]'.
 """
 
 import argparse
