@@ -28,7 +28,7 @@ from srgan_cli.observer import SilentBar, SilentObserver
 QUALITIES = (50, 65, 80)
 COST = 2.0  # dB that the photo weights may lie below the fidelity weights.
 HEADINGS = ("PSNR (dB)", "SSIM", "NIQE", "VGG16")
-BARE = ("bicubic", "original")
+DECIMALS = {"psnr": 2, "ssim": 4, "niqe": 2, "vgg16": 4}
 MARGIN = 16  # LR pixels in which the border of a card may show.
 
 Figures = Mapping[str, float]
@@ -58,15 +58,11 @@ def clean(folder: Path, models: Mapping[str, Path]) -> Clean:
         ),
         SilentObserver(),
     )
-    means = dict(zip(rows(report), report.sets[0].means.values(), strict=True))
-    named = {**dict(zip(models, list(means)[2:], strict=False)), "original": list(means)[-1]}
+    bicubic, _, *ours, original = report.sets[0].means.values()  # Lanczos is left out.
     return Clean(
-        folder.name, {"bicubic": means["bicubic"], **{k: means[v] for k, v in named.items()}}
+        folder.name,
+        {"bicubic": bicubic, **dict(zip(models, ours, strict=True)), "original": original},
     )
-
-
-def rows(report: engine.EvalReport) -> list[str]:
-    return [contender.name for contender in report.contenders]
 
 
 def paths(models: Mapping[str, Path]) -> tuple[str, ...]:
@@ -85,8 +81,8 @@ def damaged(folder: Path, models: Mapping[str, Path], scale: int) -> Damaged:
                 Image.fromarray(downscale(hr, scale)).save(target, quality=quality)
             config = EvalConfig(hr=folder, lr=lr, models=paths(models), device="cpu")
             report = engine.evaluate(config, SilentObserver())
-        means = [scores["psnr"] for scores in report.sets[0].means.values()]
-        found[quality] = {"bicubic": means[0], **dict(zip(models, means[2:], strict=True))}
+        bicubic, _, *ours = (scores["psnr"] for scores in report.sets[0].means.values())
+        found[quality] = {"bicubic": bicubic, **dict(zip(models, ours, strict=True))}
     return Damaged(folder.name, found)
 
 
@@ -174,9 +170,6 @@ def report(
     yield from bars(sets, jpeg)
 
 
-DECIMALS = {"psnr": 2, "ssim": 4, "niqe": 2, "vgg16": 4}
-
-
 def bars(sets: Sequence[Clean], jpeg: Sequence[Damaged]) -> Iterator[str]:
     """Say which of the bars for photo weights are met."""
     for scored in sets:
@@ -233,7 +226,7 @@ def main() -> None:
                 },
             )
         )
-    text = f"\n## ×{given.scale}\n{text}\n"
+    text = f"\n## ×{given.scale}\n{text}\n".replace(" inf ", " ∞ ")
     print(text)
     if given.output:
         with given.output.open("a", encoding="utf-8") as file:
