@@ -3,9 +3,9 @@
 python benchmarks/upscale.py PART …, where PART is one or more of
 
   peak     what the machine's multiply-add units reach
-  compact  the bundled network alone, on a tile
-  row      the preset ``row`` alone, on a tile
-  photo    the same on a photograph
+  row      the preset ``row`` alone, which the bundled networks have, on a tile
+  compact  the preset ``compact`` alone, on a tile
+  photo    the preset ``row`` on a photograph
   rrdb     RRDBs of the published size alone, on a tile
   png jpg  photographs from file to file, process start included
   cold     one small picture, and where the time goes
@@ -154,12 +154,10 @@ def networks(name: str) -> tuple[Any, str]:
     from srgan_cli.config import preset
     from srgan_cli.engine.models import make_generator
 
-    if name == "compact":
-        return engine.load_model(engine.find_model("fidelity-x2", 2)), "bundled fidelity-x2"
     torch.manual_seed(0)
-    if name == "row":
-        config: Any = preset("row", 2)
-        title = "preset row, ×2, random weights"
+    if name in {"row", "compact"}:
+        config: Any = preset(name, 2)
+        title = f"preset {name}, ×2, random weights"
     else:
         config = replace(preset("esrgan", 4), num_blocks=2)
         title = "2 of 23 RRDBs, ×4, random weights"
@@ -197,7 +195,7 @@ def peers(model: Any, size: tuple[int, int], folder: Path) -> Runs:
     settings = {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
     vino = openvino.Core().compile_model(str(path), "CPU", settings)
     runs["OpenVINO"] = lambda: vino(pixels)
-    runtime = NcnnRuntime(to_ncnn(network), num_threads=2)
+    runtime = NcnnRuntime(to_ncnn(network))
     runs[f"ncnn {ncnn.__version__}"] = lambda: runtime.run(lr, exact=True)
     return runs
 
@@ -357,7 +355,7 @@ def main() -> None:
         "compact": lambda: network_alone("compact", (256, 256), chosen),
         "row": lambda: network_alone("row", (256, 256), chosen),
         "photo": lambda: network_alone("row", (3 * side, 4 * side), chosen),
-        "rrdb": lambda: network_alone("rrdb", (128, 128), chosen),
+        "rrdb": lambda: network_alone("rrdb", (256, 256), chosen),
         "png": partial(from_file_to_file, "png", *photographs_of),
         "jpg": partial(from_file_to_file, "jpg", *photographs_of),
         "cold": cold,

@@ -38,6 +38,46 @@ class Room:
                 self._changed.notify_all()
 
 
+class Cores:
+    """Shares the cores of a machine among tiles, whichever pictures they are of.
+
+    A tile that is alone gets all cores; as soon as others are waiting, each gets its part.
+
+    Args:
+        count: Cores that there are.
+        most: Tiles that may run at a time.
+    """
+
+    def __init__(self, count: int, most: int) -> None:
+        self._count, self._most = count, most
+        self._free, self._expected = count, 0
+        self._changed = threading.Condition()
+
+    def expect(self, number: int) -> None:
+        """Count on so many tiles more, or fewer when they are given up."""
+        with self._changed:
+            self._expected += number
+            self._changed.notify_all()
+
+    @contextmanager
+    def taken(self) -> Iterator[int]:
+        """Wait for an expected tile's part of the cores, and hold it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._part() <= self._free)
+            part = self._part()
+            self._free -= part
+        try:
+            yield part
+        finally:
+            with self._changed:
+                self._free += part
+                self._expected -= 1
+                self._changed.notify_all()
+
+    def _part(self) -> int:
+        return max(1, self._count // max(1, min(self._most, self._expected)))
+
+
 class StoppableBar:
     """A bar that ends the work of a thread, as nothing else can from outside.
 

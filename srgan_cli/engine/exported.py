@@ -147,7 +147,7 @@ def _open_ncnn(path: Path) -> tuple[Run, str, None]:
             hint="pip install 'srgan-cli[fast]'",
         ) from error
     model = NcnnModel(path.read_text(encoding="ascii"), path.with_suffix(".bin").read_bytes())
-    runtime = NcnnRuntime(model, num_threads=1)
+    runtime = NcnnRuntime(model)
     return lambda lr: runtime.run(lr, exact=True), f"ncnn {ncnn.__version__}", None
 
 

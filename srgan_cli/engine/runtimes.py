@@ -3,8 +3,9 @@
 import importlib.util
 import os
 import tempfile
+import threading
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,7 +25,10 @@ _EXACT = 1e-5
 
 
 class Runtime(Protocol):
-    """Runs a network on batches of one tile; may be called from several threads at once."""
+    """Runs a network on batches of one tile; may be called from several threads at once.
+
+    On a CPU it uses as many cores as PyTorch's setting of the calling thread says.
+    """
 
     name: str
 
@@ -75,37 +79,34 @@ class NcnnRuntime:
 
     Args:
         model: The network in ncnn's form.
-        num_threads: Threads for one tile.
+
+    Raises:
+        UnsupportedError: ncnn does not take it.
     """
 
     name = "ncnn"
 
-    def __init__(self, model: NcnnModel, *, num_threads: int) -> None:
+    def __init__(self, model: NcnnModel) -> None:
         import ncnn
 
         self._mat = ncnn.Mat
-        self._net = ncnn.Net()
-        options = self._net.opt
-        options.num_threads = num_threads
-        options.use_vulkan_compute = False
-        # It would round weights and features to half precision where the CPU can.
-        options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
-        options.use_bf16_packed = options.use_bf16_storage = False
-        if self._net.load_param_mem(model.param):
-            raise UnsupportedError("ncnn does not take the layers")
-        descriptor, name = tempfile.mkstemp(suffix=".bin")  # It reads weights from files only.
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(model.weights)
-            if self._net.load_model(name):
-                raise UnsupportedError("ncnn does not take the weights")
-        finally:
-            Path(name).unlink()
+        self._model = model
+        self._nets: dict[int, Any] = {}
+        """By the number of threads, which ncnn arranges the weights for when it loads them."""
+        self._loading = threading.Lock()
+        self._net()
+
+    def _net(self) -> Any:
+        num_threads = torch.get_num_threads()
+        with self._loading:
+            if num_threads not in self._nets:
+                self._nets[num_threads] = _ncnn_net(self._model, num_threads)
+            return self._nets[num_threads]
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
         """Enlarge a tile; see :class:`Runtime`."""
         pixels = np.ascontiguousarray(lr[0].numpy())
-        extractor = self._net.create_extractor()
+        extractor = self._net().create_extractor()
         extractor.input("lr", self._mat(pixels))
         code, sr = extractor.extract("sr")
         if code:
@@ -113,9 +114,30 @@ class NcnnRuntime:
         return torch.from_numpy(np.array(sr))[None]
 
 
-def open_runtime(
-    name: RuntimeName, network: nn.Module, align: int, amp: Amp, *, num_threads: int
-) -> Runtime:
+def _ncnn_net(model: NcnnModel, num_threads: int) -> Any:
+    import ncnn
+
+    net = ncnn.Net()
+    options = net.opt
+    options.num_threads = num_threads
+    options.use_vulkan_compute = False
+    # It would round weights and features to half precision where the CPU can.
+    options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+    options.use_bf16_packed = options.use_bf16_storage = False
+    if net.load_param_mem(model.param):
+        raise UnsupportedError("ncnn does not take the layers")
+    descriptor, name = tempfile.mkstemp(suffix=".bin")  # It reads weights from files only.
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(model.weights)
+        if net.load_model(name):
+            raise UnsupportedError("ncnn does not take the weights")
+    finally:
+        Path(name).unlink()
+    return net
+
+
+def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) -> Runtime:
     """Choose what runs a network.
 
     ``auto`` takes ncnn where it is installed, knows all of the network's layers and
@@ -126,7 +148,6 @@ def open_runtime(
         network: In fp32 on the CPU.
         align: Sides of all tiles are multiples of it.
         amp: Device and precision.
-        num_threads: Threads for one tile, where the runtime does not follow PyTorch's setting.
 
     Raises:
         UsageError: The runtime is not installed, or cannot run this network there.
@@ -144,7 +165,7 @@ def open_runtime(
             "--runtime ncnn is not installed", hint="pip install 'srgan-cli[fast]', or pass torch"
         )
     try:
-        runtime = NcnnRuntime(to_ncnn(network, align), num_threads=num_threads)
+        runtime = NcnnRuntime(to_ncnn(network, align))
         _require_equal(runtime, network, align)
     except UnsupportedError as error:
         if name == "auto":

@@ -12,6 +12,9 @@ from srgan_cli.imaging.tiles import Span, tile_spans
 _LARGEST_OVERLAP = 128
 _PREFERRED = 384
 _SMALLEST = 64
+_WORTH_A_CUT = 16
+"""Overlaps that a side is to be long for a cut across it only to keep cores busy: what both
+tiles do is then no more than what threads lose that wait for each other."""
 _SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
 _MEMORY_WHERE_NOT_TOLD = 8 << 30
 
@@ -28,8 +31,8 @@ class Tiling:
     """Longest side of what the network is given at once, overlap included, in LR pixels."""
     num_parallel: int
     """Tiles that run at the same time."""
-    num_threads: int
-    """Threads that each of them may use."""
+    num_cores: int
+    """Cores that they share."""
 
     @property
     def smallest(self) -> int:
@@ -45,14 +48,14 @@ class Tiling:
         """Cut a picture into rows and columns of tiles that are about equally large.
 
         There are as few as ``tile`` allows, but as many as run at the same time unless
-        they would get smaller than 64 pixels.
+        they would get so small that the overlap costs more than that gains.
         """
         inner = tile - self.overlap
         counts = [max(1, -(-(side - self.overlap) // inner)) for side in (height, width)]
         while counts[0] * counts[1] < self.num_parallel:
             sides = [height / counts[0], width / counts[1]]
             axis = sides.index(max(sides))
-            if sides[axis] < 2 * _SMALLEST:
+            if sides[axis] < max(2 * _SMALLEST, _WORTH_A_CUT * self.overlap):
                 break
             counts[axis] += 1
         return self._spans(height, counts[0]), self._spans(width, counts[1])
@@ -70,7 +73,8 @@ def plan_tiles(
 
     On a CPU, one tile for each core runs faster than one tile on all of them: nobody
     waits for the slowest thread after each layer, and a core keeps its tile in its own
-    cache. Where memory is too short for that, fewer run, each on several threads.
+    cache. Where memory is too short for that, or a picture too small, fewer run, each on
+    several threads.
 
     Args:
         network: In fp32 on the CPU.
@@ -88,7 +92,7 @@ def plan_tiles(
     side = _rounded_up(tile, align) + overlap
     cores = Node.from_environment().num_workers if device.type == "cpu" else 1
     num_parallel = max(1, min(cores, int(budget / (per_pixel * side**2))))
-    return Tiling(overlap, align, side, num_parallel, max(1, cores // num_parallel))
+    return Tiling(overlap, align, side, num_parallel, cores)
 
 
 def _rounded_up(value: int, multiple: int) -> int:

@@ -15,6 +15,7 @@ from torch import Tensor
 from srgan_cli.config import RuntimeName, UpscaleConfig
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.blend import load_between
+from srgan_cli.engine.concurrent import Cores
 from srgan_cli.engine.runtimes import open_runtime
 from srgan_cli.engine.tiling import plan_tiles
 from srgan_cli.engine.weights import Model, ModelSource, load_model
@@ -56,13 +57,13 @@ class Upscaler:
         self._tiling = plan_tiles(
             network, radius=network.receptive_radius, align=align, device=amp.device, tile=tile
         )
-        num_threads = self._tiling.num_threads
-        self._runtime = open_runtime(runtime, network, align, amp, num_threads=num_threads)
+        self._runtime = open_runtime(runtime, network, align, amp)
         self._tile = self._tiling.tile
         self._tta = tta
-        self._pool = ThreadPoolExecutor(
-            self._tiling.num_parallel, "tile", torch.set_num_threads, (num_threads,)
-        )
+        num_parallel = self._tiling.num_parallel
+        self._cores = Cores(self._tiling.num_cores, num_parallel)
+        # Asking for it settles a new thread's number, which could be settled later otherwise.
+        self._pool = ThreadPoolExecutor(num_parallel, "tile", torch.get_num_threads)
 
     def enlarge(self, pixels: npt.NDArray[np.uint8], bar: Bar) -> npt.NDArray[np.uint8]:
         """Enlarge a picture of 8 bits per channel.
@@ -122,17 +123,24 @@ class Upscaler:
     def _enlarged(self, pixels: Pixels, rows: list[Span], columns: list[Span]) -> Iterator[Pixels]:
         """Yield the enlarged tiles row by row, with the next ones already being made."""
         running: deque[Future[Pixels]] = deque()
+        waiting = len(rows) * len(columns)
+        self._cores.expect(waiting)
         try:
             for row, column in product(rows, columns):
                 tile = pixels[row.start : row.stop, column.start : column.stop]
-                running.append(self._pool.submit(self._enlarge_tile, tile))
+                running.append(self._pool.submit(self._enlarge_on_its_cores, tile))
+                waiting -= 1
                 if len(running) > self._tiling.num_parallel:
                     yield running.popleft().result()
             while running:
                 yield running.popleft().result()
         finally:
-            for future in running:
-                future.cancel()
+            self._cores.expect(-waiting - sum(future.cancel() for future in running))
+
+    def _enlarge_on_its_cores(self, tile: Pixels) -> Pixels:
+        with self._cores.taken() as num_threads:
+            torch.set_num_threads(num_threads)  # Of this thread alone.
+            return self._enlarge_tile(tile)
 
     def _enlarge_tile(self, tile: Pixels) -> Pixels:
         """Enlarge a tile, in parts if memory does not suffice for the whole."""

@@ -108,7 +108,7 @@ def test_tiles_equal_the_whole_picture_in_every_runtime(config, runtime, within)
     picture = synthetic_photograph(61, 50)
     whole = generator(from_picture(picture))
     cpu = Amp.create(torch.device("cpu"), "fp32")
-    opened = open_runtime(runtime, generator, 1, cpu, num_threads=1)
+    opened = open_runtime(runtime, generator, 1, cpu)
     overlap = 2 * generator.receptive_radius
     pieces = tiled(generator, picture, 16, overlap, lambda lr: opened.run(lr, exact=True))
     assert float((pieces - whole[0]).abs().max()) < within

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from srgan_cli.engine.concurrent import Room, StoppableBar, in_threads
+from srgan_cli.engine.concurrent import Cores, Room, StoppableBar, in_threads
 from srgan_cli.observer import SilentBar
 
 
@@ -71,3 +71,41 @@ def test_room_is_never_exceeded_but_by_one_alone():
     list(in_threads(work, amounts, num_threads=5, stopped=threading.Event()))
     assert all(sum(held) <= 10 or len(held) == 1 for held in most)
     assert max(len(held) for held in most) > 1
+
+
+def test_tile_that_is_alone_gets_all_cores_and_those_beside_each_other_their_parts():
+    cores = Cores(8, most=4)
+    cores.expect(1)
+    with cores.taken() as alone:
+        assert alone == 8
+    cores.expect(3)
+    with cores.taken() as first, cores.taken() as second, cores.taken() as third:
+        assert (first, second, third) == (2, 2, 2)
+    cores.expect(100)
+    with cores.taken() as one_of_many:
+        assert one_of_many == 2
+
+
+def test_tiles_given_up_are_not_waited_for():
+    cores = Cores(2, most=2)
+    cores.expect(5)
+    cores.expect(-4)
+    with cores.taken() as alone:
+        assert alone == 2
+
+
+def test_cores_are_never_given_out_twice():
+    cores, lock, held, most = Cores(4, most=3), threading.Lock(), [], []
+
+    def work(_):
+        cores.expect(1)
+        with cores.taken() as part:
+            with lock:
+                held.append(part)
+                most.append(sum(held))
+            time.sleep(0.002)
+            with lock:
+                held.remove(part)
+
+    list(in_threads(work, range(30), num_threads=6, stopped=threading.Event()))
+    assert max(most) <= 4

@@ -120,7 +120,7 @@ def test_networks_that_it_does_not_pay_for_stay_as_they_are():
         Program(narrow, 1)
     lr = torch.rand(1, 3, 12, 10)
     for network in (narrow, Pooled().requires_grad_(requires_grad=False)):
-        runtime = open_runtime("torch", network, 1, CPU, num_threads=1)
+        runtime = open_runtime("torch", network, 1, CPU)
         assert torch.equal(
             runtime.run(lr, exact=True), TorchRuntime(network, CPU).run(lr, exact=True)
         )
@@ -131,7 +131,7 @@ def test_program_that_is_not_exact_is_not_used(monkeypatch):
     lr = torch.rand(1, 3, 12, 10)
 
     def runs_as_it_is():
-        runtime = open_runtime("torch", network, 1, CPU, num_threads=1)
+        runtime = open_runtime("torch", network, 1, CPU)
         return torch.equal(runtime.run(lr, exact=True), network(lr))
 
     run = Program.__call__
@@ -143,7 +143,7 @@ def test_program_that_is_not_exact_is_not_used(monkeypatch):
 def test_other_precisions_do_not_use_it(monkeypatch):
     monkeypatch.setattr("srgan_cli.engine.runtimes.Program", None)
     half = Amp.create(torch.device("cpu"), "bf16")
-    assert open_runtime("torch", made("row"), 1, half, num_threads=1).name == "torch"
+    assert open_runtime("torch", made("row"), 1, half).name == "torch"
 
 
 def test_what_cannot_be_rewritten_is_named(monkeypatch):
@@ -184,7 +184,7 @@ class ComputesKernels(Row):
 def test_networks_of_unusual_form_are_run_by_pytorch(kind):
     torch.manual_seed(0)
     network, lr = kind().requires_grad_(requires_grad=False), torch.rand(1, 3, 12, 10)
-    runtime = open_runtime("torch", network, 1, CPU, num_threads=1)
+    runtime = open_runtime("torch", network, 1, CPU)
     assert torch.equal(runtime.run(lr, exact=True), network(lr))
 
 

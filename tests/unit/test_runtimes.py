@@ -1,4 +1,5 @@
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -75,12 +76,28 @@ NETWORKS["chain"] = lambda: Chain().requires_grad_(False)
 @pytest.mark.parametrize("size", [(4, 4), (20, 52), (72, 68)], ids=str)
 def test_ncnn_gives_what_torch_gives(make, size):
     network = make()
-    runtime = NcnnRuntime(to_ncnn(network, network.align), num_threads=1)
+    runtime = NcnnRuntime(to_ncnn(network, network.align))
     lr = torch.rand(1, 3, *size)
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
     made = runtime.run(lr, exact=True)
     assert made.shape == expected.shape
     assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
+
+
+@needs_ncnn
+def test_ncnn_gives_the_same_on_any_number_of_threads():
+    network = generator_of(GENERATORS[0])
+    runtime = NcnnRuntime(to_ncnn(network))
+    lr = torch.rand(1, 3, 40, 52)
+    expected = TorchRuntime(network, CPU).run(lr, exact=True)
+
+    def run(num_threads):
+        torch.set_num_threads(num_threads)
+        return runtime.run(lr, exact=True)
+
+    with ThreadPoolExecutor(3, initializer=torch.get_num_threads) as pool:
+        for made in pool.map(run, [1, 2, 3, 2, 1]):
+            assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
 
 
 def test_form_is_the_same_within_inference_mode():
@@ -96,7 +113,7 @@ def test_automatic_runtime_is_the_fastest_that_fits():
     half = Amp.create(torch.device("cpu"), "bf16")
 
     def chosen(network, amp):
-        return open_runtime("auto", network, 1, amp, num_threads=1).name
+        return open_runtime("auto", network, 1, amp).name
 
     assert chosen(network, CPU) == "ncnn"
     assert chosen(network, half) == "torch"
@@ -108,27 +125,27 @@ def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
     network, other = generator_of(GENERATORS[0]), generator_of(GENERATORS[0])
     other.conv_last.bias.data += 2e-3
     monkeypatch.setattr(runtimes, "to_ncnn", lambda *_: to_ncnn(other))
-    assert open_runtime("auto", network, 1, CPU, num_threads=1).name == "torch"
+    assert open_runtime("auto", network, 1, CPU).name == "torch"
     with pytest.raises(UsageError, match="from PyTorch"):
-        open_runtime("ncnn", network, 1, CPU, num_threads=1)
+        open_runtime("ncnn", network, 1, CPU)
 
 
 @needs_ncnn
 def test_network_that_ncnn_cannot_run_is_refused_when_asked_for():
     with pytest.raises(UsageError, match="no counterpart"):
-        open_runtime("ncnn", Pooled(), 1, CPU, num_threads=1)
+        open_runtime("ncnn", Pooled(), 1, CPU)
     half = Amp.create(torch.device("cpu"), "bf16")
     with pytest.raises(UsageError, match="fp32 on the CPU, not in bf16"):
-        open_runtime("ncnn", generator_of(GENERATORS[0]), 1, half, num_threads=1)
+        open_runtime("ncnn", generator_of(GENERATORS[0]), 1, half)
 
 
 def test_missing_runtime_names_its_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     network = generator_of(GENERATORS[0])
     with pytest.raises(UsageError) as caught:
-        open_runtime("ncnn", network, 1, CPU, num_threads=1)
+        open_runtime("ncnn", network, 1, CPU)
     assert "srgan-cli[fast]" in caught.value.hint
-    assert open_runtime("auto", network, 1, CPU, num_threads=1).name == "torch"
+    assert open_runtime("auto", network, 1, CPU).name == "torch"
 
 
 def test_operations_that_depend_on_the_size_are_not_written_down():

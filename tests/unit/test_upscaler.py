@@ -1,3 +1,4 @@
+import threading
 from itertools import product
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srgan_cli.config import GeneratorConfig
+from srgan_cli.data.workers import Node
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.runtimes import TorchRuntime
 from srgan_cli.engine.tiling import Tiling
@@ -152,15 +154,51 @@ def test_tta_folds_a_picture_at_the_same_pixels_in_all_orientations():
 def test_grid_covers_the_picture_once_with_tiles_of_about_one_size(
     width, height, overlap, inner, align, num_parallel
 ):
-    tiling = Tiling(overlap, align, inner + overlap, num_parallel, 1)
+    tiling = Tiling(overlap, align, inner + overlap, num_parallel, num_parallel)
     for spans, side in zip(tiling.grid(width, height, tiling.tile), (height, width), strict=True):
         assert sum(span.kept for span in spans) == side
         lengths = [span.stop - span.start for span in spans]
         assert max(lengths) <= tiling.tile
         assert max(lengths) - min(lengths) < max(align, 2)
     rows, columns = tiling.grid(width, height, tiling.tile)
-    if min(width, height) >= 128 * num_parallel:
+    if min(width, height) >= max(128, 16 * overlap) * num_parallel:
         assert len(rows) * len(columns) >= num_parallel
     if num_parallel == 1:
         ideal = [-(-max(side - overlap, 1) // inner) for side in (height, width)]
         assert [len(rows), len(columns)] <= ideal
+
+
+@pytest.mark.parametrize("overlap", [12, 20, 24])
+def test_picture_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap):
+    tiling = Tiling(overlap, 1, 384 + overlap, 2, 2)
+    small = 16 * overlap - 1
+    assert [len(spans) for spans in tiling.grid(small, small, tiling.tile)] == [1, 1]
+    assert [len(spans) for spans in tiling.grid(512, 300, tiling.tile)] == [1, 2]
+
+
+def test_tile_of_a_small_picture_runs_on_all_cores_and_those_of_a_large_one_on_their_part(
+    monkeypatch,
+):
+    monkeypatch.setattr(Node, "num_workers", 4)
+    run, threads = TorchRuntime.run, []
+
+    def noting(self, lr, *, exact):
+        threads.append(torch.get_num_threads())
+        return run(self, lr, exact=exact)
+
+    enlarger = upscaler(a_generator(), tile=100)
+    monkeypatch.setattr(TorchRuntime, "run", noting)
+    enlarged(enlarger, synthetic_photograph(60, 50))
+    assert threads == [4]
+    threads.clear()
+    list(enlarger.bands(synthetic_photograph(400, 400), SilentBar()))
+    assert threads.count(1) >= 12
+    threads.clear()
+    bands = enlarger.bands(synthetic_photograph(400, 400), SilentBar())
+    next(bands)
+    bands.close()  # Tiles that nobody wants any more take no cores, once those begun are done.
+    everybody = threading.Barrier(4)
+    list(enlarger._pool.map(lambda _: everybody.wait(), range(4)))
+    threads.clear()
+    enlarged(enlarger, synthetic_photograph(60, 50))
+    assert threads == [4]
