@@ -41,15 +41,17 @@ class Room:
 class Cores:
     """Shares the cores of a machine among tiles, whichever pictures they are of.
 
-    A tile that is alone gets all cores; as soon as others are waiting, each gets its part.
+    Where tiles gain from it, one that is alone gets all cores; as soon as others are
+    waiting, each gets its part.
 
     Args:
         count: Cores that there are.
         most: Tiles that may run at a time.
+        threaded: Whether a tile gains from more than its part.
     """
 
-    def __init__(self, count: int, most: int) -> None:
-        self._count, self._most = count, most
+    def __init__(self, count: int, most: int, *, threaded: bool) -> None:
+        self._count, self._most, self._threaded = count, most, threaded
         self._free, self._expected = count, 0
         self._changed = threading.Condition()
 
@@ -75,7 +77,8 @@ class Cores:
                 self._changed.notify_all()
 
     def _part(self) -> int:
-        return max(1, self._count // max(1, min(self._most, self._expected)))
+        beside = max(1, min(self._most, self._expected)) if self._threaded else self._most
+        return max(1, self._count // beside)
 
 
 class StoppableBar:

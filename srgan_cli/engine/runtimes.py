@@ -31,6 +31,8 @@ class Runtime(Protocol):
     """
 
     name: str
+    threaded: bool
+    """Whether it runs one tile on several cores of a CPU about as fast as one on each."""
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:
         """Enlarge a tile.
@@ -55,6 +57,7 @@ class TorchRuntime:
     """
 
     name = "torch"
+    threaded = False  # The products of a strip are too small to be shared.
 
     def __init__(self, network: nn.Module, amp: Amp, program: Program | None = None) -> None:
         self._amp, self._program = amp, program
@@ -85,6 +88,7 @@ class NcnnRuntime:
     """
 
     name = "ncnn"
+    threaded = True
 
     def __init__(self, model: NcnnModel) -> None:
         import ncnn

@@ -33,6 +33,8 @@ class Tiling:
     """Tiles that run at the same time."""
     num_cores: int
     """Cores that they share."""
+    threaded: bool = False
+    """Whether one tile on all cores is about as fast as one on each."""
 
     @property
     def smallest(self) -> int:
@@ -52,10 +54,11 @@ class Tiling:
         """
         inner = tile - self.overlap
         counts = [max(1, -(-(side - self.overlap) // inner)) for side in (height, width)]
+        shortest = max(2 * _SMALLEST, self.threaded * _WORTH_A_CUT * self.overlap)
         while counts[0] * counts[1] < self.num_parallel:
             sides = [height / counts[0], width / counts[1]]
             axis = sides.index(max(sides))
-            if sides[axis] < max(2 * _SMALLEST, _WORTH_A_CUT * self.overlap):
+            if sides[axis] < shortest:
                 break
             counts[axis] += 1
         return self._spans(height, counts[0]), self._spans(width, counts[1])

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -54,14 +55,15 @@ class Upscaler:
     ) -> None:
         self.model, self.amp = model, amp
         network, align = model.generator, model.generator.align
-        self._tiling = plan_tiles(
+        tiling = plan_tiles(
             network, radius=network.receptive_radius, align=align, device=amp.device, tile=tile
         )
         self._runtime = open_runtime(runtime, network, align, amp)
+        self._tiling = replace(tiling, threaded=self._runtime.threaded)
         self._tile = self._tiling.tile
         self._tta = tta
         num_parallel = self._tiling.num_parallel
-        self._cores = Cores(self._tiling.num_cores, num_parallel)
+        self._cores = Cores(tiling.num_cores, num_parallel, threaded=self._tiling.threaded)
         # Asking for it settles a new thread's number, which could be settled later otherwise.
         self._pool = ThreadPoolExecutor(num_parallel, "tile", torch.get_num_threads)
 

@@ -74,7 +74,7 @@ def test_room_is_never_exceeded_but_by_one_alone():
 
 
 def test_tile_that_is_alone_gets_all_cores_and_those_beside_each_other_their_parts():
-    cores = Cores(8, most=4)
+    cores = Cores(8, most=4, threaded=True)
     cores.expect(1)
     with cores.taken() as alone:
         assert alone == 8
@@ -86,8 +86,15 @@ def test_tile_that_is_alone_gets_all_cores_and_those_beside_each_other_their_par
         assert one_of_many == 2
 
 
+def test_tile_that_gains_nothing_from_more_cores_gets_its_part_though_it_is_alone():
+    cores = Cores(8, most=4, threaded=False)
+    cores.expect(1)
+    with cores.taken() as alone:
+        assert alone == 2
+
+
 def test_tiles_given_up_are_not_waited_for():
-    cores = Cores(2, most=2)
+    cores = Cores(2, most=2, threaded=True)
     cores.expect(5)
     cores.expect(-4)
     with cores.taken() as alone:
@@ -95,7 +102,7 @@ def test_tiles_given_up_are_not_waited_for():
 
 
 def test_cores_are_never_given_out_twice():
-    cores, lock, held, most = Cores(4, most=3), threading.Lock(), [], []
+    cores, lock, held, most = Cores(4, most=3, threaded=True), threading.Lock(), [], []
 
     def work(_):
         cores.expect(1)

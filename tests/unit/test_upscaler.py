@@ -150,18 +150,19 @@ def test_tta_folds_a_picture_at_the_same_pixels_in_all_orientations():
     inner=st.integers(4, 128).map(lambda n: 4 * n),
     align=st.sampled_from([1, 2, 4]),
     num_parallel=st.integers(1, 16),
+    threaded=st.booleans(),
 )
 def test_grid_covers_the_picture_once_with_tiles_of_about_one_size(
-    width, height, overlap, inner, align, num_parallel
+    width, height, overlap, inner, align, num_parallel, threaded
 ):
-    tiling = Tiling(overlap, align, inner + overlap, num_parallel, num_parallel)
+    tiling = Tiling(overlap, align, inner + overlap, num_parallel, num_parallel, threaded)
     for spans, side in zip(tiling.grid(width, height, tiling.tile), (height, width), strict=True):
         assert sum(span.kept for span in spans) == side
         lengths = [span.stop - span.start for span in spans]
         assert max(lengths) <= tiling.tile
         assert max(lengths) - min(lengths) < max(align, 2)
     rows, columns = tiling.grid(width, height, tiling.tile)
-    if min(width, height) >= max(128, 16 * overlap) * num_parallel:
+    if min(width, height) >= max(128, threaded * 16 * overlap) * num_parallel:
         assert len(rows) * len(columns) >= num_parallel
     if num_parallel == 1:
         ideal = [-(-max(side - overlap, 1) // inner) for side in (height, width)]
@@ -170,7 +171,7 @@ def test_grid_covers_the_picture_once_with_tiles_of_about_one_size(
 
 @pytest.mark.parametrize("overlap", [12, 20, 24])
 def test_picture_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap):
-    tiling = Tiling(overlap, 1, 384 + overlap, 2, 2)
+    tiling = Tiling(overlap, 1, 384 + overlap, 2, 2, threaded=True)
     small = 16 * overlap - 1
     assert [len(spans) for spans in tiling.grid(small, small, tiling.tile)] == [1, 1]
     assert [len(spans) for spans in tiling.grid(512, 300, tiling.tile)] == [1, 2]
@@ -180,6 +181,7 @@ def test_tile_of_a_small_picture_runs_on_all_cores_and_those_of_a_large_one_on_t
     monkeypatch,
 ):
     monkeypatch.setattr(Node, "num_workers", 4)
+    monkeypatch.setattr(TorchRuntime, "threaded", True)
     run, threads = TorchRuntime.run, []
 
     def noting(self, lr, *, exact):
