@@ -20,7 +20,7 @@ class ResidentPatches:
     """
 
     def __init__(self, sampler: PatchSampler, device: torch.device) -> None:
-        self._sampler, self._device = sampler, device
+        self._sampler = sampler
         lr, hr = (_Pixels(side, device) for side in zip(*sampler.pairs, strict=True))
         self._lr, self._hr = lr, hr
         self._scale = hr.widths[0] // lr.widths[0]
