@@ -1,6 +1,7 @@
 """The command line: parse, call the engine, render, exit. No torch at module level."""
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from srgan_cli import __version__
 from srgan_cli.cli import evaluate, models, prepare, train, upscale
 from srgan_cli.cli.exit_codes import ExitCode, exit_code
 from srgan_cli.cli.render import show_error, show_failure
+from srgan_cli.data.workers import Node
 from srgan_cli.errors import SrganError
 
 app = typer.Typer(
@@ -89,4 +91,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal without × must not end the work.
-    sys.exit(run())
+    code = run()
+    if "torch" in sys.modules and Node.from_environment().num_nodes > 1:
+        # At exit PyTorch now and then aborts over a thread of gloo's, and torchrun would take
+        # a finished run for a failed one.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -81,3 +83,24 @@ def test_interrupt_while_a_file_is_written_leaves_nothing(srgan, monkeypatch, tm
     result = srgan("upscale", tmp_path / "a.png", "-o", tmp_path / "out")
     assert result.code == 130
     assert files_below(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(("processes", "code"), [(2, 0), (1, -signal.SIGABRT)])
+def test_an_abort_at_exit_does_not_make_a_finished_run_of_several_fail(processes, code):
+    script = """
+import atexit, os, sys, torch
+from srgan_cli.cli import main
+atexit.register(os.abort)  # As a thread of PyTorch's does now and then.
+sys.argv = ["srgan", "--version"]
+main()
+"""
+    ranks = {"RANK": "0", "WORLD_SIZE": str(processes)}
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        check=False,
+        env=os.environ | ranks,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == code
+    assert result.stdout.startswith("srgan ") or code

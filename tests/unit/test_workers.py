@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -88,3 +90,25 @@ def test_preparing_needs_no_torch():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert result.stdout.split() == [b"False"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_until_the_workers_are_started(monkeypatch, number):
+    before = signal.signal(number, signal.default_int_handler)
+    begun, submitted, submit = [], [], ProcessPoolExecutor.submit
+
+    def interrupted(*arguments):
+        begun.append(arguments)
+        if len(begun) == 1:
+            signal.raise_signal(number)
+        submitted.append(arguments)
+        return submit(*arguments)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(run_parallel(os.getenv, ["HOME", "PATH", "USER"], 2))
+        assert len(submitted) == 3
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
