@@ -230,7 +230,8 @@ def _aligned(lr: Tensor, align: int) -> Tensor:
 
 
 def _is_finite(batch: Tensor) -> bool:
-    return bool(torch.isfinite(batch).all())
+    # Both pass on a number that is none, and need no mask as large as the batch.
+    return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(batch))
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -31,8 +31,8 @@ def from_picture(pixels: Pixels) -> Tensor:
 
 def to_pixels(batch: Tensor) -> npt.NDArray[np.uint8]:
     """Turn 1, 3, H, W floats into H, W, 3 uint8: clipped to [0, 1] and rounded."""
-    levels = batch[0].float().clamp(0, 1).mul(255).round().to(torch.uint8)
-    return levels.permute(1, 2, 0).cpu().numpy()
+    levels = batch[0].float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    return np.stack(tuple(levels.cpu().numpy()), axis=2)  # Faster than a permuted copy.
 
 
 def to_picture(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
