@@ -22,7 +22,10 @@ PHASES = {
     "pretrain": Phase("pretrain", 0, 10, 1e-4, 0),
     "adversarial": Phase("adversarial", 0, 10, 1e-4, 0),
 }
-ALL_PIXEL_TERMS = {"weights": LossWeights(fft=0.05, artefact=1.0), "pixel": "charbonnier"}
+ALL_PIXEL_TERMS = {
+    "weights": LossWeights(luma=10.0, fft=0.05, artefact=1.0),
+    "pixel": "charbonnier",
+}
 
 
 def small_trainer(precision="fp32", features=None, scale=2.0**10, **options):

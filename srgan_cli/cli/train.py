@@ -69,6 +69,7 @@ def train(
     perceptual_layers: options.PerceptualLayers = None,
     adversarial: options.AdversarialOption = TrainConfig.adversarial,
     pixel_weight: options.PixelWeight = LossWeights.pixel,
+    luma_weight: options.LumaWeight = LossWeights.luma,
     fft_weight: options.FftWeight = LossWeights.fft,
     perceptual_weight: options.PerceptualWeight = LossWeights.perceptual,
     artefact_weight: options.ArtefactWeight = LossWeights.artefact,

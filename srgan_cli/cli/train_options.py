@@ -185,6 +185,7 @@ AdversarialOption = Annotated[
 ]
 
 PixelWeight = Annotated[float, _weight("Pixels, adversarial phase.")]
+LumaWeight = Annotated[float, _weight("Luma, relative to pixels, both phases.")]
 FftWeight = Annotated[float, _weight("Fourier coefficients, relative to pixels, both phases.")]
 PerceptualWeight = Annotated[float, _weight("Distance of VGG features.")]
 ArtefactWeight = Annotated[float, _weight("Pixels where it looks like an artefact (LDL).")]

@@ -28,6 +28,8 @@ class LossWeights:
 
     pixel: float = 1e-2
     """Distance of pixels in [0, 1] during the adversarial phase (1 in pretraining)."""
+    luma: float = 0.0
+    """Distance of luma, which PSNR is measured on, relative to the pixel term, in both phases."""
     fft: float = 0.0
     """Distance of Fourier coefficients, relative to the pixel term, in both phases."""
     perceptual: float = 1.0

@@ -23,7 +23,13 @@ from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.descent import Descent
 from srgan_cli.engine.discriminators import make_discriminator
-from srgan_cli.engine.losses import artefact_loss, fft_loss, perceptual_loss, pixel_loss
+from srgan_cli.engine.losses import (
+    artefact_loss,
+    fft_loss,
+    luma_loss,
+    perceptual_loss,
+    pixel_loss,
+)
 from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
 from srgan_cli.engine.perceptual import VggFeatures
@@ -120,7 +126,7 @@ class Trainer:
     def _pretrain_step(self, parts: Sequence[tuple[Tensor, Tensor]], rate: float) -> Terms:
         def loss(lr: Tensor, hr: Tensor) -> Terms:
             terms = self._pixel_terms(self._generate(lr), hr)
-            return terms | {"generator": _sum(terms, {"fft": self.config.weights.fft})}
+            return terms | {"generator": _sum(terms, asdict(self.config.weights) | {"pixel": 1.0})}
 
         terms = _gather(parts, loss, "generator", self.generator_descent)
         self.generator_descent.update(rate)
@@ -201,9 +207,8 @@ class Trainer:
             with torch.no_grad(), self.amp.autocast():
                 averaged = self.ema(lr)
             terms["artefact"] = artefact_loss(sr, hr, averaged)
-        return terms | {
-            "generator": _sum(terms, asdict(weights) | {"fft": weights.pixel * weights.fft})
-        }
+        relative = {name: weights.pixel * getattr(weights, name) for name in ("luma", "fft")}
+        return terms | {"generator": _sum(terms, asdict(weights) | relative)}
 
     def _adversarial_term(self, sr: Tensor, hr: Tensor) -> Tensor:
         kind = self.config.adversarial
@@ -217,6 +222,8 @@ class Trainer:
 
     def _pixel_terms(self, sr: Tensor, hr: Tensor) -> Terms:
         terms = {"pixel": pixel_loss(sr, hr, self.config.pixel)}
+        if self.config.weights.luma:
+            terms["luma"] = luma_loss(sr, hr, self.config.pixel)
         if self.config.weights.fft:
             terms["fft"] = fft_loss(sr, hr)
         return terms

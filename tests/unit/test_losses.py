@@ -7,6 +7,7 @@ from srgan_cli.engine.losses import (
     artefact_loss,
     artefact_map,
     fft_loss,
+    luma_loss,
     perceptual_loss,
     pixel_loss,
 )
@@ -96,6 +97,18 @@ def test_charbonnier_is_the_pixel_loss_rounded_off_at_zero():
     flat = hr.clone().requires_grad_()
     pixel_loss(flat, hr, "charbonnier").backward()
     assert flat.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", ["l1", "charbonnier"])
+def test_luma_loss_of_grey_is_the_pixel_loss_and_of_colour_is_weighed_as_the_eye_does(kind):
+    hr = torch.rand(2, 1, 6, 5).expand(2, 3, 6, 5)
+    sr = torch.rand(2, 1, 6, 5).expand(2, 3, 6, 5)
+    assert luma_loss(sr, hr, kind).item() == pytest.approx(pixel_loss(sr, hr, kind).item())
+    for channel, share in enumerate((0.299, 0.587, 0.114)):
+        coloured = torch.zeros(2, 3, 6, 5)
+        coloured[:, channel] = 0.7
+        loss = luma_loss(coloured, torch.zeros_like(coloured)).item()
+        assert loss == pytest.approx(0.7 * share, rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5, 7), (4, 9)])
