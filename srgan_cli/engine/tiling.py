@@ -10,8 +10,9 @@ from srgan_cli.data.workers import Node
 from srgan_cli.imaging.tiles import Span, tile_spans
 
 _LARGEST_OVERLAP = 128
-_PREFERRED = 384
-_SMALLEST = 64
+_SMALLEST, _ENOUGH, _LARGEST = 64, 384, 576
+"""Sides of a tile's result-bearing middle that are chosen unasked: the least, what is enough for
+the overlap to cost little, and from where on more gains nothing."""
 _WORTH_A_CUT = 16
 """Overlaps that a side is to be long for a cut across it only to keep cores busy: what both
 tiles do is then no more than what threads lose that wait for each other."""
@@ -89,11 +90,13 @@ def plan_tiles(
     overlap = _rounded_up(min(2 * radius, _LARGEST_OVERLAP), align)
     budget = _memory(device) * _SHARE_OF_MEMORY.get(device.type, 0.25)
     per_pixel = _bytes_per_pixel(network, align)
-    if tile is None:
-        affordable = int((budget / per_pixel) ** 0.5) - overlap
-        tile = max(_SMALLEST, min(_PREFERRED, affordable))
-    side = _rounded_up(tile, align) + overlap
     cores = Node.from_environment().num_workers if device.type == "cpu" else 1
+    if tile is None:
+        affordable, one_each = (
+            int((budget / tiles / per_pixel) ** 0.5) - overlap for tiles in (1, cores)
+        )
+        tile = max(_SMALLEST, min(affordable, max(_ENOUGH, min(one_each, _LARGEST))))
+    side = _rounded_up(tile, align) + overlap
     num_parallel = max(1, min(cores, int(budget / (per_pixel * side**2))))
     return Tiling(overlap, align, side, num_parallel, cores)
 
