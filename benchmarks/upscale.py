@@ -226,9 +226,10 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         runs = peers(model, size, Path(folder))
         pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-        for runtime in ("torch", "ncnn"):
+        for runtime in ("torch", "auto"):
             upscaler = Upscaler(networks(name)[0], cpu, runtime=runtime)
-            runs[f"srgan --runtime {runtime}"] = partial(upscaler.enlarge, pixels, SilentBar())
+            means = "" if runtime == "torch" else f" ({upscaler.runtime})"
+            runs[f"srgan --runtime {runtime}{means}"] = partial(upscaler.enlarge, pixels, SilentBar())
         times = in_turns(runs, chosen.rounds, chosen.seconds, long=size[0] > 1000)
     show(f"{title}, {size[1]}×{size[0]}", times, flop, "eager NCHW")
 

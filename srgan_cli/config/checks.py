@@ -7,7 +7,7 @@ from srgan_cli.errors import UsageError
 SCALES = (2, 3, 4, 8)
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
-RuntimeName = Literal["auto", "torch", "ncnn"]
+RuntimeName = Literal["auto", "torch", "ncnn", "onnxruntime"]
 
 
 def require_scale(scale: int) -> None:

@@ -4,8 +4,9 @@ import importlib.util
 import os
 import tempfile
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,12 +15,16 @@ from torch import Tensor, nn
 from srgan_cli.config import RuntimeName
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.ncnn import NcnnModel, to_ncnn
-from srgan_cli.engine.operations import UnsupportedError
+from srgan_cli.engine.onnx_form import to_onnx_bytes
+from srgan_cli.engine.operations import UnsupportedError, note_operations
 from srgan_cli.engine.program import Program
 from srgan_cli.errors import UsageError
 
 TOLERANCE = 1e-3
 """How far a runtime may be from PyTorch in fp32, of the range [0, 1] and before rounding."""
+_WIDE_DENSE = 112
+"""Joined channels, on average, from which on ncnn is faster than ONNX Runtime: it was not with 80
+(preset ``compact``) and was with 144 (RRDBs)."""
 _EXACT = 1e-5
 """How far PyTorch may be from itself, when it computes in another order."""
 
@@ -77,6 +82,30 @@ class TorchRuntime:
         return sr.float()
 
 
+Loaded = TypeVar("Loaded")
+
+
+class _ByThreads(Generic[Loaded]):
+    """What a library arranges for a number of threads when it loads a network.
+
+    Args:
+        load: Loads it for so many.
+    """
+
+    def __init__(self, load: Callable[[int], Loaded]) -> None:
+        self._load = load
+        self._loaded: dict[int, Loaded] = {}
+        self._loading = threading.Lock()
+
+    def get(self) -> Loaded:
+        """Return it for as many threads as PyTorch would use here."""
+        num_threads = torch.get_num_threads()
+        with self._loading:
+            if num_threads not in self._loaded:
+                self._loaded[num_threads] = self._load(num_threads)
+            return self._loaded[num_threads]
+
+
 class NcnnRuntime:
     """The ncnn library, in fp32 on the CPU.
 
@@ -94,23 +123,13 @@ class NcnnRuntime:
         import ncnn
 
         self._mat = ncnn.Mat
-        self._model = model
-        self._nets: dict[int, Any] = {}
-        """By the number of threads, which ncnn arranges the weights for when it loads them."""
-        self._loading = threading.Lock()
-        self._net()
-
-    def _net(self) -> Any:
-        num_threads = torch.get_num_threads()
-        with self._loading:
-            if num_threads not in self._nets:
-                self._nets[num_threads] = _ncnn_net(self._model, num_threads)
-            return self._nets[num_threads]
+        self._nets = _ByThreads(lambda num_threads: _ncnn_net(model, num_threads))
+        self._nets.get()
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
         """Enlarge a tile; see :class:`Runtime`."""
         pixels = np.ascontiguousarray(lr[0].numpy())
-        extractor = self._net().create_extractor()
+        extractor = self._nets.get().create_extractor()
         extractor.input("lr", self._mat(pixels))
         code, sr = extractor.extract("sr")
         if code:
@@ -141,14 +160,56 @@ def _ncnn_net(model: NcnnModel, num_threads: int) -> Any:
     return net
 
 
+class OnnxRuntime:
+    """ONNX Runtime, in fp32 on the CPU.
+
+    Args:
+        model: An ONNX file.
+
+    Raises:
+        UnsupportedError: It does not take the file.
+    """
+
+    name = "onnxruntime"
+    threaded = True
+
+    def __init__(self, model: bytes) -> None:
+        self._sessions = _ByThreads(lambda num_threads: _onnx_session(model, num_threads))
+        self._sessions.get()
+
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
+        """Enlarge a tile; see :class:`Runtime`."""
+        try:
+            (sr,) = self._sessions.get().run(["sr"], {"lr": lr.contiguous().numpy()})
+        except Exception as error:  # Its errors have no class of their own that is documented.
+            raise MemoryError(f"ONNX Runtime could not run a tile: {error}") from error
+        return torch.from_numpy(sr)
+
+
+def _onnx_session(model: bytes, num_threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.log_severity_level = 3  # Errors.
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # See above.
+        raise UnsupportedError(f"ONNX Runtime does not take the network: {error}") from error
+
+
+_MODULES = {"ncnn": ("ncnn",), "onnxruntime": ("onnx", "onnxruntime")}
+"""What each runtime needs to be installed."""
+
+
 def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) -> Runtime:
     """Choose what runs a network.
 
-    ``auto`` takes ncnn where it is installed, knows all of the network's layers and
-    gives what PyTorch gives; it runs on the CPU in fp32 alone.
+    ``auto`` takes the fastest that is installed, knows all of the network's layers and
+    gives what PyTorch gives; all but PyTorch run on the CPU in fp32 alone.
 
     Args:
-        name: ``auto``, ``torch`` or ``ncnn``.
+        name: ``auto``, ``torch``, ``ncnn`` or ``onnxruntime``.
         network: In fp32 on the CPU.
         align: Sides of all tiles are multiples of it.
         amp: Device and precision.
@@ -157,27 +218,56 @@ def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) ->
         UsageError: The runtime is not installed, or cannot run this network there.
     """
     fits = amp.device.type == "cpu" and amp.dtype == torch.float32
-    if name == "torch" or (name == "auto" and not (fits and _is_installed())):
+    if name == "auto":
+        for each in filter(_is_installed, _fastest_first(network, align) if fits else ()):
+            try:
+                return _checked(each, network, align)
+            except UnsupportedError:
+                continue
+    if name in {"auto", "torch"}:
         return _torch_runtime(network, align, amp)
     if not fits:
         raise UsageError(
-            f"--runtime ncnn runs in fp32 on the CPU, not in {amp.precision} on {amp.device}",
+            f"--runtime {name} runs in fp32 on the CPU, not in {amp.precision} on {amp.device}",
             hint="pass --runtime torch, or --device cpu --precision fp32",
         )
-    if not _is_installed():
+    if not _is_installed(name):
         raise UsageError(
-            "--runtime ncnn is not installed", hint="pip install 'srgan-cli[fast]', or pass torch"
+            f"--runtime {name} is not installed",
+            hint="pip install 'srgan-cli[fast]', or pass torch",
         )
     try:
-        runtime = NcnnRuntime(to_ncnn(network, align))
-        _require_equal(runtime, network, align)
+        return _checked(name, network, align)
     except UnsupportedError as error:
-        if name == "auto":
-            return _torch_runtime(network, align, amp)
         raise UsageError(
-            f"--runtime ncnn cannot run this network: {error}", hint="pass --runtime torch"
+            f"--runtime {name} cannot run this network: {error}", hint="pass --runtime torch"
         ) from error
+
+
+def _checked(name: str, network: nn.Module, align: int) -> Runtime:
+    runtime: Runtime
+    if name == "ncnn":
+        runtime = NcnnRuntime(to_ncnn(network, align))
+    else:
+        runtime = OnnxRuntime(to_onnx_bytes(network, align))
+    _require_equal(runtime, network, align)
     return runtime
+
+
+def _fastest_first(network: nn.Module, align: int) -> Sequence[str]:
+    """Order the other runtimes by what was measured; see docs/speed.md.
+
+    ncnn needs the fewest multiplications, but copies channels wherever they are joined; in
+    narrow dense blocks that costs more.
+    """
+    try:
+        noted = note_operations(network, align)
+    except UnsupportedError:
+        return ()
+    joined = [value.output.shape[1] for value in noted.operations if value.kind == "cat"]
+    if joined and sum(joined) < _WIDE_DENSE * len(joined):
+        return ("onnxruntime", "ncnn")
+    return ("ncnn", "onnxruntime")
 
 
 def _torch_runtime(network: nn.Module, align: int, amp: Amp) -> TorchRuntime:
@@ -194,8 +284,8 @@ def _torch_runtime(network: nn.Module, align: int, amp: Amp) -> TorchRuntime:
     return TorchRuntime(network, amp)
 
 
-def _is_installed() -> bool:
-    return importlib.util.find_spec("ncnn") is not None
+def _is_installed(name: str) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in _MODULES[name])
 
 
 def _require_equal(

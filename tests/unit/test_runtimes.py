@@ -1,5 +1,6 @@
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,16 +10,22 @@ from srgan_cli.config import GeneratorConfig, preset
 from srgan_cli.engine import runtimes
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.ncnn import to_ncnn
+from srgan_cli.engine.onnx_form import to_onnx_bytes
 from srgan_cli.engine.operations import UnsupportedError
-from srgan_cli.engine.runtimes import NcnnRuntime, TorchRuntime, open_runtime
+from srgan_cli.engine.runtimes import NcnnRuntime, OnnxRuntime, TorchRuntime, open_runtime
 from srgan_cli.errors import UsageError
 from tests.toolbox import random_generator
 
 CPU = Amp.create(torch.device("cpu"), "fp32")
 
-needs_ncnn = pytest.mark.skipif(
-    importlib.util.find_spec("ncnn") is None, reason="pip install 'srgan-cli[fast]'"
+needs_fast = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("ncnn", "onnx", "onnxruntime")),
+    reason="pip install 'srgan-cli[fast]'",
 )
+MAKERS = {
+    "ncnn": lambda network: NcnnRuntime(to_ncnn(network, network.align)),
+    "onnxruntime": lambda network: OnnxRuntime(to_onnx_bytes(network, network.align)),
+}
 
 GENERATORS = [
     preset("compact", 2),
@@ -71,12 +78,13 @@ NETWORKS = {f"{c.upsampler}-x{c.scale}": lambda c=c: generator_of(c) for c in GE
 NETWORKS["chain"] = lambda: Chain().requires_grad_(False)
 
 
-@needs_ncnn
+@needs_fast
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS.keys())
 @pytest.mark.parametrize("size", [(4, 4), (20, 52), (72, 68)], ids=str)
-def test_ncnn_gives_what_torch_gives(make, size):
+@pytest.mark.parametrize("name", MAKERS)
+def test_each_runtime_gives_what_torch_gives(name, make, size):
     network = make()
-    runtime = NcnnRuntime(to_ncnn(network, network.align))
+    runtime = MAKERS[name](network)
     lr = torch.rand(1, 3, *size)
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
     made = runtime.run(lr, exact=True)
@@ -84,10 +92,11 @@ def test_ncnn_gives_what_torch_gives(make, size):
     assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
 
 
-@needs_ncnn
-def test_ncnn_gives_the_same_on_any_number_of_threads():
+@needs_fast
+@pytest.mark.parametrize("name", MAKERS)
+def test_each_runtime_gives_the_same_on_any_number_of_threads(name):
     network = generator_of(GENERATORS[0])
-    runtime = NcnnRuntime(to_ncnn(network))
+    runtime = MAKERS[name](network)
     lr = torch.rand(1, 3, 40, 52)
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
 
@@ -100,50 +109,58 @@ def test_ncnn_gives_the_same_on_any_number_of_threads():
             assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
 
 
-def test_form_is_the_same_within_inference_mode():
+@needs_fast
+@pytest.mark.parametrize("form", [to_ncnn, to_onnx_bytes])
+def test_form_is_the_same_within_inference_mode(form):
     network = generator_of(GENERATORS[0])
     with torch.inference_mode():
-        inside = to_ncnn(network)
-    assert inside == to_ncnn(network)
+        inside = form(network)
+    assert inside == form(network)
 
 
-@needs_ncnn
+@needs_fast
 def test_automatic_runtime_is_the_fastest_that_fits():
-    network = generator_of(GENERATORS[0])
+    row, dense = generator_of(preset("row", 2)), generator_of(preset("compact", 2))
+    rrdb = generator_of(replace(preset("esrgan", 4), num_blocks=1))
     half = Amp.create(torch.device("cpu"), "bf16")
 
     def chosen(network, amp):
         return open_runtime("auto", network, 1, amp).name
 
-    assert chosen(network, CPU) == "ncnn"
-    assert chosen(network, half) == "torch"
+    assert [chosen(each, CPU) for each in (row, dense, rrdb)] == ["ncnn", "onnxruntime", "ncnn"]
+    assert chosen(row, half) == "torch"
     assert chosen(Pooled(), CPU) == "torch"
 
 
-@needs_ncnn
+@needs_fast
 def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
     network, other = generator_of(GENERATORS[0]), generator_of(GENERATORS[0])
     other.conv_last.bias.data += 2e-3
+    monkeypatch.setattr(runtimes, "to_onnx_bytes", lambda *_: to_onnx_bytes(other))
+    assert open_runtime("auto", network, 1, CPU).name == "ncnn"
     monkeypatch.setattr(runtimes, "to_ncnn", lambda *_: to_ncnn(other))
     assert open_runtime("auto", network, 1, CPU).name == "torch"
-    with pytest.raises(UsageError, match="from PyTorch"):
-        open_runtime("ncnn", network, 1, CPU)
+    for name in MAKERS:
+        with pytest.raises(UsageError, match="from PyTorch"):
+            open_runtime(name, network, 1, CPU)
 
 
-@needs_ncnn
-def test_network_that_ncnn_cannot_run_is_refused_when_asked_for():
+@needs_fast
+@pytest.mark.parametrize("name", MAKERS)
+def test_network_that_a_runtime_cannot_run_is_refused_when_asked_for(name):
     with pytest.raises(UsageError, match="no counterpart"):
-        open_runtime("ncnn", Pooled(), 1, CPU)
+        open_runtime(name, Pooled(), 1, CPU)
     half = Amp.create(torch.device("cpu"), "bf16")
     with pytest.raises(UsageError, match="fp32 on the CPU, not in bf16"):
-        open_runtime("ncnn", generator_of(GENERATORS[0]), 1, half)
+        open_runtime(name, generator_of(GENERATORS[0]), 1, half)
 
 
-def test_missing_runtime_names_its_extra(monkeypatch):
+@pytest.mark.parametrize("name", MAKERS)
+def test_missing_runtime_names_its_extra(monkeypatch, name):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     network = generator_of(GENERATORS[0])
     with pytest.raises(UsageError) as caught:
-        open_runtime("ncnn", network, 1, CPU)
+        open_runtime(name, network, 1, CPU)
     assert "srgan-cli[fast]" in caught.value.hint
     assert open_runtime("auto", network, 1, CPU).name == "torch"
 
