@@ -114,6 +114,8 @@ def in_turns(
             begun = time.perf_counter()
             run()
             times[name].append(time.perf_counter() - begun)
+            if long:
+                print(f"{name}: {times[name][-1]:.1f} s", file=sys.stderr, flush=True)
     return times
 
 
@@ -229,17 +231,20 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
         for runtime in ("torch", "auto"):
             upscaler = Upscaler(networks(name)[0], cpu, runtime=runtime)
             means = "" if runtime == "torch" else f" ({upscaler.runtime})"
-            runs[f"srgan --runtime {runtime}{means}"] = partial(upscaler.enlarge, pixels, SilentBar())
+            runs[f"srgan --runtime {runtime}{means}"] = partial(
+                upscaler.enlarge, pixels, SilentBar()
+            )
         times = in_turns(runs, chosen.rounds, chosen.seconds, long=size[0] > 1000)
     show(f"{title}, {size[1]}×{size[0]}", times, flop, "eager NCHW")
 
 
 def photographs(folder: Path, photos: Path, count: int, largest: float) -> list[Path]:
-    """Make JPEG photographs from 2 megapixels up: ``count`` of a series of 20."""
+    """Make JPEG photographs from 2 megapixels up, most of them small: ``count`` of 20 sizes."""
     from PIL import Image
 
     found = sorted(path for path in photos.rglob("*") if path.suffix in {".jpg", ".png"})
-    megapixels = np.linspace(2, largest, 20)[np.linspace(0, 19, count).round().astype(int)]
+    places = np.linspace(0, 19, count).round() / 19
+    megapixels = 2 + (largest - 2) * places**8
     made = []
     for number, size in enumerate(megapixels):
         with Image.open(found[7 * number % len(found)]) as image:
@@ -251,7 +256,15 @@ def photographs(folder: Path, photos: Path, count: int, largest: float) -> list[
     return made
 
 
-def from_file_to_file(ext: str, photos: Path, count: int, largest: float, rounds: int) -> None:
+def total_megapixels(names: list[Path]) -> float:
+    from PIL import Image
+
+    return sum(Image.open(name).width * Image.open(name).height for name in names) / 1e6
+
+
+def from_file_to_file(
+    ext: str, photos: Path, count: int, largest: float, rounds: int, runtimes: list[str]
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         names = photographs(folder, photos, count, largest)
@@ -271,8 +284,7 @@ def from_file_to_file(ext: str, photos: Path, count: int, largest: float, rounds
 
         runs: Runs = {
             "plain script": plain,
-            "srgan --runtime torch": lambda: ours("torch"),
-            "srgan --runtime ncnn": lambda: ours("ncnn"),
+            **{f"srgan --runtime {name}": partial(ours, name) for name in runtimes},
         }
         times: dict[str, list[float]] = {key: [] for key in runs}
         for _ in range(rounds):
@@ -282,6 +294,7 @@ def from_file_to_file(ext: str, photos: Path, count: int, largest: float, rounds
                 times[key].append(time.perf_counter() - begun)
                 print(f"{key}: {times[key][-1]:.1f} s", file=sys.stderr, flush=True)
         print(f"\n{count} JPEG photographs of 2 to {largest:g} MP to {ext} (median of {rounds})\n")
+        print(f"{total_megapixels(names):.0f} MP in all\n")
         print("| | seconds | ratio |\n|---|---:|---:|")
         middle = {key: statistics.median(values) for key, values in times.items()}
         for key, value in middle.items():
@@ -355,9 +368,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="photographs from file to file")
     parser.add_argument("--largest", type=float, default=12, metavar="MP")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runtimes", default="torch,auto", help="of srgan, from file to file")
     chosen = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-    photographs_of = (chosen.photos, chosen.count, chosen.largest, chosen.rounds)
+    photographs_of = (
+        *(chosen.photos, chosen.count, chosen.largest, chosen.rounds),
+        chosen.runtimes.split(","),
+    )
     side = round((chosen.photograph * 1e6 / 12) ** 0.5)
     parts: dict[str, Callable[[], None]] = {
         "peak": peak,
