@@ -24,7 +24,7 @@ TOLERANCE = 1e-3
 """How far a runtime may be from PyTorch in fp32, of the range [0, 1] and before rounding."""
 _WIDE_DENSE = 112
 """Joined channels, on average, from which on ncnn is faster than ONNX Runtime: it was not with 80
-(preset ``compact``) and was with 144 (RRDBs)."""
+(preset ``compact``) and was with 144 (``standard`` and RRDBs)."""
 _EXACT = 1e-5
 """How far PyTorch may be from itself, when it computes in another order."""
 
