@@ -15,6 +15,7 @@ The peers of the first parts are optional: pip install onnx onnxruntime openvino
 """
 
 import argparse
+import copy
 import os
 import platform
 import statistics
@@ -31,7 +32,8 @@ from typing import Any
 
 import numpy as np
 
-Runs = dict[str, Callable[[], object]]
+Run = Callable[[], object]
+Runs = dict[str, Run]
 
 FMA_LOOP = """
 #include <stdio.h>
@@ -97,25 +99,21 @@ print(*(f"{b - a:.4f}" for a, b in zip(t, t[1:])))
 """
 
 
-def in_turns(
-    runs: Runs, rounds: int, seconds: float, *, long: bool = False
-) -> dict[str, list[float]]:
-    """Run all in turns, A B C A B C, at least ``rounds`` times and for some seconds.
+def timed(run: Run) -> float:
+    begun = time.perf_counter()
+    run()
+    return time.perf_counter() - begun
 
-    Before that each runs once; where a run is long, only what is then being compiled.
-    """
-    for name, run in runs.items():
-        if not long or "compile" in name:
-            run()
+
+def in_turns(
+    runs: dict[str, Callable[[], float]], rounds: int, seconds: float = 0
+) -> dict[str, list[float]]:
+    """Time all in turns, A B C A B C, at least ``rounds`` times and for some seconds."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     started = time.perf_counter()
     while len(next(iter(times.values()))) < rounds or time.perf_counter() - started < seconds:
         for name, run in runs.items():
-            begun = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - begun)
-            if long:
-                print(f"{name}: {times[name][-1]:.1f} s", file=sys.stderr, flush=True)
+            times[name].append(run())
     return times
 
 
@@ -138,7 +136,7 @@ def peak() -> None:
 
     torch.set_num_threads(2)
     a, b = torch.rand(2, 2048, 2048)
-    times = in_turns({"product": lambda: a @ b}, 9, 3)["product"]
+    times = in_turns({"product": lambda: timed(lambda: a @ b)}, 9, 3)["product"]
     print(f"matrix product 2048³, 2 threads: {2 * 2048**3 / statistics.median(times) / 1e9:.0f}")
     with tempfile.TemporaryDirectory() as name:
         source, program = Path(name, "fma.c"), Path(name, "fma")
@@ -163,7 +161,7 @@ def networks(name: str) -> tuple[Any, str]:
     from srgan_cli.engine.models import make_generator
 
     torch.manual_seed(0)
-    if name == "bundled":
+    if name in {"bundled", "photo"}:
         return engine.load_model(engine.find_model("fidelity-x2", 2)), "fidelity-x2"
     if name == "compact":
         config: Any = preset(name, 2)
@@ -175,67 +173,119 @@ def networks(name: str) -> tuple[Any, str]:
     return engine.Model(engine.ModelSource(name, Path(), ""), network, {}), title
 
 
-def peers(model: Any, size: tuple[int, int], folder: Path) -> Runs:
-    """Return the ways to run the network on a whole picture at once, on 2 threads."""
-    import copy
+def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Callable[[], Run]]:
+    """Return the ways to run a network on a picture, on 2 threads: each is made when called.
 
+    All but those of srgan take it whole.
+    """
     import torch
-
-    network = model.generator
-    lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    last = copy.deepcopy(network).to(memory_format=torch.channels_last)
-    lr_last = lr.contiguous(memory_format=torch.channels_last)
-    runs: Runs = {"eager NCHW": lambda: network(lr), "eager channels_last": lambda: last(lr_last)}
-    compiled = torch.compile(copy.deepcopy(last), options={"freezing": True})
-    runs["torch.compile + freezing"] = lambda: compiled(lr_last)
-    path = folder / f"{size[0]}.onnx"
-    torch.onnx.export(network, (lr,), path, input_names=["lr"], output_names=["sr"], dynamo=False)
-    import ncnn
-    import onnxruntime
-    import openvino
 
     from srgan_cli.engine.ncnn import to_ncnn
     from srgan_cli.engine.runtimes import NcnnRuntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    pixels = lr.numpy()
-    runs["ONNX Runtime"] = lambda: session.run(None, {"lr": pixels})
-    settings = {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
-    vino = openvino.Core().compile_model(str(path), "CPU", settings)
-    runs["OpenVINO"] = lambda: vino(pixels)
-    runtime = NcnnRuntime(to_ncnn(network))
-    runs[f"ncnn {ncnn.__version__}"] = lambda: runtime.run(lr, exact=True)
-    return runs
+    network = networks(name)[0].generator
+    lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    path = folder / f"{name}.onnx"
+
+    def last(run: Callable[..., Any]) -> Run:
+        lr_last = lr.contiguous(memory_format=torch.channels_last)
+        return lambda: run(lr_last)
+
+    def compiled() -> Run:
+        model = copy.deepcopy(network).to(memory_format=torch.channels_last)
+        return last(torch.compile(model, options={"freezing": True}))
+
+    def onnx() -> Path:
+        small = torch.rand(1, 3, 64, 64)
+        axes = {"lr": {2: "height", 3: "width"}}
+        names = {"input_names": ["lr"], "output_names": ["sr"], "dynamic_axes": axes}
+        torch.onnx.export(network, (small,), path, dynamo=False, **names)
+        return path
+
+    def onnxruntime() -> Run:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 2
+        session = onnxruntime.InferenceSession(onnx(), options, providers=["CPUExecutionProvider"])
+        return lambda: session.run(None, {"lr": lr.numpy()})
+
+    def openvino() -> Run:
+        import openvino
+
+        settings = {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
+        vino = openvino.Core().compile_model(str(onnx()), "CPU", settings)
+        return lambda: vino(lr.numpy())
+
+    def ncnn() -> Run:
+        runtime = NcnnRuntime(to_ncnn(network))
+        return lambda: runtime.run(lr, exact=True)
+
+    def srgan(runtime: Any) -> Run:
+        from srgan_cli.engine.amp import Amp
+        from srgan_cli.engine.upscaler import Upscaler
+        from srgan_cli.observer import SilentBar
+
+        cpu = Amp.create(torch.device("cpu"), "fp32")
+        pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        upscaler = Upscaler(networks(name)[0], cpu, runtime=runtime)
+        return partial(upscaler.enlarge, pixels, SilentBar())
+
+    return {
+        "eager NCHW": lambda: lambda: network(lr),
+        "eager channels_last": lambda: last(
+            copy.deepcopy(network).to(memory_format=torch.channels_last)
+        ),
+        "torch.compile + freezing": compiled,
+        "ONNX Runtime": onnxruntime,
+        "OpenVINO": openvino,
+        "ncnn": ncnn,
+        "srgan --runtime torch": lambda: srgan("torch"),
+        "srgan --runtime auto": lambda: srgan("auto"),
+    }
 
 
 def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) -> None:
+    """Compare on one picture: within this process, or each in its own if the picture is large.
+
+    The other libraries keep what they took, and together take more than a machine may have.
+    """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
-
-    from srgan_cli.engine.amp import Amp
-    from srgan_cli.engine.upscaler import Upscaler
-    from srgan_cli.observer import SilentBar
 
     warnings.simplefilter("ignore")
     model, title = networks(name)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.generator(torch.rand(1, 3, 64, 64))
     flop = counter.get_total_flops() / 64**2 * size[0] * size[1]
-    cpu = Amp.create(torch.device("cpu"), "fp32")
     torch.set_num_threads(2)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        runs = peers(model, size, Path(folder))
-        pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-        for runtime in ("torch", "auto"):
-            upscaler = Upscaler(networks(name)[0], cpu, runtime=runtime)
-            means = "" if runtime == "torch" else f" ({upscaler.runtime})"
-            runs[f"srgan --runtime {runtime}{means}"] = partial(
-                upscaler.enlarge, pixels, SilentBar()
-            )
-        times = in_turns(runs, chosen.rounds, chosen.seconds, long=size[0] > 1000)
+        makers = contenders(name, size, Path(folder))
+        if chosen.only:
+            run = makers[chosen.only]()
+            if "compile" in chosen.only:
+                run()
+            print(timed(run))
+            return
+        if name == "photo":
+            runs = {key: partial(in_process, key, chosen.photograph) for key in makers}
+            times = in_turns(runs, chosen.rounds)
+        else:
+            ready = {key: make() for key, make in makers.items()}
+            for run in ready.values():
+                run()
+            runs = {key: partial(timed, run) for key, run in ready.items()}
+            times = in_turns(runs, chosen.rounds, chosen.seconds)
     show(f"{title}, {size[1]}×{size[0]}", times, flop, "eager NCHW")
+
+
+def in_process(name: str, megapixels: float) -> float:
+    """Time one contender on a photograph in a process of its own, start and compiling left out."""
+    command = [sys.executable, __file__, "photo", "--only", name, "--photograph", str(megapixels)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds = float(done.stdout.split()[-1])
+    print(f"{name}: {seconds:.1f} s", file=sys.stderr, flush=True)
+    return seconds
 
 
 def photographs(folder: Path, photos: Path, count: int, largest: float) -> list[Path]:
@@ -364,6 +414,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="+", choices=known)
     parser.add_argument("--seconds", type=float, default=30, help="least time for each table")
     parser.add_argument("--photograph", type=float, default=12, metavar="MP")
+    parser.add_argument("--only", metavar="NAME", help="print the seconds of one contender alone")
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/photos"))
     parser.add_argument("--count", type=int, default=20, help="photographs from file to file")
     parser.add_argument("--largest", type=float, default=12, metavar="MP")
@@ -380,7 +431,7 @@ def main() -> None:
         "peak": peak,
         "compact": lambda: network_alone("compact", (256, 256), chosen),
         "bundled": lambda: network_alone("bundled", (256, 256), chosen),
-        "photo": lambda: network_alone("bundled", (3 * side, 4 * side), chosen),
+        "photo": lambda: network_alone("photo", (3 * side, 4 * side), chosen),
         "rrdb": lambda: network_alone("rrdb", (256, 256), chosen),
         "png": partial(from_file_to_file, "png", *photographs_of),
         "jpg": partial(from_file_to_file, "jpg", *photographs_of),
