@@ -5,7 +5,7 @@ python benchmarks/upscale.py PART …, where PART is one or more of
   peak     what the machine's multiply-add units reach
   bundled  the network of ``fidelity-x2`` alone, on a tile
   compact  the preset ``compact`` alone, on a tile
-  photo    the same on a whole photograph
+  photo    the network of ``fidelity-x2`` alone, on a photograph, each way in its own process
   rrdb     RRDBs of the published size alone, on a tile
   png jpg  photographs from file to file, process start included
   cold     one small picture, and where the time goes

@@ -13,7 +13,6 @@ from srgan_cli import __version__
 from srgan_cli.cli import evaluate, models, prepare, train, upscale
 from srgan_cli.cli.exit_codes import ExitCode, exit_code
 from srgan_cli.cli.render import show_error, show_failure
-from srgan_cli.data.workers import Node
 from srgan_cli.errors import SrganError
 
 app = typer.Typer(
@@ -92,7 +91,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal without × must not end the work.
     code = run()
-    if "torch" in sys.modules and Node.from_environment().num_nodes > 1:
+    if "torch" in sys.modules and "WORLD_SIZE" in os.environ:
         # At exit PyTorch now and then aborts over a thread of gloo's, and torchrun would take
         # a finished run for a failed one.
         for stream in (sys.stdout, sys.stderr):

@@ -129,7 +129,7 @@ def run_parallel(
     workers = min(num_workers, len(items))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
-            with interrupts_held():
+            with _interrupts_held():
                 futures = {pool.submit(function, item): item for item in items}
             for future in as_completed(futures):
                 yield futures.pop(future), future.result()
@@ -144,7 +144,7 @@ def run_parallel(
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
+def _interrupts_held() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM wait until the end.
 
     A worker that is just being started would otherwise find what it is to connect to gone, and

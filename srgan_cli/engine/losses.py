@@ -6,10 +6,10 @@ from torch import Tensor
 
 from srgan_cli.config import PixelLoss
 from srgan_cli.engine.perceptual import VggFeatures
+from srgan_cli.imaging.levels import LUMA
 
 _CHARBONNIER_EPSILON = 1e-3
 _LDL_WINDOW = 7
-_LUMA = (0.299, 0.587, 0.114)
 
 
 def pixel_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
@@ -38,7 +38,7 @@ def luma_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
         hr: Real pictures of the same shape, fp32.
         kind: As for :func:`pixel_loss`.
     """
-    share = hr.new_tensor(_LUMA).view(1, 3, 1, 1)
+    share = hr.new_tensor(LUMA).view(1, 3, 1, 1)
     return pixel_loss((sr.float() * share).sum(1), (hr * share).sum(1), kind)
 
 

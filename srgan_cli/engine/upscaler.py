@@ -230,7 +230,7 @@ def _aligned(lr: Tensor, align: int) -> Tensor:
 
 
 def _is_finite(batch: Tensor) -> bool:
-    # Both pass on a number that is none, and need no mask as large as the batch.
+    # What is not a number is both extremes; and they need no mask as large as the batch.
     return all(bool(torch.isfinite(extreme)) for extreme in torch.aminmax(batch))
 
 

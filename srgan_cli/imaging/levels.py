@@ -8,6 +8,9 @@ FloatArray = npt.NDArray[np.float64]
 Levels = Uint8Image | FloatArray
 """Levels from 0 to 255; float where an enlargement has not been rounded yet."""
 
+LUMA = np.array([0.299, 0.587, 0.114])
+"""What red, green and blue give to luma of the full range (ITU-R BT.601)."""
+
 
 def to_levels(values: Levels) -> Uint8Image:
     """Round half up and clip to 0..255, as MATLAB does; uint8 input is returned as it is."""
@@ -18,4 +21,4 @@ def to_levels(values: Levels) -> Uint8Image:
 
 def to_grey(image: Uint8Image) -> Uint8Image:
     """Turn H, W, 3 pixels to H, W by full-range BT.601 luma."""
-    return to_levels(image.astype(np.float64) @ np.array([0.299, 0.587, 0.114]))
+    return to_levels(image.astype(np.float64) @ LUMA)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from srgan_cli.imaging.frames import Pixels, peak
+from srgan_cli.imaging.levels import LUMA
 
 
 def to_unit(batch: Tensor) -> Tensor:
@@ -47,6 +48,6 @@ def to_picture(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
         return to_pixels(batch)
     values = batch[0].float().clamp(0, 1).cpu().numpy().transpose(1, 2, 0).astype(np.float64)
     if grey:
-        values = values @ np.array([0.299, 0.587, 0.114])
+        values = values @ LUMA
     levels = np.floor(values * (65535 if deep else 255) + 0.5)
     return levels.astype(np.uint16 if deep else np.uint8)

@@ -85,8 +85,10 @@ def test_interrupt_while_a_file_is_written_leaves_nothing(srgan, monkeypatch, tm
     assert files_below(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize(("processes", "code"), [(2, 0), (1, -signal.SIGABRT)])
-def test_an_abort_at_exit_does_not_make_a_finished_run_of_several_fail(processes, code):
+@pytest.mark.parametrize(
+    ("ranks", "code"), [({"RANK": "0", "WORLD_SIZE": "2"}, 0), ({}, -signal.SIGABRT)]
+)
+def test_an_abort_at_exit_does_not_make_a_finished_run_of_several_fail(ranks, code):
     script = """
 import atexit, os, sys, torch
 from srgan_cli.cli import main
@@ -94,7 +96,6 @@ atexit.register(os.abort)  # As a thread of PyTorch's does now and then.
 sys.argv = ["srgan", "--version"]
 main()
 """
-    ranks = {"RANK": "0", "WORLD_SIZE": str(processes)}
     result = subprocess.run(
         [sys.executable, "-c", script],
         check=False,
@@ -104,3 +105,17 @@ main()
     )
     assert result.returncode == code
     assert result.stdout.startswith("srgan ") or code
+
+
+def test_senseless_ranks_cost_two_lines(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    result = subprocess.run(
+        [sys.executable, "-m", "srgan_cli", "upscale", tmp_path, "-o", tmp_path / "out"],
+        check=False,
+        env=os.environ | {"RANK": "7", "WORLD_SIZE": "2"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    assert "RANK is 7, WORLD_SIZE 2" in result.stderr
+    assert "Traceback" not in result.stderr
