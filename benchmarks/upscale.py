@@ -15,7 +15,6 @@ The peers of the first parts are optional: pip install onnx onnxruntime openvino
 """
 
 import argparse
-import copy
 import math
 import os
 import platform
@@ -26,15 +25,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-
-Run = Callable[[], object]
-Runs = dict[str, Run]
+from upscale_peers import Run, contenders, networks
 
 FMA_LOOP = """
 #include <stdio.h>
@@ -156,99 +151,6 @@ def peak() -> None:
         loops = [subprocess.Popen([program], stdout=subprocess.PIPE, text=True) for _ in "12"]
         speeds = [float(loop.communicate()[0].split()[0]) for loop in loops]
         print(f"loop of multiply-adds, 2 processes: {sum(speeds):.0f} GFLOP/s")
-
-
-def networks(name: str) -> tuple[Any, str]:
-    """Return the model and, for the title, what it is."""
-    import torch
-
-    from srgan_cli import engine
-    from srgan_cli.config import preset
-    from srgan_cli.engine.models import make_generator
-
-    torch.manual_seed(0)
-    if name in {"bundled", "photo"}:
-        return engine.load_model(engine.find_model("fidelity-x2", 2)), "fidelity-x2"
-    if name == "compact":
-        config: Any = preset(name, 2)
-        title = f"preset {name}, ×2, random weights"
-    else:
-        config = replace(preset("esrgan", 4), num_blocks=2)
-        title = "2 of 23 RRDBs, ×4, random weights"
-    network = make_generator(config).eval().requires_grad_(False)
-    return engine.Model(engine.ModelSource(name, Path(), ""), network, {}), title
-
-
-def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Callable[[], Run]]:
-    """Return the ways to run a network on a picture, on 2 threads: each is made when called.
-
-    All but those of srgan take it whole.
-    """
-    import torch
-
-    from srgan_cli.engine.ncnn import to_ncnn
-    from srgan_cli.engine.runtimes import NcnnRuntime
-
-    network = networks(name)[0].generator
-    lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    path = folder / f"{name}.onnx"
-
-    def last(run: Callable[..., Any]) -> Run:
-        lr_last = lr.contiguous(memory_format=torch.channels_last)
-        return lambda: run(lr_last)
-
-    def compiled() -> Run:
-        model = copy.deepcopy(network).to(memory_format=torch.channels_last)
-        return last(torch.compile(model, options={"freezing": True}))
-
-    def onnx() -> Path:
-        small = torch.rand(1, 3, 64, 64)
-        axes = {"lr": {2: "height", 3: "width"}}
-        names = {"input_names": ["lr"], "output_names": ["sr"], "dynamic_axes": axes}
-        torch.onnx.export(network, (small,), path, dynamo=False, **names)
-        return path
-
-    def onnxruntime() -> Run:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2
-        session = onnxruntime.InferenceSession(onnx(), options, providers=["CPUExecutionProvider"])
-        return lambda: session.run(None, {"lr": lr.numpy()})
-
-    def openvino() -> Run:
-        import openvino
-
-        settings = {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
-        vino = openvino.Core().compile_model(str(onnx()), "CPU", settings)
-        return lambda: vino(lr.numpy())
-
-    def ncnn() -> Run:
-        runtime = NcnnRuntime(to_ncnn(network))
-        return lambda: runtime.run(lr, exact=True)
-
-    def srgan(runtime: Any) -> Run:
-        from srgan_cli.engine.amp import Amp
-        from srgan_cli.engine.upscaler import Upscaler
-        from srgan_cli.observer import SilentBar
-
-        cpu = Amp.create(torch.device("cpu"), "fp32")
-        pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-        upscaler = Upscaler(networks(name)[0], cpu, runtime=runtime)
-        return partial(upscaler.enlarge, pixels, SilentBar())
-
-    return {
-        "eager NCHW": lambda: lambda: network(lr),
-        "eager channels_last": lambda: last(
-            copy.deepcopy(network).to(memory_format=torch.channels_last)
-        ),
-        "torch.compile + freezing": compiled,
-        "ONNX Runtime": onnxruntime,
-        "OpenVINO": openvino,
-        "ncnn": ncnn,
-        "srgan --runtime torch": lambda: srgan("torch"),
-        "srgan --runtime auto": lambda: srgan("auto"),
-    }
 
 
 def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) -> None:
