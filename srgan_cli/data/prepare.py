@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from srgan_cli.data.plan import (
 )
 from srgan_cli.data.publish import describe, publish
 from srgan_cli.data.shards import Lot, Record, make_shard, read_shard
-from srgan_cli.data.workers import Node, run_parallel
+from srgan_cli.data.workers import Node, interrupts_held, run_parallel
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.observer import Observer
 
@@ -106,11 +106,16 @@ def _run(job: Job, observer: Observer) -> PrepareReport:
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes of this machine from preparing the same set."""
     path = folder.with_name(f".{folder.name}.lock")
-    with FileLock(path, blocking=False):
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    lock = FileLock(path, blocking=False)
+    try:
+        with interrupts_held():  # Ctrl-C would leave the file of a lock just taken.
+            lock.acquire()
+        yield
+    finally:
+        if lock.is_locked:  # Else another process holds it.
+            with suppress(PermissionError):  # Windows: the lock's release does it.
+                path.unlink(missing_ok=True)
+            lock.release()
 
 
 def _check(job: Job, observer: Observer) -> PrepareReport:

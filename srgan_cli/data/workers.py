@@ -129,7 +129,8 @@ def run_parallel(
     workers = min(num_workers, len(items))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
-            with _interrupts_held():
+            # A worker that is being started would find what it is to connect to gone, and say so.
+            with interrupts_held():
                 futures = {pool.submit(function, item): item for item in items}
             for future in as_completed(futures):
                 yield futures.pop(future), future.result()
@@ -144,11 +145,10 @@ def run_parallel(
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the end.
+def interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the end of a ``with`` block.
 
-    A worker that is just being started would otherwise find what it is to connect to gone, and
-    say so. Only the main thread, which signals are handled in, has to.
+    Only the main thread, which signals are handled in, has to.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from filelock import FileLock
 
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data import prepare as prepare_module
@@ -294,11 +295,25 @@ def test_full_disk_is_noticed_before_the_work_starts(photographs, monkeypatch):
 
 
 def test_two_processes_do_not_prepare_the_same_set(photographs, home):
-    from filelock import FileLock
-
     (home / "datasets").mkdir(parents=True)
-    with FileLock(home / "datasets" / ".set.lock"), pytest.raises(ResourceError, match="another"):
+    with FileLock(home / "datasets" / ".set.lock"):
+        with pytest.raises(ResourceError, match="another"):
+            prepare(config(photographs), WATCH)
+        assert (home / "datasets" / ".set.lock").exists()
+
+
+def test_an_interrupt_in_the_moment_of_locking_leaves_no_lock(photographs, home, monkeypatch):
+    acquire = FileLock.acquire
+
+    def interrupted(lock, **options):
+        proxy = acquire(lock, **options)
+        signal.raise_signal(signal.SIGINT)
+        return proxy
+
+    monkeypatch.setattr(FileLock, "acquire", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         prepare(config(photographs), WATCH)
+    assert [path.name for path in (home / "datasets").iterdir()] == ["set"]
 
 
 def test_check_writes_nothing(photographs, home):
