@@ -68,6 +68,7 @@ def train(
     perceptual: options.Perceptual = TrainConfig.perceptual,
     perceptual_layers: options.PerceptualLayers = None,
     adversarial: options.AdversarialOption = TrainConfig.adversarial,
+    judge: options.JudgeOption = TrainConfig.judge,
     pixel_weight: options.PixelWeight = LossWeights.pixel,
     luma_weight: options.LumaWeight = LossWeights.luma,
     fft_weight: options.FftWeight = LossWeights.fft,

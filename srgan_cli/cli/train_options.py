@@ -10,6 +10,7 @@ from srgan_cli.config import (
     Adversarial,
     Degrade,
     DiscriminatorName,
+    Judge,
     OptimizerName,
     PixelLoss,
     Schedule,
@@ -182,6 +183,9 @@ PerceptualLayers = Annotated[
 ]
 AdversarialOption = Annotated[
     Adversarial, _loss("NAME", "Of both networks: wgan-gp, relativistic, hinge or vanilla.")
+]
+JudgeOption = Annotated[
+    Judge, _loss(None, "Patches that discriminator and VGG see: clean leaves out degraded ones.")
 ]
 
 PixelWeight = Annotated[float, _weight("Pixels, adversarial phase.")]

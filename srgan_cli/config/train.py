@@ -15,6 +15,7 @@ PixelLoss = Literal["l1", "charbonnier"]
 Adversarial = Literal["wgan-gp", "relativistic", "hinge", "vanilla"]
 DiscriminatorName = Literal["conv", "unet"]
 OptimizerName = Literal["adam", "muon"]
+Judge = Literal["all", "clean"]
 Schedule = Literal["cosine", "multistep", "trapezoid", "constant"]
 
 
@@ -128,6 +129,9 @@ class TrainConfig:
     """Weights of the loss terms."""
     pixel: PixelLoss = "l1"
     """Distance of pixels."""
+    judge: Judge = "all"
+    """Which patches the discriminator and VGG see: ``clean`` leaves degraded ones to the pixel
+    loss, lest the discriminator ask for grain where damage is to be undone."""
     perceptual: str = "vgg16"
     """``vgg16`` (bundled), ``vgg19`` (downloaded once), ``none`` or a safetensors file."""
     perceptual_layers: tuple[str, ...] = ()
@@ -167,6 +171,8 @@ class TrainConfig:
         require(self.patch >= 16, "patch", self.patch, "at least 16")
         require(0 <= self.ema < 1, "ema", self.ema, "from 0 to below 1")
         require(0 < self.degrade_share <= 1, "degrade_share", self.degrade_share, "in (0, 1]")
+        never = self.judge == "clean" and self.degrade != "none" and self.degrade_share == 1
+        require(not never, "degrade_share", 1, "below 1 with --judge clean")
         limit = self.discriminator_limit
         require(0.5 <= limit <= 1, "discriminator_limit", limit, "from 0.5 to 1")
         require_seed(self.seed)

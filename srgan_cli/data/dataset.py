@@ -1,7 +1,7 @@
 """Random training patches, reproducible from the seed and the step alone."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,9 @@ class Batch:
     """uint8, B, H, W, 3."""
     hr: Tensor
     """uint8, B, scale·H, scale·W, 3."""
+    judged: Tensor | None = None
+    """How much discriminator and features count each patch: fp32, B, with a mean of 1 over all
+    processes (0 if nothing is judged); None is all alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class PatchSampler:
         degrade: ``none`` takes the prepared LR pictures; ``mild`` and ``strong`` make LR
             from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
         degrade_share: Chance of each patch to be degraded.
+        judge: ``clean`` says in each batch that degraded patches are not to be judged.
 
     Raises:
         InputError: A picture of the split is smaller than a patch.
@@ -71,6 +75,7 @@ class PatchSampler:
         seed: int,
         degrade: str = "none",
         degrade_share: float = 1.0,
+        judge: str = "all",
         detail: int = 1,
         share: slice = slice(None),
     ) -> None:
@@ -88,7 +93,7 @@ class PatchSampler:
         self._scale = store.scale
         self._patch, self._batch, self._seed = patch, batch, seed
         self._degrade, self._degrade_share, self._detail = degrade, degrade_share, detail
-        self._share = range(batch)[share]
+        self._judge, self._share = judge, range(batch)[share]
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -184,11 +189,16 @@ class PatchSampler:
     def _degraded(self, batch: Batch, step: int) -> Batch:
         """Make LR patches anew, as damaged as the world's pictures are."""
         lr = batch.lr.clone()
+        randoms = [np.random.default_rng((self._seed, 2, step, i)) for i in range(self._batch)]
+        share = self._degrade_share
+        clean = torch.tensor([share < 1 and random.random() >= share for random in randoms])
         for row, i, hr in zip(lr.numpy(), self._share, batch.hr.numpy(), strict=True):
-            random = np.random.default_rng((self._seed, 2, step, i))
-            if self._degrade_share == 1 or random.random() < self._degrade_share:
-                row[:] = degrade(hr, self._scale, self._degrade, random)
-        return Batch(lr, batch.hr)
+            if not clean[i]:
+                row[:] = degrade(hr, self._scale, self._degrade, randoms[i])
+        if self._judge == "all":
+            return Batch(lr, batch.hr)
+        weights = clean / clean.float().mean().clamp_min(1e-9)
+        return Batch(lr, batch.hr, weights[list(self._share)])
 
 
 class BatchesAhead:
@@ -214,7 +224,7 @@ class BatchesAhead:
     def _make(self, step: int) -> Batch:
         batch = self._sampler.batch(step)
         if self._pinned:
-            return Batch(batch.lr.pin_memory(), batch.hr.pin_memory())
+            return replace(batch, lr=batch.lr.pin_memory(), hr=batch.hr.pin_memory())
         return batch
 
 

@@ -92,6 +92,7 @@ def _sampler(config: TrainConfig, store: Store, ranks: Ranks) -> PatchSampler:
         seed=config.seed,
         degrade=config.degrade,
         degrade_share=config.degrade_share,
+        judge=config.judge,
         detail=config.detail,
         share=ranks.share(config.batch),
     )

@@ -39,6 +39,8 @@ from srgan_cli.imaging.tensors import to_unit
 
 Terms = dict[str, Tensor]
 """Loss terms of one step by name, detached."""
+Part = tuple[Tensor, Tensor, Tensor]
+"""Two sides of some patches, and how much each patch is judged."""
 
 _ACCURACY_DECAY = 0.9
 
@@ -105,7 +107,8 @@ class Trainer:
         lr, hr = (
             to_unit(side.to(self.amp.device, non_blocking=True)) for side in (batch.lr, batch.hr)
         )
-        parts = list(zip(self._parts(lr), self._parts(hr), strict=True))
+        judged = torch.ones(len(lr)) if batch.judged is None else batch.judged
+        parts = list(zip(*map(self._parts, (lr, hr, judged)), strict=True))
         rate = phase.learning_rate(step)
         if phase.name == "pretrain":
             terms = self._pretrain_step(parts, rate)
@@ -123,8 +126,8 @@ class Trainer:
             sr: Tensor = self._forward(lr)
         return sr.float()
 
-    def _pretrain_step(self, parts: Sequence[tuple[Tensor, Tensor]], rate: float) -> Terms:
-        def loss(lr: Tensor, hr: Tensor) -> Terms:
+    def _pretrain_step(self, parts: Sequence[Part], rate: float) -> Terms:
+        def loss(lr: Tensor, hr: Tensor, _: Tensor) -> Terms:
             terms = self._pixel_terms(self._generate(lr), hr)
             return terms | {"generator": _sum(terms, asdict(self.config.weights) | {"pixel": 1.0})}
 
@@ -132,21 +135,22 @@ class Trainer:
         self.generator_descent.update(rate)
         return terms
 
-    def _adversarial_step(
-        self, parts: Sequence[tuple[Tensor, Tensor]], rate: float, step: int
-    ) -> Terms:
+    def _adversarial_step(self, parts: Sequence[Part], rate: float, step: int) -> Terms:
         # Of several parts, only one at a time is kept for its gradient: they are made twice.
         whole = len(parts) == 1
         with torch.set_grad_enabled(whole):
-            pictures = [self._generate(lr) for lr, _ in parts]
-        judged = [(hr, sr.detach()) for (_, hr), sr in zip(parts, pictures, strict=True)]
+            pictures = [self._generate(lr) for lr, *_ in parts]
+        judged = [
+            (hr, sr.detach(), weights) for (_, hr, weights), sr in zip(parts, pictures, strict=True)
+        ]
         random = torch.Generator().manual_seed(self.config.seed * 2**32 + step)
         terms: Terms = {}
         for _ in range(self.config.discriminator_steps):
             terms = self._discriminator_step(judged, rate, random)
 
-        def loss(lr: Tensor, hr: Tensor) -> Terms:
-            return self._generator_loss(pictures[0] if whole else self._generate(lr), lr, hr)
+        def loss(lr: Tensor, hr: Tensor, weights: Tensor) -> Terms:
+            sr = pictures[0] if whole else self._generate(lr)
+            return self._generator_loss(sr, lr, hr, weights)
 
         self.discriminator.requires_grad_(False)
         terms |= _gather(parts, loss, "generator", self.generator_descent)
@@ -155,11 +159,11 @@ class Trainer:
         return terms
 
     def _discriminator_step(
-        self, judged: Sequence[tuple[Tensor, Tensor]], rate: float, random: torch.Generator
+        self, judged: Sequence[Part], rate: float, random: torch.Generator
     ) -> Terms:
-        batch = sum(len(hr) for hr, _ in judged) * self.ranks.size
+        batch = sum(len(hr) for hr, *_ in judged) * self.ranks.size
         mix = torch.rand(batch, generator=random)[self.ranks.share(batch)].to(self.amp.device)
-        parts = [(*pair, share) for pair, share in zip(judged, self._parts(mix), strict=True)]
+        parts = [(*part, share) for part, share in zip(judged, self._parts(mix), strict=True)]
         # Reading the accuracy waits for the device, so only who asks for it pays for it.
         limit = self.config.discriminator_limit
         ahead = limit < 1 and float(self._accuracy) > limit
@@ -178,8 +182,9 @@ class Trainer:
         own = self.config.discriminator_learning_rate
         return 1.0 if own is None else own / self.config.adversarial_learning_rate
 
-    def _discriminator_loss(self, hr: Tensor, sr: Tensor, mix: Tensor) -> Terms:
+    def _discriminator_loss(self, hr: Tensor, sr: Tensor, judged: Tensor, mix: Tensor) -> Terms:
         kind, weights = self.config.adversarial, self.config.weights
+        share, (hr, sr, mix) = _only(judged, hr, sr, mix)
         with self.amp.autocast():
             real_logits, fake_logits = self.discriminator(torch.cat((hr, sr))).chunk(2)
         name = "wasserstein" if kind == "wgan-gp" else "classification"
@@ -191,18 +196,20 @@ class Trainer:
             )
         if penalties["r1"]:
             terms["r1"] = r1_penalty(self.discriminator, hr, self.amp)
-        return terms | {
+        terms |= {
             "discriminator": _sum(terms, penalties),
             "accuracy": accuracy(kind, real_logits, fake_logits),
         }
+        return {name: share * term for name, term in terms.items()}
 
-    def _generator_loss(self, sr: Tensor, lr: Tensor, hr: Tensor) -> Terms:
+    def _generator_loss(self, sr: Tensor, lr: Tensor, hr: Tensor, judged: Tensor) -> Terms:
         weights = self.config.weights
         terms = self._pixel_terms(sr, hr)
-        terms["adversarial"] = self._adversarial_term(sr, hr)
+        share, looks = _only(judged, sr, hr)
+        terms["adversarial"] = share * self._adversarial_term(*looks)
         if self.features is not None:
             with self.amp.autocast():
-                terms["perceptual"] = perceptual_loss(self.features, sr, hr)
+                terms["perceptual"] = share * perceptual_loss(self.features, *looks)
         if weights.artefact:
             with torch.no_grad(), self.amp.autocast():
                 averaged = self.ema(lr)
@@ -273,6 +280,20 @@ class Trainer:
     @property
     def _optimizers(self) -> dict[str, Optimizer]:
         return {f"{name}_optimizer": each.optimizer for name, each in self._descents.items()}
+
+
+def _only(judged: Tensor, *sides: Tensor) -> tuple[float, Sequence[Tensor]]:
+    """Keep the patches that are judged.
+
+    Returns:
+        What a mean over them counts in the whole batch, and each side's patches. Where none is
+        judged the first stays, and counts nothing.
+    """
+    if judged.all():
+        return float(judged.mean()), sides
+    chosen = judged > 0
+    chosen[0] |= not chosen.any()
+    return float(judged.mean()), [side[chosen.to(side.device)] for side in sides]
 
 
 def _sum(terms: Terms, weights: Mapping[str, float]) -> Tensor:

@@ -273,3 +273,19 @@ def test_a_share_of_the_patches_stays_clean(photographs):
     assert torch.equal(mixed.hr, clean.hr)
     untouched = [torch.equal(a, b) for a, b in zip(mixed.lr, clean.lr, strict=True)]
     assert 0.6 < sum(untouched) / len(untouched) < 0.8
+    assert mixed.judged is None
+
+
+def test_only_clean_patches_are_judged_if_so_asked(photographs):
+    options = {"patch": 16, "batch": 20, "seed": 4, "degrade": "mild", "degrade_share": 0.3}
+    plain = PatchSampler(photographs, "train", patch=16, batch=20, seed=4).batch(0)
+    whole = PatchSampler(photographs, "train", **options, judge="clean").batch(0)
+    assert torch.equal(whole.lr, PatchSampler(photographs, "train", **options).batch(0).lr)
+    untouched = [torch.equal(a, b) for a, b in zip(whole.lr, plain.lr, strict=True)]
+    assert (whole.judged > 0).tolist() == untouched
+    assert whole.judged.mean() == pytest.approx(1)
+    assert whole.judged.unique().numel() == 2
+    for share in (slice(0, 10), slice(10, 20)):
+        own = PatchSampler(photographs, "train", **options, judge="clean", share=share).batch(0)
+        assert torch.equal(own.judged, whole.judged[share])
+        assert torch.equal(own.lr, whole.lr[share])

@@ -1,9 +1,12 @@
 """Gradients of one step: of every precision, of parts of a batch, of a compiled generator."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from srgan_cli.config import LossWeights
+from srgan_cli.data.dataset import Batch
 from srgan_cli.engine.discriminators import Discriminator
 from srgan_cli.engine.models import Generator
 from srgan_cli.imaging.tensors import to_unit
@@ -135,6 +138,41 @@ def test_a_batch_in_parts_has_the_gradients_of_the_whole(phase, options, batch, 
             assert (gradient - wanted[name]).norm() / wanted[name].norm() < 1e-3, name
         terms.pop("accuracy", None)
         assert terms == pytest.approx({n: wanted_terms[n] for n in terms}, rel=5e-4, abs=1e-6)
+
+
+def test_the_game_on_some_patches_is_that_of_a_batch_of_them_alone(batch, features):
+    options = {"weights": LossWeights(gradient_penalty=0)}  # Which mixes by place in the batch.
+    some = replace(batch, judged=torch.tensor([0.0, 2, 0, 2]))
+    gradients, terms = first_step("fp32", "adversarial", some, features, **options)
+    alone = Batch(batch.lr[1::2], batch.hr[1::2])
+    wanted, wanted_terms = first_step("fp32", "adversarial", alone, features, **options)
+    _, of_all = first_step("fp32", "adversarial", batch, features, **options)
+
+    torch.testing.assert_close(gradients["discriminator"], wanted["discriminator"])
+    for name in ("wasserstein", "accuracy", "adversarial", "perceptual"):
+        assert terms[name] == pytest.approx(wanted_terms[name], rel=1e-4), name
+    assert terms["pixel"] == pytest.approx(of_all["pixel"], rel=1e-5)
+    assert terms["pixel"] != pytest.approx(wanted_terms["pixel"], rel=1e-3)
+
+
+@pytest.mark.parametrize("judged", [(0, 4 / 3, 4 / 3, 4 / 3), (0, 0, 4, 0)])
+def test_judged_patches_in_parts_have_the_gradients_of_the_whole(judged, batch, features):
+    some = replace(batch, judged=torch.tensor(judged, dtype=torch.float32))
+    wanted, wanted_terms = first_step("fp32", "adversarial", some, features)
+    gradients, terms = first_step("fp32", "adversarial", some, features, accumulate=4)
+    for name, gradient in gradients.items():
+        assert (gradient - wanted[name]).norm() / wanted[name].norm() < 1e-3, name
+    assert terms == pytest.approx({n: wanted_terms[n] for n in terms}, rel=1e-3, abs=1e-6)
+
+
+def test_a_batch_without_a_judged_patch_has_the_pixel_loss_alone(batch, features):
+    none = replace(batch, judged=torch.zeros(4))
+    gradients, terms = first_step("fp32", "adversarial", none, features)
+    assert not gradients["discriminator"].any()
+    assert terms["adversarial"] == terms["perceptual"] == 0
+    pixels = LossWeights(perceptual=0, adversarial=0)
+    wanted, _ = first_step("fp32", "adversarial", batch, None, weights=pixels)
+    torch.testing.assert_close(gradients["generator"], wanted["generator"])
 
 
 @pytest.mark.slow
