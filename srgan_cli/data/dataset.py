@@ -24,8 +24,8 @@ class Batch:
     """uint8, B, H, W, 3."""
     hr: Tensor
     """uint8, B, scale·H, scale·W, 3."""
-    judged: Tensor | None = None
-    """How much discriminator and features count each patch: fp32, B, with a mean of 1 over all
+    judged: npt.NDArray[np.float64] | None = None
+    """How much discriminator and features count each patch: B, with a mean of 1 over all
     processes (0 if nothing is judged); None is all alike."""
 
 
@@ -191,14 +191,14 @@ class PatchSampler:
         lr = batch.lr.clone()
         randoms = [np.random.default_rng((self._seed, 2, step, i)) for i in range(self._batch)]
         share = self._degrade_share
-        clean = torch.tensor([share < 1 and random.random() >= share for random in randoms])
+        clean = np.array([share < 1 and random.random() >= share for random in randoms])
         for row, i, hr in zip(lr.numpy(), self._share, batch.hr.numpy(), strict=True):
             if not clean[i]:
                 row[:] = degrade(hr, self._scale, self._degrade, randoms[i])
         if self._judge == "all":
             return Batch(lr, batch.hr)
-        weights = clean / clean.float().mean().clamp_min(1e-9)
-        return Batch(lr, batch.hr, weights[list(self._share)])
+        weights = clean / max(clean.mean(), 1e-9)
+        return Batch(lr, batch.hr, weights[self._share])
 
 
 class BatchesAhead:

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
@@ -39,7 +41,7 @@ from srgan_cli.imaging.tensors import to_unit
 
 Terms = dict[str, Tensor]
 """Loss terms of one step by name, detached."""
-Part = tuple[Tensor, Tensor, Tensor]
+Part = tuple[Tensor, Tensor, npt.NDArray[np.float64]]
 """Two sides of some patches, and how much each patch is judged."""
 
 _ACCURACY_DECAY = 0.9
@@ -107,8 +109,10 @@ class Trainer:
         lr, hr = (
             to_unit(side.to(self.amp.device, non_blocking=True)) for side in (batch.lr, batch.hr)
         )
-        judged = torch.ones(len(lr)) if batch.judged is None else batch.judged
-        parts = list(zip(*map(self._parts, (lr, hr, judged)), strict=True))
+        judged = np.ones(len(lr)) if batch.judged is None else batch.judged
+        sides = self._parts(lr), self._parts(hr)
+        weights = np.split(judged, np.cumsum([len(part) for part in sides[0]])[:-1])
+        parts = list(zip(*sides, weights, strict=True))
         rate = phase.learning_rate(step)
         if phase.name == "pretrain":
             terms = self._pretrain_step(parts, rate)
@@ -127,7 +131,7 @@ class Trainer:
         return sr.float()
 
     def _pretrain_step(self, parts: Sequence[Part], rate: float) -> Terms:
-        def loss(lr: Tensor, hr: Tensor, _: Tensor) -> Terms:
+        def loss(lr: Tensor, hr: Tensor, _: npt.NDArray[np.float64]) -> Terms:
             terms = self._pixel_terms(self._generate(lr), hr)
             return terms | {"generator": _sum(terms, asdict(self.config.weights) | {"pixel": 1.0})}
 
@@ -148,7 +152,7 @@ class Trainer:
         for _ in range(self.config.discriminator_steps):
             terms = self._discriminator_step(judged, rate, random)
 
-        def loss(lr: Tensor, hr: Tensor, weights: Tensor) -> Terms:
+        def loss(lr: Tensor, hr: Tensor, weights: npt.NDArray[np.float64]) -> Terms:
             sr = pictures[0] if whole else self._generate(lr)
             return self._generator_loss(sr, lr, hr, weights)
 
@@ -182,7 +186,9 @@ class Trainer:
         own = self.config.discriminator_learning_rate
         return 1.0 if own is None else own / self.config.adversarial_learning_rate
 
-    def _discriminator_loss(self, hr: Tensor, sr: Tensor, judged: Tensor, mix: Tensor) -> Terms:
+    def _discriminator_loss(
+        self, hr: Tensor, sr: Tensor, judged: npt.NDArray[np.float64], mix: Tensor
+    ) -> Terms:
         kind, weights = self.config.adversarial, self.config.weights
         share, (hr, sr, mix) = _only(judged, hr, sr, mix)
         with self.amp.autocast():
@@ -202,7 +208,9 @@ class Trainer:
         }
         return {name: share * term for name, term in terms.items()}
 
-    def _generator_loss(self, sr: Tensor, lr: Tensor, hr: Tensor, judged: Tensor) -> Terms:
+    def _generator_loss(
+        self, sr: Tensor, lr: Tensor, hr: Tensor, judged: npt.NDArray[np.float64]
+    ) -> Terms:
         weights = self.config.weights
         terms = self._pixel_terms(sr, hr)
         share, looks = _only(judged, sr, hr)
@@ -282,18 +290,19 @@ class Trainer:
         return {f"{name}_optimizer": each.optimizer for name, each in self._descents.items()}
 
 
-def _only(judged: Tensor, *sides: Tensor) -> tuple[float, Sequence[Tensor]]:
+def _only(judged: npt.NDArray[np.float64], *sides: Tensor) -> tuple[float, Sequence[Tensor]]:
     """Keep the patches that are judged.
 
     Returns:
         What a mean over them counts in the whole batch, and each side's patches. Where none is
         judged the first stays, and counts nothing.
     """
+    weight = float(judged.mean())
     if judged.all():
-        return float(judged.mean()), sides
-    chosen = judged > 0
-    chosen[0] |= not chosen.any()
-    return float(judged.mean()), [side[chosen.to(side.device)] for side in sides]
+        return weight, sides
+    # Found on the host: a mask on the device would make the host wait for its sum.
+    chosen = torch.from_numpy(np.flatnonzero(judged) if judged.any() else np.zeros(1, np.int64))
+    return weight, [side[chosen.to(side.device, non_blocking=True)] for side in sides]
 
 
 def _sum(terms: Terms, weights: Mapping[str, float]) -> Tensor:
@@ -307,7 +316,7 @@ def _adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.999)) -> Adam
 
 
 def _gather(
-    parts: Sequence[tuple[Tensor, ...]],
+    parts: Sequence[tuple[Tensor, *tuple[Any, ...]]],
     loss: Callable[..., Terms],
     total: str,
     descent: Descent | None,

@@ -99,6 +99,14 @@ def test_the_bounds_themselves_are_allowed():
     EvalConfig(border=0, tile=16)
 
 
+def test_a_training_whose_discriminator_would_never_see_a_patch_is_refused():
+    damaged = {"degrade": "mild", "judge": "clean"}
+    with pytest.raises(UsageError, match="--degrade-share is 1"):
+        TrainConfig(**damaged)
+    TrainConfig(**damaged, degrade_share=0.99)
+    TrainConfig(judge="clean")
+
+
 def test_a_reduction_below_the_least_side_is_refused():
     with pytest.raises(UsageError, match="--max-side"):
         PrepareConfig(Path("photos"), max_side=128, min_side=256)

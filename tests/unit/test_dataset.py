@@ -284,8 +284,8 @@ def test_only_clean_patches_are_judged_if_so_asked(photographs):
     untouched = [torch.equal(a, b) for a, b in zip(whole.lr, plain.lr, strict=True)]
     assert (whole.judged > 0).tolist() == untouched
     assert whole.judged.mean() == pytest.approx(1)
-    assert whole.judged.unique().numel() == 2
+    assert len(set(whole.judged)) == 2
     for share in (slice(0, 10), slice(10, 20)):
         own = PatchSampler(photographs, "train", **options, judge="clean", share=share).batch(0)
-        assert torch.equal(own.judged, whole.judged[share])
+        assert (own.judged == whole.judged[share]).all()
         assert torch.equal(own.lr, whole.lr[share])

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -142,7 +143,7 @@ def test_a_batch_in_parts_has_the_gradients_of_the_whole(phase, options, batch, 
 
 def test_the_game_on_some_patches_is_that_of_a_batch_of_them_alone(batch, features):
     options = {"weights": LossWeights(gradient_penalty=0)}  # Which mixes by place in the batch.
-    some = replace(batch, judged=torch.tensor([0.0, 2, 0, 2]))
+    some = replace(batch, judged=np.array([0, 2, 0, 2.0]))
     gradients, terms = first_step("fp32", "adversarial", some, features, **options)
     alone = Batch(batch.lr[1::2], batch.hr[1::2])
     wanted, wanted_terms = first_step("fp32", "adversarial", alone, features, **options)
@@ -157,7 +158,7 @@ def test_the_game_on_some_patches_is_that_of_a_batch_of_them_alone(batch, featur
 
 @pytest.mark.parametrize("judged", [(0, 4 / 3, 4 / 3, 4 / 3), (0, 0, 4, 0)])
 def test_judged_patches_in_parts_have_the_gradients_of_the_whole(judged, batch, features):
-    some = replace(batch, judged=torch.tensor(judged, dtype=torch.float32))
+    some = replace(batch, judged=np.array(judged))
     wanted, wanted_terms = first_step("fp32", "adversarial", some, features)
     gradients, terms = first_step("fp32", "adversarial", some, features, accumulate=4)
     for name, gradient in gradients.items():
@@ -166,7 +167,7 @@ def test_judged_patches_in_parts_have_the_gradients_of_the_whole(judged, batch, 
 
 
 def test_a_batch_without_a_judged_patch_has_the_pixel_loss_alone(batch, features):
-    none = replace(batch, judged=torch.zeros(4))
+    none = replace(batch, judged=np.zeros(4))
     gradients, terms = first_step("fp32", "adversarial", none, features)
     assert not gradients["discriminator"].any()
     assert terms["adversarial"] == terms["perceptual"] == 0

@@ -1,5 +1,8 @@
 """One step of the trainer: which losses and weights it touches, by which rules."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -118,10 +121,12 @@ def test_the_discriminator_may_have_a_learning_rate_of_its_own(batch):
     assert rates == pytest.approx([phase.learning_rate(2), 4 * phase.learning_rate(2)])
 
 
+@pytest.mark.parametrize("judged", [None, np.array([0, 2, 0, 2.0])])
 @pytest.mark.parametrize("options", [{}, {"adversarial": "relativistic", "clip": 1.0}])
 @pytest.mark.parametrize("phase", PHASES)
-def test_the_host_never_waits_for_the_device(phase, options, batch, features, monkeypatch):
+def test_the_host_never_waits_for_the_device(phase, options, judged, batch, features, monkeypatch):
     trainer = small_trainer("fp16", features, **options)
+    batch = replace(batch, judged=judged)
     trainer.step(PHASES[phase], 0, batch)  # Adam counts its first step on the host.
 
     def waits(*_):
