@@ -29,6 +29,7 @@ def train(
     degrade: options.DegradeOption = TrainConfig.degrade,
     degrade_share: options.DegradeShare = TrainConfig.degrade_share,
     detail: options.Detail = TrainConfig.detail,
+    equivariant: options.Equivariant = TrainConfig.equivariant,
     init: options.Init = None,
     name: options.Name = None,
     resume: options.Resume = None,

@@ -90,6 +90,10 @@ DegradeShare = Annotated[
 Detail = Annotated[
     int, _what("N", "Places to choose a patch from, by their detail. [dim]1: no choice.[/]")
 ]
+Equivariant = Annotated[
+    bool,
+    _what(None, "Tie weights: what is turned or mirrored is enlarged alike.", "--equivariant"),
+]
 Init = Annotated[Path | None, _what("FILE", "Weights to start from.")]
 Name = Annotated[
     str | None, _what("NAME", "Name of the run. [dim]Default: preset, date and time.[/]")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from srgan_cli.config.checks import Precision, require, require_plain_name, require_seed
-from srgan_cli.config.generator import AnyGeneratorConfig, preset
+from srgan_cli.config.generator import AnyGeneratorConfig, RowConfig, preset
 from srgan_cli.errors import UsageError
 
 Degrade = Literal["none", "mild", "strong"]
@@ -73,6 +73,9 @@ class TrainConfig:
     """Generator size: ``row``, ``srvgg``, ``compact``, ``standard`` or ``esrgan``."""
     generator: Mapping[str, Any] = field(default_factory=dict)
     """Sizes that differ from the preset's: fields of :class:`GeneratorConfig` but the scale."""
+    equivariant: bool = False
+    """Tie weights so that a turned or mirrored picture is enlarged as the picture is, turned or
+    mirrored alike; of ``row`` with a multiple of 8 channels only."""
     init: Path | None = None
     """Generator weights to start from."""
     resume: str | None = None
@@ -180,7 +183,12 @@ class TrainConfig:
             require_plain_name(self.name, "--name")
         self._require_lengths()
         self._require_rates()
-        self.generator_config(2)
+        sizes = self.generator_config(2)
+        if self.equivariant and not (isinstance(sizes, RowConfig) and sizes.channels % 8 == 0):
+            raise UsageError(
+                "--equivariant cannot tie the weights of this generator",
+                hint="pass --preset row, with --channels a multiple of 8",
+            )
 
     def _require_lengths(self) -> None:
         for name in ("epochs", "steps", "validate_every"):

@@ -15,6 +15,7 @@ from srgan_cli.data.dataset import example_sheet
 from srgan_cli.engine.assembly import Parts
 from srgan_cli.engine.background import Background
 from srgan_cli.engine.checkpoint import Checkpoint
+from srgan_cli.engine.equivariance import Equivariance
 from srgan_cli.engine.health import Verdict, judge
 from srgan_cli.engine.journal import Journal
 from srgan_cli.engine.keeper import Keeper
@@ -121,6 +122,11 @@ class Session:
             )
         for generator in (self.trainer.generator, self.trainer.ema):
             take_over(found, generator)
+        if self.config.equivariant and not Equivariance(self.trainer.generator).holds():
+            raise UsageError(
+                f"{source.name} was trained without --equivariant",
+                hint="leave it out, or start from other weights",
+            )
 
     def _show_examples(self) -> None:
         sheet = Image.fromarray(example_sheet(self.parts.sampler.batch(0)))

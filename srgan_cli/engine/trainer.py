@@ -25,6 +25,7 @@ from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.descent import Descent
 from srgan_cli.engine.discriminators import make_discriminator
+from srgan_cli.engine.equivariance import Equivariance
 from srgan_cli.engine.losses import (
     artefact_loss,
     fft_loss,
@@ -73,10 +74,15 @@ class Trainer:
         self.config, self.amp, self.ranks = config, amp, ranks or Ranks()
         torch.manual_seed(config.seed)
         self.generator = amp.place(make_generator(generator_config))
+        tied = Equivariance(self.generator) if config.equivariant else None
+        if tied is not None:
+            tied.start()
         self.discriminator = amp.place(make_discriminator(config))
         self._forward = torch.compile(self.generator) if config.compile else self.generator
         self.features = None if features is None else amp.place(features)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
+        if tied is not None:
+            tied.keep()
         # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
         betas = (0.0, 0.9) if config.adversarial == "wgan-gp" else (0.9, 0.999)
         descent = partial(Descent, amp=amp, ranks=self.ranks, clip=config.clip)
