@@ -19,10 +19,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from srgan_cli.config import RowConfig
 from srgan_cli.data.dataset import PatchSampler
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.equivariance import Equivariance
+from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
 from srgan_cli.imaging.metrics import crop_border, luma, psnr
 from srgan_cli.imaging.resize import downscale, mod_crop
@@ -54,6 +57,8 @@ class Variant:
     batch: int = 16
     detail: int = 1
     """Places to choose from for each patch."""
+    equivariant: int = 0
+    """1: the preset ``row`` with tied weights, which has the skip and the bilinear base."""
 
 
 class _Dense(nn.Module):
@@ -166,8 +171,15 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
     """Train for some minutes of processor time; return the averaged weights and the steps."""
     torch.manual_seed(0)
     amp = Amp.create(torch.device("cpu"), "auto")
-    network = _Network(variant).to(memory_format=torch.channels_last)
+    if variant.equivariant:
+        network: nn.Module = make_generator(RowConfig(_SCALE, variant.channels, variant.blocks))
+        Equivariance(network).start()
+    else:
+        network = _Network(variant)
+    network = network.to(memory_format=torch.channels_last)
     averaged = copy.deepcopy(network)
+    if variant.equivariant:
+        Equivariance(network).keep()
     sizes = {"patch": variant.patch, "batch": variant.batch, "detail": variant.detail}
     sampler = PatchSampler(store, "train", seed=0, **sizes)
     if variant.optimizer == "muon":
