@@ -1,9 +1,7 @@
 """Share work out over the cores of one machine, and over machines. No torch here."""
 
-import ctypes
 import multiprocessing
 import os
-import platform
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.errors import ResourceError, UsageError
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Names of malloc.h."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What numerical libraries read when they are loaded."""
 
@@ -171,19 +168,7 @@ def _start_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # There is a process for each core. Where nothing was loaded ahead, NumPy comes after this.
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    _keep_memory()
-
-
-def _keep_memory() -> None:
-    """Let glibc reuse the memory of pictures rather than return it for each one.
-
-    The system would clear every page again, which costs more than a decoded
-    picture's reduction. Elsewhere the allocator decides.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, 2**25)  # The most that all versions take.
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**30)
+    keep_freed_memory()
 
 
 def _end_with_parent() -> None:

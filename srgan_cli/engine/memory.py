@@ -1,15 +1,10 @@
 """How much memory there is, and how much was taken."""
 
-import ctypes
 import os
-import platform
 import re
 from pathlib import Path
 
 import torch
-
-# Of glibc's malloc.h: up to how much of freed memory, and from which size on, goes back at once.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def peak_memory(device: torch.device | None = None) -> int:
@@ -46,17 +41,3 @@ def free_memory() -> float | None:
     if not limits and "SC_AVPHYS_PAGES" in os.sysconf_names:
         limits.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     return min(limits, default=None)
-
-
-def keep_freed_memory() -> None:
-    """Let this process use memory again that it has freed, instead of asking the system anew.
-
-    A training step takes and frees the same tensors over and over. glibc would give each
-    large one back to the system, which then has to find and zero its pages for the next step:
-    5 to 15 % of the time of a step on a CPU. Other C libraries are left as they are.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        # Some versions refuse more than 32 MiB, which would leave it at 128 KiB for good.
-        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30) or libc.mallopt(_M_MMAP_THRESHOLD, 1 << 25)
-        libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)

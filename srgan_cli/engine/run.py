@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
+from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.config import TrainConfig
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.assembly import assemble
 from srgan_cli.engine.background import Background
 from srgan_cli.engine.health import Verdict
 from srgan_cli.engine.interrupts import interrupts_held_back
-from srgan_cli.engine.memory import keep_freed_memory
 from srgan_cli.engine.ranks import Ranks, joined_ranks, local_device
 from srgan_cli.engine.recovery import RollBack
 from srgan_cli.engine.runfolder import find_run, new_run_folder, read_config, restarted_run

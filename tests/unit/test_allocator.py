@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from srgan_cli.engine import memory
+from srgan_cli import allocator
 
 _TAKE_AND_FREE = """
 import resource
 import torch
-from srgan_cli.engine.memory import keep_freed_memory
+from srgan_cli.allocator import keep_freed_memory
 
 def pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -39,12 +39,12 @@ def test_a_library_with_a_limit_gets_the_most_that_it_takes(monkeypatch):
 
     class Library:
         def mallopt(self, name, value):
-            if name == memory._M_MMAP_THRESHOLD and value > 2**25:
+            if name == allocator._M_MMAP_THRESHOLD and value > 2**25:
                 return 0
             taken[name] = value
             return 1
 
-    monkeypatch.setattr(memory.platform, "libc_ver", lambda: ("glibc", "2.31"))
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: Library())
-    memory.keep_freed_memory()
-    assert taken == {memory._M_MMAP_THRESHOLD: 2**25, memory._M_TRIM_THRESHOLD: 2**31 - 1}
+    monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("glibc", "2.31"))
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: Library())
+    allocator.keep_freed_memory()
+    assert taken == {allocator._M_MMAP_THRESHOLD: 2**25, allocator._M_TRIM_THRESHOLD: 2**31 - 1}
