@@ -22,11 +22,11 @@ from srgan_cli.engine.keeper import Keeper
 from srgan_cli.engine.memory import peak_memory
 from srgan_cli.engine.models import AnyGenerator, num_parameters, take_over
 from srgan_cli.engine.pace import Pace
+from srgan_cli.engine.parts import Terms
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.recovery import RATE_FACTORS, Best, Progress, every_step_skipped
 from srgan_cli.engine.runfolder import EXAMPLES_FILE, accepted_edits, write_config
 from srgan_cli.engine.schedule import Phase, plan_phases, same_until
-from srgan_cli.engine.trainer import Terms
 from srgan_cli.engine.validation import Scores
 from srgan_cli.engine.weights import ModelSource, load_model
 from srgan_cli.errors import DivergedError, InputError, UsageError

@@ -1,7 +1,7 @@
 """The AMP trainer: pixel-loss pretraining, then the adversarial phase."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -35,15 +35,11 @@ from srgan_cli.engine.losses import (
 )
 from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
+from srgan_cli.engine.parts import Part, Terms, gather, only_judged
 from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.schedule import Phase
 from srgan_cli.imaging.tensors import to_unit
-
-Terms = dict[str, Tensor]
-"""Loss terms of one step by name, detached."""
-Part = tuple[Tensor, Tensor, npt.NDArray[np.float64]]
-"""Two sides of some patches, and how much each patch is judged."""
 
 _ACCURACY_DECAY = 0.9
 
@@ -141,7 +137,7 @@ class Trainer:
             terms = self._pixel_terms(self._generate(lr), hr)
             return terms | {"generator": _sum(terms, asdict(self.config.weights) | {"pixel": 1.0})}
 
-        terms = _gather(parts, loss, "generator", self.generator_descent)
+        terms = gather(parts, loss, "generator", self.generator_descent)
         self.generator_descent.update(rate)
         return terms
 
@@ -163,7 +159,7 @@ class Trainer:
             return self._generator_loss(sr, lr, hr, weights)
 
         self.discriminator.requires_grad_(False)
-        terms |= _gather(parts, loss, "generator", self.generator_descent)
+        terms |= gather(parts, loss, "generator", self.generator_descent)
         self.discriminator.requires_grad_(True)
         self.generator_descent.update(rate)
         return terms
@@ -178,7 +174,7 @@ class Trainer:
         limit = self.config.discriminator_limit
         ahead = limit < 1 and float(self._accuracy) > limit
         descent = None if ahead else self.discriminator_descent
-        terms = _gather(parts, self._discriminator_loss, "discriminator", descent)
+        terms = gather(parts, self._discriminator_loss, "discriminator", descent)
         if descent is not None:
             descent.update(rate * self._discriminator_rate)
         if limit < 1:
@@ -196,7 +192,7 @@ class Trainer:
         self, hr: Tensor, sr: Tensor, judged: npt.NDArray[np.float64], mix: Tensor
     ) -> Terms:
         kind, weights = self.config.adversarial, self.config.weights
-        share, (hr, sr, mix) = _only(judged, hr, sr, mix)
+        share, (hr, sr, mix) = only_judged(judged, hr, sr, mix)
         with self.amp.autocast():
             real_logits, fake_logits = self.discriminator(torch.cat((hr, sr))).chunk(2)
         name = "wasserstein" if kind == "wgan-gp" else "classification"
@@ -219,7 +215,7 @@ class Trainer:
     ) -> Terms:
         weights = self.config.weights
         terms = self._pixel_terms(sr, hr)
-        share, looks = _only(judged, sr, hr)
+        share, looks = only_judged(judged, sr, hr)
         terms["adversarial"] = share * self._adversarial_term(*looks)
         if self.features is not None:
             with self.amp.autocast():
@@ -296,21 +292,6 @@ class Trainer:
         return {f"{name}_optimizer": each.optimizer for name, each in self._descents.items()}
 
 
-def _only(judged: npt.NDArray[np.float64], *sides: Tensor) -> tuple[float, Sequence[Tensor]]:
-    """Keep the patches that are judged.
-
-    Returns:
-        What a mean over them counts in the whole batch, and each side's patches. Where none is
-        judged the first stays, and counts nothing.
-    """
-    weight = float(judged.mean())
-    if judged.all():
-        return weight, sides
-    # Found on the host: a mask on the device would make the host wait for its sum.
-    chosen = torch.from_numpy(np.flatnonzero(judged) if judged.any() else np.zeros(1, np.int64))
-    return weight, [side[chosen.to(side.device, non_blocking=True)] for side in sides]
-
-
 def _sum(terms: Terms, weights: Mapping[str, float]) -> Tensor:
     """Return the weighted sum of terms; one that is given no weight counts once."""
     parts = [weights.get(name, 1.0) * term for name, term in terms.items()]
@@ -319,33 +300,3 @@ def _sum(terms: Terms, weights: Mapping[str, float]) -> Tensor:
 
 def _adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.999)) -> Adam:
     return Adam(network.parameters(), betas=betas, fused=True)
-
-
-def _gather(
-    parts: Sequence[tuple[Tensor, *tuple[Any, ...]]],
-    loss: Callable[..., Terms],
-    total: str,
-    descent: Descent | None,
-) -> Terms:
-    """Add up a loss over the parts of a batch, and its gradient too.
-
-    Args:
-        parts: Arguments of ``loss``, part by part.
-        loss: Returns means over a part by name.
-        total: Name of the one to descend.
-        descent: Takes the gradients; None leaves them out.
-
-    Returns:
-        Means over the whole batch by name, detached.
-    """
-    size = sum(len(part[0]) for part in parts)
-    means: Terms = {}
-    for part in parts:
-        share = len(part[0]) / size
-        terms = loss(*part)
-        if descent is not None:
-            descent.add(share * terms[total])
-        for name, term in terms.items():
-            mean = share * term.detach()
-            means[name] = means[name] + mean if name in means else mean
-    return means
