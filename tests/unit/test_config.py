@@ -107,6 +107,16 @@ def test_a_training_whose_discriminator_would_never_see_a_patch_is_refused():
     TrainConfig(judge="clean")
 
 
+@pytest.mark.parametrize(
+    "sizes", [{"preset": "compact"}, {"preset": "row", "generator": {"channels": 44}}]
+)
+def test_a_generator_whose_weights_cannot_be_tied_is_refused(sizes):
+    with pytest.raises(UsageError, match="--equivariant") as caught:
+        TrainConfig(equivariant=True, **sizes)
+    assert "multiple of 8" in caught.value.hint
+    TrainConfig(equivariant=True, preset="row", generator={"channels": 40})
+
+
 def test_a_reduction_below_the_least_side_is_refused():
     with pytest.raises(UsageError, match="--max-side"):
         PrepareConfig(Path("photos"), max_side=128, min_side=256)
