@@ -15,7 +15,8 @@ WINDOW = 10
 PSNR_DROP = 6.0
 """Validation PSNR may fall this far below the run's best, in dB; texture costs 1 to 3."""
 PIXEL_RISE = 4.0
-"""The pixel loss may rise to this many times its lowest window of the phase."""
+"""The pixel loss may rise to this many times its lowest window of the phase, at any time since the
+validation before."""
 DETAIL_SHARE = 0.5
 """Share of bicubic's detail below which a generator has stopped drawing anything."""
 ACCURACY = 0.95
@@ -46,14 +47,22 @@ def judge(records: Sequence[Record]) -> Verdict:
     """
     phase = records[-1]["phase"]
     scores = [record for record in records if "validation_psnr" in record]
-    losses = [record for record in records if "pixel" in record and record.get("phase") == phase]
-    verdict = _diverging(scores, losses)
+    losses = _losses(records, phase)
+    places = [i for i, record in enumerate(records) if "validation_psnr" in record]
+    recent = _losses(records[places[-2] :] if len(places) > 1 else records, phase)
+    verdict = _diverging(scores, losses, recent)
     if verdict is None and phase == "adversarial":
         verdict = _collapsed(scores[-1]) or _overpowered(losses)
     return verdict or Verdict("healthy", _numbers(scores, losses))
 
 
-def _diverging(scores: Sequence[Record], losses: Sequence[Record]) -> Verdict | None:
+def _losses(records: Sequence[Record], phase: str) -> Sequence[Record]:
+    return [record for record in records if "pixel" in record and record.get("phase") == phase]
+
+
+def _diverging(
+    scores: Sequence[Record], losses: Sequence[Record], recent: Sequence[Record]
+) -> Verdict | None:
     best, last = max(record["validation_psnr"] for record in scores), scores[-1]["validation_psnr"]
     if not best - last <= PSNR_DROP:
         return Verdict(
@@ -62,10 +71,12 @@ def _diverging(scores: Sequence[Record], losses: Sequence[Record]) -> Verdict | 
     if len(losses) < 2 * WINDOW:
         return None
     means = _window_means(losses, "pixel")
-    if not means[-1] <= PIXEL_RISE * min(means):
+    # One that has burst and is low again has lost what it had learnt all the same.
+    worst = max(_window_means(recent, "pixel") or means[-1:])
+    if not worst <= PIXEL_RISE * min(means):
         return Verdict(
             "diverging",
-            f"the pixel loss is {means[-1]:.4g}, {means[-1] / min(means):.1f} times its lowest",
+            f"the pixel loss was {worst:.4g}, {worst / min(means):.1f} times its lowest",
         )
     return None
 

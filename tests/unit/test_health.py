@@ -62,6 +62,19 @@ def test_pixel_loss_that_multiplies_is_diverging():
     assert verdict([score(36)], spike, [score(35)]).word == "healthy"
 
 
+def test_a_loss_that_burst_and_came_back_is_diverging_once():
+    calm = losses(40, "pretrain", pixel=0.015)
+    burst = losses(20, "pretrain", pixel=lambda x: 0.4 if x < 0.3 else 0.017)
+    found = verdict([score(34)], calm, [score(34.4)], burst, [score(31.1)])
+    assert found.word == "diverging"
+    assert "times its lowest" in found.reason
+    # Gone back to 34.4 dB, the run is judged by what follows.
+    late = losses(20, "pretrain", pixel=lambda x: 0.017 if x < 0.7 else 0.4)
+    back = {"step": 400, "rolled_back_from": 600, "reason": found.reason}
+    again = [[score(34.4)], late, [score(31.1)], [back], calm, [score(34.5)]]
+    assert verdict(calm, *again).word == "healthy"
+
+
 def test_the_phases_are_not_compared():
     before = losses(40, "pretrain", pixel=0.01)
     after = losses(40, pixel=0.05, accuracy=0.7, wasserstein=-1)
