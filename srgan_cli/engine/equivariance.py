@@ -95,9 +95,9 @@ class Equivariance:
     def keep(self) -> None:
         """Let every gradient from now on be the mean over the symmetries.
 
-        That is the gradient of a batch in which each patch stands in all eight ways. Optimisers
-        keep what they are given: Adam treats equal numbers alike, and Muon's orthogonal
-        directions turn with their matrix.
+        For a loss of pixels that is the gradient of a batch in which each patch stands in all
+        eight ways. Optimisers keep what they are given: Adam treats equal numbers alike, and
+        Muon's orthogonal directions turn with their matrix.
         """
         for parameter, orbits in self._orbits:
             parameter.register_hook(orbits.mean)  # type: ignore[no-untyped-call]
