@@ -171,15 +171,15 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
     """Train for some minutes of processor time; return the averaged weights and the steps."""
     torch.manual_seed(0)
     amp = Amp.create(torch.device("cpu"), "auto")
+    tied = None
     if variant.equivariant:
         network: nn.Module = make_generator(RowConfig(_SCALE, variant.channels, variant.blocks))
-        Equivariance(network).start()
+        tied = Equivariance(network)
+        tied.start()
     else:
         network = _Network(variant)
     network = network.to(memory_format=torch.channels_last)
     averaged = copy.deepcopy(network)
-    if variant.equivariant:
-        Equivariance(network).keep()
     sizes = {"patch": variant.patch, "batch": variant.batch, "detail": variant.detail}
     sampler = PatchSampler(store, "train", seed=0, **sizes)
     if variant.optimizer == "muon":
@@ -198,6 +198,8 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
             sr = network(lr)
         network.zero_grad(set_to_none=True)
         F.l1_loss(sr, hr).backward()
+        if tied is not None:
+            tied.tie_gradients()
         optimizer.step()
         step += 1
         decay = min(0.999, (1 + step) / (10 + step))

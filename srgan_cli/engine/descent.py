@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.equivariance import Equivariance
 from srgan_cli.engine.ranks import Ranks
 
 MakeOptimizer = Callable[[nn.Module], Optimizer]
@@ -29,6 +30,7 @@ class Descent:
         amp: Precision; its scaler starts here.
         ranks: The processes that share each batch.
         clip: Largest norm of a gradient; 0 does not clip.
+        tied: Ties the network's weights.
     """
 
     def __init__(
@@ -39,12 +41,13 @@ class Descent:
         amp: Amp,
         ranks: Ranks,
         clip: float,
+        tied: Equivariance | None = None,
     ) -> None:
         self._module = module
         self.parameters = list(module.parameters())
         self.scaler = amp.scaler()
         self._scales = amp.scales
-        self._ranks, self._clip = ranks, clip
+        self._ranks, self._clip, self._tied = ranks, clip, tied
         self._attempts, self._skipped_before = 0, 0
         self.optimizer = optimizer(module)
 
@@ -55,6 +58,8 @@ class Descent:
     def update(self, learning_rate: float) -> None:
         """Move the weights along the gradient that has gathered in all ranks, and forget it."""
         self._ranks.average(p.grad for p in self.parameters if p.grad is not None)
+        if self._tied is not None:
+            self._tied.tie_gradients()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         if self._clip:

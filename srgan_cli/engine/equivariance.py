@@ -6,7 +6,7 @@ its shifts, which convolutions have anyway). Each eight channels are one feature
 symmetries of a square see it: the regular representation. What is saved is a row like any other.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -29,32 +29,6 @@ ORDER = len(_SQUARE)
 _TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
-class _Orbits:
-    """Which numbers of a parameter are to be equal."""
-
-    members: Tensor
-    """Places in the parameter, for each orbit those that its first is moved to: N, 8."""
-    numbers: Tensor
-    """The orbit of each place."""
-
-    @classmethod
-    def of(cls, moved: Places) -> "_Orbits":
-        """Find them from where each symmetry moves every place: 8, places."""
-        firsts, numbers = np.unique(moved.min(0), return_inverse=True)
-        return cls(torch.from_numpy(moved[:, firsts].T.copy()), torch.from_numpy(numbers))
-
-    def mean(self, values: Tensor) -> Tensor:
-        """Return values in which all of an orbit are its mean, to the bit."""
-        means = values.reshape(-1)[self.members.to(values.device)].mean(1)
-        return means[self.numbers.to(values.device)].reshape(values.shape)
-
-    def first(self, values: Tensor) -> Tensor:
-        """Return values in which all of an orbit are its first, so that their spread stays."""
-        firsts = values.reshape(-1)[self.members[:, 0].to(values.device)]
-        return firsts[self.numbers.to(values.device)].reshape(values.shape)
-
-
 class Equivariance:
     """What ties a row's weights; its channels must be a multiple of :data:`ORDER`.
 
@@ -64,43 +38,67 @@ class Equivariance:
 
     def __init__(self, network: nn.Module) -> None:
         assert isinstance(network, ConvolutionRow)
-        self._orbits: list[tuple[Tensor, _Orbits]] = []
         convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
         features = _moved_channels(network.config.channels // ORDER, _regular())
         colours = np.tile(np.arange(3), (ORDER, 1))
         subpixels = _moved_channels(3, _moved_points(network.scale))
+        self._parameters: list[Tensor] = []
+        moved: list[Places] = []
         for conv in convs:
             inputs = colours if conv is convs[0] else features
             outputs = subpixels if conv is convs[-1] else features
             assert conv.bias is not None
-            self._orbits += [
-                (conv.weight, _Orbits.of(_moved_kernels(outputs, inputs))),
-                (conv.bias, _Orbits.of(outputs)),
-            ]
+            self._parameters += [conv.weight, conv.bias]
+            moved += [_moved_kernels(outputs, inputs), outputs]
+        starts = np.cumsum([0] + [parameter.numel() for parameter in self._parameters[:-1]])
+        places = np.hstack([start + each for start, each in zip(starts, moved, strict=True)])
+        firsts, orbits = np.unique(places.min(0), return_inverse=True)
+        device = convs[0].weight.device
+        # For each orbit the places that its first number is moved to, and the orbit of each place.
+        self._members = torch.from_numpy(places[:, firsts].T.copy()).to(device)
+        self._orbits = torch.from_numpy(orbits).to(device)
 
     @torch.no_grad()
     def start(self) -> None:
-        """Make a network that starts from random numbers equivariant."""
-        for parameter, orbits in self._orbits:
-            parameter.copy_(orbits.first(parameter))
+        """Make a network that starts from random numbers equivariant.
+
+        All numbers of an orbit become its first, so that their spread stays.
+        """
+        firsts = _flat(self._parameters)[self._members[:, 0]]
+        self._set(self._parameters, firsts)
 
     @torch.no_grad()
     def holds(self) -> bool:
         """Return whether the network is equivariant, up to a thousandth of its weights."""
+        tied = [parameter.clone() for parameter in self._parameters]
+        self._average(tied)
         return all(
-            (orbits.mean(parameter) - parameter).norm() <= _TOLERANCE * parameter.norm()
-            for parameter, orbits in self._orbits
+            (mean - parameter).norm() <= _TOLERANCE * parameter.norm()
+            for mean, parameter in zip(tied, self._parameters, strict=True)
         )
 
-    def keep(self) -> None:
-        """Let every gradient from now on be the mean over the symmetries.
+    @torch.no_grad()
+    def tie_gradients(self) -> None:
+        """Make the gradient its mean over the symmetries, equal to the bit within an orbit.
 
         For a loss of pixels that is the gradient of a batch in which each patch stands in all
         eight ways. Optimisers keep what they are given: Adam treats equal numbers alike, and
         Muon's orthogonal directions turn with their matrix.
         """
-        for parameter, orbits in self._orbits:
-            parameter.register_hook(orbits.mean)  # type: ignore[no-untyped-call]
+        self._average([p.grad for p in self._parameters if p.grad is not None])
+
+    def _average(self, tensors: Sequence[Tensor]) -> None:
+        self._set(tensors, _flat(tensors)[self._members].mean(1))
+
+    def _set(self, tensors: Sequence[Tensor], numbers: Tensor) -> None:
+        """Give every place the number of its orbit."""
+        parts = torch.split(numbers[self._orbits], [tensor.numel() for tensor in tensors])
+        views = [part.view(each.shape) for part, each in zip(parts, tensors, strict=True)]
+        torch._foreach_copy_(list(tensors), views)
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
 def _regular() -> Places:

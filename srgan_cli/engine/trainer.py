@@ -77,13 +77,11 @@ class Trainer:
         self._forward = torch.compile(self.generator) if config.compile else self.generator
         self.features = None if features is None else amp.place(features)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
-        if tied is not None:
-            tied.keep()
         # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
         betas = (0.0, 0.9) if config.adversarial == "wgan-gp" else (0.9, 0.999)
         descent = partial(Descent, amp=amp, ranks=self.ranks, clip=config.clip)
         first = Muon if config.optimizer == "muon" else _adam
-        self.generator_descent = descent(self.generator, first)
+        self.generator_descent = descent(self.generator, first, tied=tied)
         self.discriminator_descent = descent(self.discriminator, partial(_adam, betas=betas))
         self._accuracy = torch.full((), 0.5, device=amp.device)
 
