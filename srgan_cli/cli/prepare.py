@@ -66,6 +66,14 @@ def prepare(
             rich_help_panel=_SET,
         ),
     ] = PrepareConfig.crop,
+    reduce: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Have photographs reduced to this share of their sides too; repeatable.",
+            rich_help_panel=_SET,
+        ),
+    ] = None,
     validation: Annotated[
         int,
         typer.Option(
@@ -165,6 +173,7 @@ def prepare(
         seed=seed,
         overwrite=overwrite,
         crop=crop,
+        reduce=tuple(reduce or ()),
         exclude=tuple(exclude or ()),
         duplicates=duplicates,
         flat=flat,

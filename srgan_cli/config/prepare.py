@@ -34,6 +34,8 @@ class PrepareConfig:
     """Replace a data set of the same name made from other photographs or settings."""
     crop: int = 0
     """Side of the HR sub-images that photographs are cut into; 0 keeps them whole."""
+    reduce: tuple[float, ...] = ()
+    """Shares of their sides at which photographs are in the set once more."""
     exclude: tuple[Path, ...] = ()
     """Folders of evaluation pictures; what looks like one of them is left out."""
     duplicates: Action = "drop"
@@ -72,6 +74,13 @@ class PrepareConfig:
             "crop",
             self.crop,
             f"0 or a multiple of {step}, at least 16",
+        )
+        require(
+            all(0.1 <= share < 1 for share in self.reduce)
+            and len(set(self.reduce)) == len(self.reduce),
+            "reduce",
+            ", ".join(map(str, self.reduce)),
+            "at least 0.1 and below 1, all different",
         )
         require(self.validation >= 1, "validation", self.validation, "at least 1")
         require_seed(self.seed)

@@ -33,7 +33,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture of a data set: a photograph, or a part of one where ``--crop`` was given."""
+    """One picture of a data set: a photograph, a reduction or a part of one."""
 
     source: str
     """Path of the photograph below the source folder."""

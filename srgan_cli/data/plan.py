@@ -48,6 +48,7 @@ def plan(config: PrepareConfig) -> Job:
         max_side=config.max_side,
         min_side=config.shortest,
         crop=config.crop,
+        reductions=config.reduce,
         dropped=config.dropped_kinds,
     )
     settings = {
@@ -71,6 +72,11 @@ def _photographs(config: PrepareConfig) -> list[Photograph]:
     if len(config.scales) > 1:
         raise UsageError(
             f"{config.source} holds hr and lr folders of one scale", hint="pass one --scale"
+        )
+    if config.reduce:
+        raise UsageError(
+            f"{config.source} holds hr and lr folders, which srgan does not reduce",
+            hint="leave out --reduce, or name a folder of photographs",
         )
     return find_pairs(config.source, config.scales[0])
 

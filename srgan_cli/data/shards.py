@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -50,6 +51,8 @@ class Recipe:
     """Side of the sub-images that photographs are cut into; 0 keeps them whole."""
     dropped: tuple[str, ...]
     """Kinds of findings of the doctor for which a photograph is left out."""
+    reductions: tuple[float, ...] = ()
+    """Shares of its sides at which a photograph is there once more, where it is large enough."""
     version: int = _VERSION
 
     @property
@@ -60,11 +63,14 @@ class Recipe:
     def bytes_of(self, width: int, height: int) -> int:
         """Return how much a photograph of that size takes up in a shard, at most."""
         width, height = reduced_size(width, height, self.max_side)
-        return round(3 * width * height * (1 + sum(1 / scale**2 for scale in self.scales)))
+        pixels = width * height * (1 + sum(share**2 for share in self.reductions))
+        return round(3 * pixels * (1 + sum(1 / scale**2 for scale in self.scales)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {**asdict(self), "scales": list(self.scales), "dropped": list(self.dropped)}
+        values = {name: _plain(value) for name, value in asdict(self).items()}
+        # Sets made before there were reductions are still what the same command makes.
+        return {n: value for n, value in values.items() if n != "reductions" or value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +217,12 @@ def _prepared(source: Path, photograph: Photograph, recipe: Recipe, draft: _Draf
     record = replace(record, findings=health.findings, look=health.look, taken=photo.taken)
     if any(kind in recipe.dropped for kind, _ in health.findings):
         return replace(record, dropped=True)
-    return replace(record, pictures=tuple(_keep(hr, lr, recipe, draft)))
+    pictures = [*_keep(hr, lr, recipe, draft)]
+    for share in recipe.reductions:
+        reduced = _divisible(_reduced(photo.pixels, share), recipe.step)
+        if min(reduced.shape[:2]) >= recipe.min_side:
+            pictures += _keep(reduced, None, recipe, draft)
+    return replace(record, pictures=tuple(pictures))
 
 
 def _keep(
@@ -250,6 +261,16 @@ def _boxes(hr: Uint8Image, recipe: Recipe) -> list[Box]:
 def _cut(image: Uint8Image, box: Box, scale: int) -> Uint8Image:
     top, left, bottom, right = (edge // scale for edge in box)
     return image[top:bottom, left:right]
+
+
+def _reduced(image: Uint8Image, share: float) -> Uint8Image:
+    height, width = (round(share * side) for side in image.shape[:2])
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON would give back."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _divisible(image: Uint8Image, step: int) -> Uint8Image:

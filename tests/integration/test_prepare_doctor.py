@@ -17,7 +17,7 @@ from srgan_cli.data import shards
 from srgan_cli.data.export import export_png
 from srgan_cli.data.prepare import prepare
 from srgan_cli.data.store import Store
-from srgan_cli.errors import InputError
+from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.resize import downscale, mod_crop
 from srgan_cli.observer import SilentObserver
 
@@ -111,6 +111,12 @@ def test_pairs_of_other_tools_are_taken_as_they_are(pairs):
         name = entry.source.removeprefix("hr/").rsplit(".", 1)[0]
         lr = np.asarray(Image.open(pairs / "lr" / f"{name}x2.png"))
         assert np.array_equal(store.pair(entry)[0].numpy(), lr)
+
+
+def test_pairs_are_not_reduced(pairs, home):
+    with pytest.raises(UsageError, match="does not reduce"):
+        prepare(PrepareConfig(pairs, reduce=(0.5,)), WATCH)
+    assert not list(home.rglob("shard-*"))
 
 
 @pytest.mark.parametrize("fault", ["missing", "extra", "size", "scale"])

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from filelock import FileLock
+from PIL import Image
 
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data import prepare as prepare_module
@@ -18,6 +20,7 @@ from srgan_cli.data.manifest import MANIFEST, find_dataset
 from srgan_cli.data.prepare import prepare
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError, ResourceError, UsageError
+from srgan_cli.imaging.resize import downscale
 from srgan_cli.observer import SilentObserver
 
 COUNT = 11
@@ -333,6 +336,34 @@ def test_several_scales_share_one_hr_picture(photographs):
             assert hr.numel() == scale**2 * lr.numel()
     with pytest.raises(InputError, match="×4"):
         Store(folder, 4)
+
+
+def test_reductions_are_pictures_of_their_own_in_the_split_of_their_photograph(photographs):
+    whole = Store(prepare(config(photographs), WATCH).folder)
+    both = prepare(config(photographs, name="both", reduce=(0.75,), min_side=64), WATCH)
+    store = Store(both.folder)
+    splits = {entry.source: entry.split for entry in whole.manifest.pictures}
+    assert len(store.manifest.pictures) == 2 * len(splits)
+    for entry in store.manifest.pictures:
+        assert entry.split == splits[entry.source]
+    first, second = (e for e in store.manifest.pictures if e.source == "photo-00.png")
+    assert (second.width, second.height) == (
+        first.width * 3 // 4 // 2 * 2,
+        first.height * 3 // 4 // 2 * 2,
+    )
+    lr, hr = store.pair(second)
+    with Image.open(photographs / "photo-00.png") as image:
+        size = (round(0.75 * image.width), round(0.75 * image.height))
+        reduced = np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+    assert (hr.numpy() == reduced[: second.height, : second.width]).all()
+    assert (lr.numpy() == downscale(hr.numpy(), 2)).all()
+    assert both.manifest.fingerprint != whole.manifest.fingerprint
+
+
+def test_photographs_too_small_to_be_reduced_stay_as_they_are(photographs):
+    report = prepare(config(photographs, reduce=(0.1,), min_side=64), WATCH)
+    sources = [entry.source for entry in report.manifest.pictures]
+    assert len(sources) == len(set(sources)) > 1
 
 
 def test_crops_are_squares_of_their_photographs(photographs):

@@ -33,6 +33,8 @@ UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
         (PrepareConfig, PREPARE, "validation", 0),
         (PrepareConfig, PREPARE, "seed", -1),
         (PrepareConfig, PREPARE, "name", "../elsewhere"),
+        (PrepareConfig, PREPARE, "reduce", (1.0,)),
+        (PrepareConfig, PREPARE, "reduce", (0.5, 0.5)),
         (TrainConfig, {}, "epochs", 0),
         (TrainConfig, {}, "steps", 0),
         (TrainConfig, {}, "batch", -1),
