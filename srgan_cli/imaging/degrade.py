@@ -28,23 +28,28 @@ class Order:
     """Chance of a blur."""
     sigma: Range
     """Standard deviation of the blur along each axis of its ellipse, in pixels."""
+    resized: float
+    """Chance of a resizing on the way."""
     resize: Range
-    """Factor per side."""
+    """Its factor per side."""
+    noisy: float
+    """Chance of noise."""
     noise: Range
-    """Standard deviation of the noise, in levels of 255."""
+    """Its standard deviation, in levels of 255."""
     quality: Range
     """JPEG quality."""
 
 
 ORDERS: Mapping[str, tuple[Order, ...]] = {
     "none": (),
-    "mild": (Order(0.7, (0.2, 1.5), (0.7, 1.2), (0, 6), (60, 95)),),
+    "mild": (Order(0.7, (0.2, 1.5), 0.5, (0.7, 1.2), 0.6, (0, 6), (50, 95)),),
     "strong": (
-        Order(1.0, (0.2, 3.0), (0.15, 1.5), (1, 30), (30, 95)),
-        Order(0.8, (0.2, 1.5), (0.3, 1.2), (1, 25), (30, 95)),
+        Order(1.0, (0.2, 3.0), 1.0, (0.15, 1.5), 1.0, (1, 30), (30, 95)),
+        Order(0.8, (0.2, 1.5), 1.0, (0.3, 1.2), 1.0, (1, 25), (30, 95)),
     ),
 }
-"""The passes of each strength."""
+"""The passes of each strength. Many pictures of the web are clean but for their JPEG, so the mild
+one leaves each of the others out now and then."""
 
 
 def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generator) -> Uint8Image:
@@ -65,10 +70,12 @@ def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generat
     for order in orders:
         if random.random() < order.blur:
             image = _blurred(image, _kernel(order.sigma, random))
-        factor = random.uniform(*order.resize)
-        size = tuple(max(8, round(side * factor)) for side in (image.shape[1], image.shape[0]))
-        image = _resized(image, (size[0], size[1]), random)
-        image = _noisy(image, random.uniform(*order.noise), random)
+        if random.random() < order.resized:
+            factor = random.uniform(*order.resize)
+            size = tuple(max(8, round(side * factor)) for side in (image.shape[1], image.shape[0]))
+            image = _resized(image, (size[0], size[1]), random)
+        if random.random() < order.noisy:
+            image = _noisy(image, random.uniform(*order.noise), random)
         if order is not orders[-1]:
             image = _compressed(image, random.uniform(*order.quality))
     image = _resized(image, (width, height), random)

@@ -55,3 +55,10 @@ def test_the_sheet_shows_each_pair_one_above_the_other(tmp_path):
     assert sheet.shape == (64, 96, 3)
     assert np.array_equal(sheet[:32, :32], batch.hr[0].numpy())
     assert np.array_equal(sheet[32::2, ::2][:16, :16], batch.lr[0].numpy())
+
+
+@pytest.mark.parametrize(("strength", "least", "most"), [("mild", 0.6, 0.75), ("strong", 0, 0.03)])
+def test_some_mildly_damaged_pictures_have_no_noise(strength, least, most):
+    grey = np.full((48, 48, 3), 128, np.uint8)  # Only noise changes it, and JPEG undoes weak noise.
+    results = [degrade(grey, 2, strength, np.random.default_rng(seed)) for seed in range(200)]
+    assert least <= np.mean([np.ptp(result) == 0 for result in results]) <= most
