@@ -11,7 +11,7 @@ from srgan_cli.config.generator import AnyGeneratorConfig, RowConfig, preset
 from srgan_cli.errors import UsageError
 
 Degrade = Literal["none", "mild", "strong"]
-PixelLoss = Literal["l1", "charbonnier"]
+PixelLoss = Literal["l1", "charbonnier", "psnr"]
 Adversarial = Literal["wgan-gp", "relativistic", "hinge", "vanilla"]
 DiscriminatorName = Literal["conv", "unet"]
 OptimizerName = Literal["adam", "muon"]

@@ -9,6 +9,8 @@ from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.imaging.levels import LUMA
 
 _CHARBONNIER_EPSILON = 1e-3
+_PSNR_EPSILON = 1e-5
+"""Mean squared error, 50 dB, below which a picture counts ever less."""
 _LDL_WINDOW = 7
 
 
@@ -18,12 +20,18 @@ def pixel_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
     Args:
         sr: Generated pictures, B, 3, H, W.
         hr: Real pictures of the same shape, fp32.
-        kind: ``l1``, the mean absolute difference; or ``charbonnier``, its smooth
-            relative ``sqrt(d² + ε²)`` with ε = 1e-3 (LapSRN, Lai et al. 2017).
+        kind: ``l1``, the mean absolute difference; ``charbonnier``, its smooth relative
+            ``sqrt(d² + ε²)`` with ε = 1e-3 (LapSRN, Lai et al. 2017); or ``psnr``, the mean
+            logarithm of each picture's squared error, ``log(1 + MSE / ε)`` with ε = 1e-5,
+            which is what PSNR averages (as in HINet, Chen et al. 2021): smooth
+            pictures, whose errors are small, count as much as busy ones.
     """
     if kind == "l1":
         return F.l1_loss(sr.float(), hr)
-    return ((sr.float() - hr).square() + _CHARBONNIER_EPSILON**2).sqrt().mean()
+    squared = (sr.float() - hr).square()
+    if kind == "psnr":
+        return (squared.flatten(1).mean(1) / _PSNR_EPSILON).log1p().mean()
+    return (squared + _CHARBONNIER_EPSILON**2).sqrt().mean()
 
 
 def luma_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
