@@ -6,26 +6,30 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from recipes.trace import STEPS, first_losses, machine
+from srgan_cli.engine.weights import ModelSource, load_model
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+STAGES = sorted((ROOT / "recipes").rglob("*.toml"))
 ELSEWHERE = 0.05
 """Relative tolerance on another kind of CPU, which may also choose bf16."""
 
 
 @pytest.fixture(scope="module")
-def bundled(shared_data, tmp_path_factory):
+def home(shared_data, tmp_path_factory):
     """Prepare the photographs as the recipes say."""
     home = tmp_path_factory.mktemp("home")
     sets = [shared_data / "bench" / name for name in ("Set5", "Set14", "B100")]
     excluded = [word for folder in sets for word in ("--exclude", str(folder))]
-    command = ["prepare", str(shared_data / "photos"), "--name", "bundled"]
-    command += ["--scale", "2", "--scale", "4", *excluded]
+    command = ["prepare", str(shared_data / "photos"), "--name", "reduced", *excluded]
+    command += ["--scale", "2", "--scale", "4"]
+    command += ["--reduce", "0.8", "--reduce", "0.64", "--reduce", "0.5"]
     _run(home, command).wait()
     return home
 
@@ -46,13 +50,23 @@ def test_every_bundled_generator_has_a_recipe_and_a_trace():
     assert weights == {path.stem for path in (ROOT / "recipes").glob("*.json")}
 
 
+@pytest.mark.parametrize("recipe", STAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_recipe_starts_from_is_there_and_has_a_recipe(recipe):
+    init = tomllib.loads(recipe.read_text()).get("init")
+    if init is None:
+        return
+    start = ROOT / init
+    assert load_model(ModelSource(start.stem, start, "")).scale == int(recipe.stem[-1])
+    assert start.with_suffix(".toml") in STAGES or start.parent.name == "weights"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_a_recipe_gives_the_losses_of_its_trace(bundled, recipe):
+def test_a_recipe_gives_the_losses_of_its_trace(home, recipe):
     trace = json.loads(recipe.with_suffix(".json").read_text())
-    run = bundled / "runs" / recipe.stem
-    training = _run(bundled, ["train", "--config", str(recipe), "--name", recipe.stem])
+    run = home / "runs" / recipe.stem
+    training = _run(home, ["train", "--config", str(recipe), "--name", recipe.stem])
     try:
         while not (run / "metrics.jsonl").is_file() or len(first_losses(run)) < STEPS / 10:
             assert training.poll() is None, "the run ended"

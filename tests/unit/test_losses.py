@@ -99,7 +99,22 @@ def test_charbonnier_is_the_pixel_loss_rounded_off_at_zero():
     assert flat.grad.abs().max() == 0
 
 
-@pytest.mark.parametrize("kind", ["l1", "charbonnier"])
+def test_psnr_loss_is_the_mean_psnr_of_pictures_and_not_the_psnr_of_their_mean_error():
+    hr = torch.rand(3, 3, 8, 8)
+    sr = hr + torch.tensor([0.01, 0.05, 0.2]).view(3, 1, 1, 1) * torch.randn(3, 3, 8, 8)
+    errors = ((sr - hr).double() ** 2).mean((1, 2, 3)).numpy()
+    wanted = np.log(1 + errors / 1e-5).mean()
+    assert pixel_loss(sr, hr, "psnr").item() == pytest.approx(wanted, rel=1e-5)
+    assert pixel_loss(hr, hr, "psnr").item() == 0
+    # A tenth of the error is worth as much in a smooth picture as in a busy one: 20 dB.
+    less = [sr.clone() for _ in range(2)]
+    for picture, each in zip((1, 2), less, strict=True):
+        each[picture] = hr[picture] + 0.1 * (sr - hr)[picture]
+    gains = [pixel_loss(sr, hr, "psnr").item() - pixel_loss(x, hr, "psnr").item() for x in less]
+    assert gains == pytest.approx([np.log(100) / 3] * 2, rel=0.25)
+
+
+@pytest.mark.parametrize("kind", ["l1", "charbonnier", "psnr"])
 def test_luma_loss_of_grey_is_the_pixel_loss_and_of_colour_is_weighed_as_the_eye_does(kind):
     hr = torch.rand(2, 1, 6, 5).expand(2, 3, 6, 5)
     sr = torch.rand(2, 1, 6, 5).expand(2, 3, 6, 5)
