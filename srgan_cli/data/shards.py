@@ -68,9 +68,10 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        values = {name: _plain(value) for name, value in asdict(self).items()}
-        # Sets made before there were reductions are still what the same command makes.
-        return {n: value for n, value in values.items() if n != "reductions" or value}
+        values = {**asdict(self), "scales": list(self.scales), "dropped": list(self.dropped)}
+        # Without reductions a set is what it was before there were any.
+        del values["reductions"]
+        return values | ({"reductions": list(self.reductions)} if self.reductions else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +267,6 @@ def _cut(image: Uint8Image, box: Box, scale: int) -> Uint8Image:
 def _reduced(image: Uint8Image, share: float) -> Uint8Image:
     height, width = (round(share * side) for side in image.shape[:2])
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON would give back."""
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _divisible(image: Uint8Image, step: int) -> Uint8Image:
