@@ -22,7 +22,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     "its penalties": ("gradient_penalty", "r1"),
     "share that it tells apart": ("accuracy", "held"),
     "generator: game": ("adversarial",),
-    "generator: pixels, spectrum, artefacts": ("pixel", "luma", "fft", "artefact"),
+    "generator: pixels, spectrum, artefacts": ("pixel", "luma", "fft", "artefact", "lattice"),
     "generator: VGG features": ("perceptual",),
     "validation: PSNR (dB)": ("validation_psnr",),
     "validation: VGG distance": ("validation_perceptual",),

@@ -12,6 +12,8 @@ _CHARBONNIER_EPSILON = 1e-3
 _PSNR_EPSILON = 1e-5
 """Mean squared error, 50 dB, below which a picture counts ever less."""
 _LDL_WINDOW = 7
+_LATTICE_WINDOW = 6
+"""Side, in LR pixels, of what a lattice is looked for in."""
 
 
 def pixel_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
@@ -122,6 +124,26 @@ def artefact_map(sr: Tensor, hr: Tensor, averaged_sr: Tensor) -> Tensor:
     whole = residual.var(dim=(1, 2, 3), keepdim=True) ** 0.2
     suspect = residual >= averaged_residual
     return suspect * whole * _local_variance(residual, _LDL_WINDOW)
+
+
+def lattice_loss(sr: Tensor, hr: Tensor, scale: int) -> Tensor:
+    """Return the L1 distance of what repeats from LR pixel to LR pixel.
+
+    A generator makes the pixels of every LR pixel by the same weights, each place within it by
+    its own. Where a texture cannot be known, features and discriminator are pleased most cheaply by
+    one that repeats at each LR pixel: a lattice over leaves and grass, a relative of the
+    checkerboard of Odena et al. 2016. Here the error of each place is averaged over windows of
+    6×6 LR pixels and compared with that of all places. Textures of any other kind cancel.
+
+    Args:
+        sr: Generated pictures, B, 3, H, W, at least 6 LR pixels a side.
+        hr: Real pictures of the same shape, fp32.
+        scale: Factor per side.
+    """
+    places = F.pixel_unshuffle(sr.float() - hr, scale)
+    places = places.view(len(sr), 3, scale**2, *places.shape[2:])
+    own = (places - places.mean(2, keepdim=True)).flatten(1, 2)
+    return F.avg_pool2d(own, _LATTICE_WINDOW, _LATTICE_WINDOW // 2).abs().mean()
 
 
 def _local_variance(values: Tensor, window: int) -> Tensor:

@@ -29,6 +29,7 @@ from srgan_cli.engine.equivariance import Equivariance
 from srgan_cli.engine.losses import (
     artefact_loss,
     fft_loss,
+    lattice_loss,
     luma_loss,
     perceptual_loss,
     pixel_loss,
@@ -222,6 +223,8 @@ class Trainer:
             with torch.no_grad(), self.amp.autocast():
                 averaged = self.ema(lr)
             terms["artefact"] = artefact_loss(sr, hr, averaged)
+        if weights.lattice:
+            terms["lattice"] = lattice_loss(sr, hr, self.generator.config.scale)
         relative = {name: weights.pixel * getattr(weights, name) for name in ("luma", "fft")}
         return terms | {"generator": _sum(terms, asdict(weights) | relative)}
 

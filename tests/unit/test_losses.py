@@ -7,6 +7,7 @@ from srgan_cli.engine.losses import (
     artefact_loss,
     artefact_map,
     fft_loss,
+    lattice_loss,
     luma_loss,
     perceptual_loss,
     pixel_loss,
@@ -188,3 +189,36 @@ def test_artefact_loss_spares_what_is_no_worse_than_the_averaged_generator():
     loss.backward()
     assert loss == 0
     assert torch.isfinite(sr.grad).all()
+
+
+def _repeated(places, copies):
+    """Lay one value for each place within an LR pixel side by side: 1, 3, H, W."""
+    return torch.tensor(places).tile(copies, copies).expand(1, 3, -1, -1)
+
+
+def test_a_lattice_costs_its_height_and_a_shift_of_all_places_nothing():
+    hr = torch.rand(1, 3, 24, 24)
+    lattice = _repeated([[0.1, -0.1], [-0.1, 0.1]], 12)
+    assert lattice_loss(hr + lattice, hr, 2).item() == pytest.approx(0.1, rel=1e-4)
+    assert lattice_loss(hr + 0.1, hr, 2).item() == pytest.approx(0, abs=1e-6)
+    # Places that are those of ×2 are none of ×3: all that is left is what a window does not hold.
+    assert lattice_loss(hr + lattice, hr, 3).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_texture_that_does_not_repeat_costs_little_however_strong():
+    torch.manual_seed(0)
+    hr = torch.rand(4, 3, 96, 96)
+    noise = torch.randn_like(hr)
+    noise *= 0.1 / noise.abs().mean()
+    assert lattice_loss(hr + noise, hr, 4).item() < 0.1 / 5
+    stripes = 0.1 * torch.linspace(0, 40, 96).cos().sign().expand_as(hr)
+    assert lattice_loss(hr + stripes, hr, 4).item() < 0.1 / 5
+
+
+def test_the_lattice_loss_is_that_of_each_window_written_out():
+    torch.manual_seed(1)
+    sr, hr = torch.rand(2, 2, 3, 36, 27)
+    error = (sr - hr).numpy().reshape(2, 3, 12, 3, 9, 3)
+    means = [error[:, :, y : y + 6, :, x : x + 6].mean((2, 4)) for y in (0, 3, 6) for x in (0, 3)]
+    wanted = [abs(mean - mean.mean((2, 3), keepdims=True)).mean() for mean in means]
+    assert lattice_loss(sr, hr, 3).item() == pytest.approx(np.mean(wanted), rel=1e-5)
