@@ -75,6 +75,7 @@ def train(
     fft_weight: options.FftWeight = LossWeights.fft,
     perceptual_weight: options.PerceptualWeight = LossWeights.perceptual,
     artefact_weight: options.ArtefactWeight = LossWeights.artefact,
+    degraded_weight: options.DegradedWeight = LossWeights.degraded,
     lattice_weight: options.LatticeWeight = LossWeights.lattice,
     adversarial_weight: options.AdversarialWeight = LossWeights.adversarial,
     gradient_penalty_weight: options.GradientPenaltyWeight = None,

@@ -37,6 +37,8 @@ class LossWeights:
     """L1 distance of VGG features, normalised to unit mean magnitude per layer."""
     artefact: float = 0.0
     """L1 distance of pixels where the picture looks like an artefact (LDL)."""
+    degraded: float = 0.0
+    """Distance of pixels of those patches that discriminator and VGG do not see, once more."""
     lattice: float = 0.0
     """L1 distance of what repeats from LR pixel to LR pixel, averaged over windows."""
     adversarial: float = 5e-3

@@ -223,6 +223,9 @@ class Trainer:
             with torch.no_grad(), self.amp.autocast():
                 averaged = self.ema(lr)
             terms["artefact"] = artefact_loss(sr, hr, averaged)
+        if weights.degraded:
+            part, (made, wanted) = only_judged(1.0 * (judged == 0), sr, hr)
+            terms["degraded"] = part * pixel_loss(made, wanted, self.config.pixel)
         if weights.lattice:
             terms["lattice"] = lattice_loss(sr, hr, self.generator.config.scale)
         relative = {name: weights.pixel * getattr(weights, name) for name in ("luma", "fft")}

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from srgan_cli.imaging.levels import FloatArray, Uint8Image, to_levels
+from srgan_cli.imaging.resize import downscale
 
 Range = tuple[float, float]
 
@@ -42,14 +43,15 @@ class Order:
 
 ORDERS: Mapping[str, tuple[Order, ...]] = {
     "none": (),
-    "mild": (Order(0.7, (0.2, 1.5), 0.5, (0.7, 1.2), 0.6, (0, 6), (50, 95)),),
+    "mild": (Order(0.25, (0.6, 1.6), 0.25, (0.6, 0.9), 0.25, (2, 8), (40, 92)),),
     "strong": (
         Order(1.0, (0.2, 3.0), 1.0, (0.15, 1.5), 1.0, (1, 30), (30, 95)),
         Order(0.8, (0.2, 1.5), 1.0, (0.3, 1.2), 1.0, (1, 25), (30, 95)),
     ),
 }
-"""The passes of each strength. Many pictures of the web are clean but for their JPEG, so the mild
-one leaves each of the others out now and then."""
+"""The passes of each strength. Most pictures of the web are clean but for their JPEG, so the mild
+one leaves the others out more often than not; and none of what it does is so weak that the
+result might as well be clean, since then a generator can never be sure of its input."""
 
 
 def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generator) -> Uint8Image:
@@ -78,7 +80,8 @@ def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generat
             image = _noisy(image, random.uniform(*order.noise), random)
         if order is not orders[-1]:
             image = _compressed(image, random.uniform(*order.quality))
-    image = _resized(image, (width, height), random)
+    untouched = image is hr  # Nothing but JPEG is to be wrong with it.
+    image = downscale(hr, scale) if untouched else _resized(image, (width, height), random)
     return _compressed(image, random.uniform(*orders[-1].quality))
 
 

@@ -95,7 +95,7 @@ ELABORATE = {
     "discriminator": "unet",
     "discriminator_steps": 2,
     "discriminator_limit": 0.6,
-    "weights": LossWeights(luma=2, fft=0.05, artefact=1, lattice=1, r1=1),
+    "weights": LossWeights(luma=2, fft=0.05, artefact=1, lattice=1, degraded=1, r1=1),
     "accumulate": 2,
     "clip": 1.0,
     "schedule": "multistep",
