@@ -3,13 +3,12 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data.export import export_png
@@ -25,7 +24,7 @@ from srgan_cli.data.plan import (
 )
 from srgan_cli.data.publish import describe, publish
 from srgan_cli.data.shards import Lot, Record, make_shard, read_shard
-from srgan_cli.data.workers import Node, interrupts_held, run_parallel
+from srgan_cli.data.workers import Node, alone, run_parallel
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.observer import Observer
 
@@ -88,7 +87,7 @@ def _run(job: Job, observer: Observer) -> PrepareReport:
         job.folder.mkdir(parents=True, exist_ok=True)
         if node.rank:
             return _help(job, existing, node, observer)
-        with _alone(job.folder):
+        with alone(job.folder):
             return _lead(job, existing, node, observer)
     except Timeout as error:
         raise ResourceError(
@@ -100,22 +99,6 @@ def _run(job: Job, observer: Observer) -> PrepareReport:
             f"{job.folder}: {error.strerror or error}",
             hint="check its permissions and free space, or set SRGAN_HOME to another folder",
         ) from error
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes of this machine from preparing the same set."""
-    path = folder.with_name(f".{folder.name}.lock")
-    lock = FileLock(path, blocking=False)
-    try:
-        with interrupts_held():  # Ctrl-C would leave the file of a lock just taken.
-            lock.acquire()
-        yield
-    finally:
-        if lock.is_locked:  # Else another process holds it.
-            with suppress(PermissionError):  # Windows: the lock's release does it.
-                path.unlink(missing_ok=True)
-            lock.release()
 
 
 def _check(job: Job, observer: Observer) -> PrepareReport:

@@ -7,9 +7,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self, TypeVar
+
+from filelock import FileLock
 
 from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.errors import ResourceError, UsageError
@@ -160,6 +163,26 @@ def interrupts_held() -> Iterator[None]:
             signal.signal(kind, handler)
         for number in arrived[:1]:
             signal.raise_signal(number)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine from working on the same folder.
+
+    Raises:
+        filelock.Timeout: Another one is.
+    """
+    path = folder.with_name(f".{folder.name}.lock")
+    lock = FileLock(path, blocking=False)
+    try:
+        with interrupts_held():  # Ctrl-C would leave the file of a lock just taken.
+            lock.acquire()
+        yield
+    finally:
+        if lock.is_locked:  # Else another process holds it.
+            with suppress(PermissionError):  # Windows: the lock's release does it.
+                path.unlink(missing_ok=True)
+            lock.release()
 
 
 def _start_worker() -> None:

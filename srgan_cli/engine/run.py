@@ -1,12 +1,15 @@
 """A training run from its options to its weights: ``srgan train``."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import Timeout
 
 from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.config import TrainConfig
+from srgan_cli.data.workers import alone
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.assembly import assemble
 from srgan_cli.engine.background import Background
@@ -83,6 +86,11 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
         try:
             with Background() as background:
                 return _train(config, folder, amp, ranks, background, observer)
+        except Timeout as error:
+            raise ResourceError(
+                f"another process is training {folder.name if folder else config.name}",
+                hint="wait for it or stop it, or start another run",
+            ) from error
         except torch.OutOfMemoryError as error:
             raise ResourceError(
                 f"{device}: out of memory",
@@ -110,19 +118,20 @@ def _train(
     session = Session(parts, target, ranks, background, observer)
     if folder is None:
         session.start()
-    else:
-        session.resume()
-    try:
-        _make_all_steps(session, ranks, observer)
-    except KeyboardInterrupt:
-        session.save()
+    with alone(target) if ranks.leads else nullcontext():
+        if folder is not None:
+            session.resume()
+        try:
+            _make_all_steps(session, ranks, observer)
+        except KeyboardInterrupt:
+            session.save()
+            background.wait()
+            step, resume = session.progress.step, f"srgan train --resume {target.name}"
+            observer.say(f"stopped at step {step:,}; go on with: {resume}")
+            raise
+        finally:
+            session.close()
         background.wait()
-        step, resume = session.progress.step, f"srgan train --resume {target.name}"
-        observer.say(f"stopped at step {step:,}; go on with: {resume}")
-        raise
-    finally:
-        session.close()
-    background.wait()
     return TrainReport(
         target,
         target / WEIGHTS_FILE,

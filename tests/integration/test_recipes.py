@@ -27,10 +27,10 @@ def home(shared_data, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     sets = [shared_data / "bench" / name for name in ("Set5", "Set14", "B100")]
     excluded = [word for folder in sets for word in ("--exclude", str(folder))]
-    command = ["prepare", str(shared_data / "photos"), "--name", "reduced", *excluded]
-    command += ["--scale", "2", "--scale", "4"]
-    command += ["--reduce", "0.8", "--reduce", "0.64", "--reduce", "0.5"]
-    _run(home, command).wait()
+    reduced = ["--reduce", "0.8", "--reduce", "0.64", "--reduce", "0.5"]
+    for name, options in (("bundled", []), ("reduced", reduced)):
+        command = ["prepare", str(shared_data / "photos"), "--name", name, *excluded, *options]
+        assert _run(home, [*command, "--scale", "2", "--scale", "4"]).wait() == 0
     return home
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from filelock import FileLock
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -14,7 +15,7 @@ from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.journal import METRICS_FILE, Journal
 from srgan_cli.engine.runfolder import CONFIG_FILE
 from srgan_cli.engine.trainer import Trainer
-from srgan_cli.errors import InputError
+from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import runs_dir
 from tests.integration.conftest import tiny
@@ -186,6 +187,25 @@ def test_resuming_a_finished_run_reports_it_again(observer):
     again = engine.train(tiny(resume="r"), observer)
     assert again == report
     assert bits(report.run) == before
+
+
+@pytest.mark.usefixtures("prepared")
+def test_no_two_processes_train_the_same_run(observer, monkeypatch):
+    held, step = [], Trainer.step
+
+    def seen(self, *arguments):
+        held.extend(runs_dir().glob(".*.lock"))
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "step", seen)
+    run = engine.train(tiny(name="r", **OPTIONS), observer).run
+    lock = run.with_name(".r.lock")
+    assert set(held) == {lock}
+    assert not lock.exists()
+    log = (run / METRICS_FILE).read_bytes()
+    with FileLock(lock), pytest.raises(ResourceError, match="another process is training r"):
+        engine.train(tiny(resume="r"), observer)
+    assert (run / METRICS_FILE).read_bytes() == log
 
 
 @pytest.mark.usefixtures("prepared")
