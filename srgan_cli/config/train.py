@@ -180,6 +180,9 @@ class TrainConfig:
         require(0 < self.degrade_share <= 1, "degrade_share", self.degrade_share, "in (0, 1]")
         never = self.judge == "clean" and self.degrade != "none" and self.degrade_share == 1
         require(not never, "degrade_share", 1, "below 1 with --judge clean")
+        weight = self.weights.degraded
+        judged = weight == 0 or self.judge == "clean"
+        require(judged, "degraded_weight", weight, "0 without --judge clean")
         limit = self.discriminator_limit
         require(0.5 <= limit <= 1, "discriminator_limit", limit, "from 0.5 to 1")
         require_seed(self.seed)

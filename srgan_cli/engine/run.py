@@ -69,13 +69,15 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
             edited since.
         UsageError: A run of that name exists.
         WeightsError: Weights to start from, or a checkpoint, that cannot be used.
-        ResourceError: Device, memory, disk, network or another process are lacking.
+        ResourceError: Device, memory, disk, network or another process are lacking; or another
+            one trains this run.
         DivergedError: Losses stopped being finite, and lower learning rates did not help.
     """
     spec = config.resume or restarted_run(config)
     folder = None if spec is None else find_run(spec)
     if folder is not None:
         config = read_config(folder)
+    name = folder.name if folder else config.name or "latest"
     device = local_device(config.device)
     if device.type == "cpu":
         keep_freed_memory()
@@ -88,7 +90,7 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
                 return _train(config, folder, amp, ranks, background, observer)
         except Timeout as error:
             raise ResourceError(
-                f"another process is training {folder.name if folder else config.name}",
+                f"another process is training {name}",
                 hint="wait for it or stop it, or start another run",
             ) from error
         except torch.OutOfMemoryError as error:
@@ -97,7 +99,6 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
                 hint="pass a smaller --batch, --patch or --discriminator-width",
             ) from error
         except OSError as error:
-            name = folder.name if folder else config.name or "latest"
             raise ResourceError(
                 f"run {name}: {error.strerror or error}",
                 hint=f"the last checkpoint is whole; free some disk space, "
@@ -117,7 +118,7 @@ def _train(
     parts = assemble(config, amp, ranks, observer)
     session = Session(parts, target, ranks, background, observer)
     if folder is None:
-        session.start()
+        session.start()  # Makes the folder.
     with alone(target) if ranks.leads else nullcontext():
         if folder is not None:
             session.resume()

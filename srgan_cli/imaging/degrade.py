@@ -50,8 +50,8 @@ ORDERS: Mapping[str, tuple[Order, ...]] = {
     ),
 }
 """The passes of each strength. Most pictures of the web are clean but for their JPEG, so the mild
-one leaves the others out more often than not; and none of what it does is so weak that the
-result might as well be clean, since then a generator can never be sure of its input."""
+one leaves the others out more often than not; and none of those is so weak that the input
+might as well be clean, since then a generator can never be sure of it."""
 
 
 def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generator) -> Uint8Image:

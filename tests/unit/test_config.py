@@ -109,6 +109,13 @@ def test_a_training_whose_discriminator_would_never_see_a_patch_is_refused():
     TrainConfig(judge="clean")
 
 
+def test_a_weight_of_degraded_patches_is_refused_where_all_are_judged():
+    weights = LossWeights(degraded=30)
+    with pytest.raises(UsageError, match="degraded-weight"):
+        TrainConfig(weights=weights)
+    TrainConfig(weights=weights, judge="clean")
+
+
 @pytest.mark.parametrize(
     "sizes", [{"preset": "compact"}, {"preset": "row", "generator": {"channels": 44}}]
 )

@@ -201,7 +201,7 @@ def test_a_lattice_costs_its_height_and_a_shift_of_all_places_nothing():
     lattice = _repeated([[0.1, -0.1], [-0.1, 0.1]], 12)
     assert lattice_loss(hr + lattice, hr, 2).item() == pytest.approx(0.1, rel=1e-4)
     assert lattice_loss(hr + 0.1, hr, 2).item() == pytest.approx(0, abs=1e-6)
-    # Places that are those of ×2 are none of ×3: all that is left is what a window does not hold.
+    # What repeats every second pixel does not repeat every third.
     assert lattice_loss(hr + lattice, hr, 3).item() == pytest.approx(0, abs=1e-6)
 
 

@@ -169,18 +169,18 @@ def test_judged_patches_in_parts_have_the_gradients_of_the_whole(judged, batch, 
 def test_the_degraded_term_is_the_pixel_loss_of_what_is_not_judged(batch):
     some = replace(batch, judged=np.array([0, 2, 0, 2.0]))
     rest = replace(batch, judged=np.array([0, 0, 0, 0.0]))
-    weights = LossWeights(degraded=3, pixel=0, adversarial=0)
-    gradients, terms = first_step("fp32", "adversarial", some, None, weights=weights)
+    options = {"weights": LossWeights(degraded=3, pixel=0, adversarial=0), "judge": "clean"}
+    gradients, terms = first_step("fp32", "adversarial", some, None, **options)
     alone = Batch(batch.lr[::2], batch.hr[::2])
     pixels = LossWeights(pixel=1, adversarial=0)
     wanted, wanted_terms = first_step("fp32", "adversarial", alone, None, weights=pixels)
     assert terms["degraded"] == pytest.approx(wanted_terms["pixel"] / 2, rel=1e-5)
     torch.testing.assert_close(gradients["generator"], 1.5 * wanted["generator"])
-    _, of_none = first_step("fp32", "adversarial", batch, None, weights=weights)
-    _, of_all = first_step("fp32", "adversarial", rest, None, weights=weights)
+    _, of_none = first_step("fp32", "adversarial", batch, None, **options)
+    _, of_all = first_step("fp32", "adversarial", rest, None, **options)
     assert of_none["degraded"] == 0
     assert of_all["degraded"] == pytest.approx(of_all["pixel"])
-    parts, _ = first_step("fp32", "adversarial", some, None, weights=weights, accumulate=4)
+    parts, _ = first_step("fp32", "adversarial", some, None, **options, accumulate=4)
     torch.testing.assert_close(parts["generator"], gradients["generator"], rtol=1e-3, atol=1e-6)
 
 
