@@ -165,6 +165,20 @@ def test_missing_runtime_names_its_extra(monkeypatch, name):
     assert open_runtime("auto", network, 1, CPU).name == "torch"
 
 
+@needs_fast
+@pytest.mark.parametrize("name", MAKERS)
+def test_runtime_that_fails_on_a_few_pixels_is_not_taken(monkeypatch, name):
+    def run(*_, **__):
+        raise MemoryError("it could not run a tile")
+
+    for runtime in (NcnnRuntime, OnnxRuntime):
+        monkeypatch.setattr(runtime, "run", run)
+    network = generator_of(GENERATORS[0])
+    with pytest.raises(UsageError, match=f"{name} cannot run this network: it could not"):
+        open_runtime(name, network, 1, CPU)
+    assert open_runtime("auto", network, 1, CPU).name == "torch"
+
+
 def test_operations_that_depend_on_the_size_are_not_written_down():
     class Cropped(Chain):
         def forward(self, x):
