@@ -213,6 +213,7 @@ class Trainer:
         self, sr: Tensor, lr: Tensor, hr: Tensor, judged: npt.NDArray[np.float64]
     ) -> Terms:
         weights = self.config.weights
+        relative = {name: getattr(weights, name) for name in ("luma", "fft")}
         terms = self._pixel_terms(sr, hr)
         share, looks = only_judged(judged, sr, hr)
         terms["adversarial"] = share * self._adversarial_term(*looks)
@@ -225,11 +226,11 @@ class Trainer:
             terms["artefact"] = artefact_loss(sr, hr, averaged)
         if weights.degraded:
             part, (made, wanted) = only_judged(1.0 * (judged == 0), sr, hr)
-            terms["degraded"] = part * pixel_loss(made, wanted, self.config.pixel)
+            terms["degraded"] = part * _sum(self._pixel_terms(made, wanted), relative)
         if weights.lattice:
             terms["lattice"] = lattice_loss(sr, hr, self.generator.config.scale)
-        relative = {name: weights.pixel * getattr(weights, name) for name in ("luma", "fft")}
-        return terms | {"generator": _sum(terms, asdict(weights) | relative)}
+        of_pixels = {name: weights.pixel * weight for name, weight in relative.items()}
+        return terms | {"generator": _sum(terms, asdict(weights) | of_pixels)}
 
     def _adversarial_term(self, sr: Tensor, hr: Tensor) -> Tensor:
         kind = self.config.adversarial

@@ -166,20 +166,23 @@ def test_judged_patches_in_parts_have_the_gradients_of_the_whole(judged, batch, 
     assert terms == pytest.approx({n: wanted_terms[n] for n in terms}, rel=1e-3, abs=1e-6)
 
 
-def test_the_degraded_term_is_the_pixel_loss_of_what_is_not_judged(batch):
+@pytest.mark.parametrize("others", [{}, {"luma": 4}, {"luma": 2, "fft": 0.05}], ids=str)
+def test_the_degraded_term_is_that_of_the_pixels_of_what_is_not_judged(others, batch):
     some = replace(batch, judged=np.array([0, 2, 0, 2.0]))
     rest = replace(batch, judged=np.array([0, 0, 0, 0.0]))
-    options = {"weights": LossWeights(degraded=3, pixel=0, adversarial=0), "judge": "clean"}
+    weights = LossWeights(degraded=3, pixel=0, adversarial=0, **others)
+    options = {"weights": weights, "judge": "clean"}
     gradients, terms = first_step("fp32", "adversarial", some, None, **options)
     alone = Batch(batch.lr[::2], batch.hr[::2])
-    pixels = LossWeights(pixel=1, adversarial=0)
+    pixels = LossWeights(pixel=1, adversarial=0, **others)
     wanted, wanted_terms = first_step("fp32", "adversarial", alone, None, weights=pixels)
-    assert terms["degraded"] == pytest.approx(wanted_terms["pixel"] / 2, rel=1e-5)
+    assert terms["degraded"] == pytest.approx(wanted_terms["generator"] / 2, rel=1e-5)
     torch.testing.assert_close(gradients["generator"], 1.5 * wanted["generator"])
     _, of_none = first_step("fp32", "adversarial", batch, None, **options)
     _, of_all = first_step("fp32", "adversarial", rest, None, **options)
     assert of_none["degraded"] == 0
-    assert of_all["degraded"] == pytest.approx(of_all["pixel"])
+    wanted_of_all = of_all["pixel"] + sum(others[name] * of_all[name] for name in others)
+    assert of_all["degraded"] == pytest.approx(wanted_of_all)
     parts, _ = first_step("fp32", "adversarial", some, None, **options, accumulate=4)
     torch.testing.assert_close(parts["generator"], gradients["generator"], rtol=1e-3, atol=1e-6)
 
