@@ -116,7 +116,7 @@ def cards(path: Path | None, scale: int) -> Figures:
         return sr[cut:-cut, cut:-cut].astype(float)
 
     side = 48 * scale
-    shifts, grids, halos = [], [], []
+    shifts, grids, halos, fringes = [], [], [], []
     for colour in np.ndindex(3, 3, 3):
         levels = 32 + 96 * np.array(colour)
         sr = inner(np.full((side, side, 3), levels, np.uint8))
@@ -127,7 +127,8 @@ def cards(path: Path | None, scale: int) -> Figures:
         bright = np.where(x * np.cos(angle) + y * np.sin(angle) < 0, 64, 192)
         sr = inner(np.repeat(bright[..., None], 3, axis=2).astype(np.uint8))
         halos.append(max(sr.max() - 192, 64 - sr.min()))
-    return {"colour": max(shifts), "grid": max(grids), "halo": max(halos)}
+        fringes.append((sr.max(axis=2) - sr.min(axis=2)).max())
+    return {"colour": max(shifts), "grid": max(grids), "halo": max(halos), "fringe": max(fringes)}
 
 
 def table(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -163,7 +164,7 @@ def report(
         )
     yield "\nFlat colours and edges, largest figures in levels of 255:\n"
     yield from table(
-        ["", "colour shift", "unevenness of flat areas", "overshoot at edges of 128"],
+        ["", "colour shift", "unevenness of flat areas", "overshoot at edges of 128", "fringe"],
         [[who, *(f"{value:.1f}" for value in found.values())] for who, found in cards_.items()],
     )
     yield ""

@@ -12,7 +12,7 @@ from srgan_cli.engine.weights import WEIGHTS_FILE, ModelSource
 from srgan_cli.errors import WeightsError
 from srgan_cli.paths import models_dir, runs_dir, write_text
 
-BUNDLED = ("fidelity-x2", "fidelity-x4", "photo-x2", "photo-x4")
+BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
 """Names of the models that come with the program; of one scale, the first is the default."""
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
