@@ -127,6 +127,7 @@ def cards(path: Path | None, scale: int) -> Figures:
         bright = np.where(x * np.cos(angle) + y * np.sin(angle) < 0, 64, 192)
         sr = inner(np.repeat(bright[..., None], 3, axis=2).astype(np.uint8))
         halos.append(max(sr.max() - 192, 64 - sr.min()))
+        # How far red, green and blue part where all of them were grey.
         fringes.append((sr.max(axis=2) - sr.min(axis=2)).max())
     return {"colour": max(shifts), "grid": max(grids), "halo": max(halos), "fringe": max(fringes)}
 
