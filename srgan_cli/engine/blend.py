@@ -82,12 +82,21 @@ def blend_models(
     require_free_name(name)
     models = [load_model(source) for source in sources]
     network = interpolate(models[0], models[1], alpha)
-    observer.say(f"{1 - alpha:g} · {sources[0].name} + {alpha:g} · {sources[1].name}")
+    formula = f"{1 - alpha:g} · {sources[0].name} + {alpha:g} · {sources[1].name}"
+    observer.say(formula)
     header: dict[str, Any] = {
         **rebuilt_from(network),
+        "origin": {"blend": formula},
         "blend": {
             "alpha": alpha,
-            "of": [{"name": source.name, "sha256": file_sha256(source.path)} for source in sources],
+            "of": [
+                {
+                    "name": model.source.name,
+                    "sha256": file_sha256(model.source.path),
+                    "trained": dict(model.trained),
+                }
+                for model in models
+            ],
         },
     }
     licences = {model.about.get("licence") for model in models}

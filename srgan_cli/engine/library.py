@@ -56,7 +56,7 @@ class ModelInfo:
     """Whether it is taken when nothing is named for its scale."""
     licence: str | None
     origin: Mapping[str, Any]
-    """``file`` and ``sha256`` of what was put on the shelf."""
+    """``file`` and ``sha256`` of what was put on the shelf, or what was blended."""
     trained: Mapping[str, Any]
     """How it was trained, and its validation scores; empty for weights that others made."""
 

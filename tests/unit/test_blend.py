@@ -61,14 +61,17 @@ def test_the_ends_of_a_blend_are_the_models_to_the_bit(alpha, end):
     assert all(torch.equal(value, wanted[key]) for key, value in found.items())
 
 
-def test_a_blend_says_what_it_is_of():
+def test_a_blend_says_what_it_is_of_and_how_that_was_trained():
     shelved("a", 1)
-    shelved("b", 2)
+    path = models_dir() / "b.safetensors"
+    save_weights(path, random_generator(SMALL, 2), {"steps": 7, "data": "photos"})
     made = engine.blend_models("a", "b", 0.7, None, SilentObserver())
     assert made.name == "a-b-0.7"
+    assert made.origin == {"blend": "0.3 · a + 0.7 · b"}
     about = load_model(find_model("a-b-0.7", None)).about["blend"]
     assert about["alpha"] == 0.7
     assert [one["name"] for one in about["of"]] == ["a", "b"]
+    assert [one["trained"] for one in about["of"]] == [{}, {"steps": 7, "data": "photos"}]
 
 
 @pytest.mark.parametrize("sizes", [{"channels": 6}, {"num_blocks": 2}, {"scale": 3}])
