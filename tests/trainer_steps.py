@@ -23,7 +23,9 @@ PHASES = {
     "adversarial": Phase("adversarial", 0, 10, 1e-4, 0),
 }
 ALL_PIXEL_TERMS = {
-    "weights": LossWeights(luma=10.0, fft=0.05, artefact=1.0, lattice=1.0, degraded=1.0),
+    "weights": LossWeights(
+        luma=10.0, fft=0.05, artefact=1.0, lattice=1.0, smooth=1.0, degraded=1.0
+    ),
     "judge": "clean",
     "pixel": "charbonnier",
 }

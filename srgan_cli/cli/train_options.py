@@ -194,11 +194,13 @@ JudgeOption = Annotated[
 
 PixelWeight = Annotated[float, _weight("Pixels, adversarial phase.")]
 LumaWeight = Annotated[float, _weight("Luma, relative to pixels, both phases.")]
+ChromaWeight = Annotated[float, _weight("Colour, relative to pixels, both phases.")]
 FftWeight = Annotated[float, _weight("Fourier coefficients, relative to pixels, both phases.")]
 PerceptualWeight = Annotated[float, _weight("Distance of VGG features.")]
 ArtefactWeight = Annotated[float, _weight("Pixels where it looks like an artefact (LDL).")]
 DegradedWeight = Annotated[float, _weight("Pixels of patches that are not judged, once more.")]
 LatticeWeight = Annotated[float, _weight("What repeats from LR pixel to LR pixel.")]
+SmoothWeight = Annotated[float, _weight("Pixels where the original is smooth.")]
 AdversarialWeight = Annotated[float, _weight("The discriminator's verdict.")]
 GradientPenaltyWeight = Annotated[
     float | None,

@@ -31,6 +31,8 @@ class LossWeights:
     """Distance of pixels in [0, 1] during the adversarial phase (1 in pretraining)."""
     luma: float = 0.0
     """Distance of luma, which PSNR is measured on, relative to the pixel term, in both phases."""
+    chroma: float = 0.0
+    """Distance of colours without their luma, relative to the pixel term, in both phases."""
     fft: float = 0.0
     """Distance of Fourier coefficients, relative to the pixel term, in both phases."""
     perceptual: float = 1.0
@@ -42,6 +44,8 @@ class LossWeights:
     luma and spectrum in their relation to it."""
     lattice: float = 0.0
     """L1 distance of what repeats from LR pixel to LR pixel, averaged over windows."""
+    smooth: float = 0.0
+    """L1 distance of pixels where the original is smooth, up to the edge of what stands there."""
     adversarial: float = 5e-3
     """What the generator pays for pictures that do not look real."""
     gradient_penalty: float | None = None

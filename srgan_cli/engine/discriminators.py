@@ -42,6 +42,69 @@ def _leaky(x: Tensor) -> Tensor:
     return y
 
 
+_convolution_backward = torch.ops.aten.convolution_backward.default
+
+
+class _Convolution(torch.autograd.Function):
+    """Convolution whose double backward by the weights is a weight gradient like any other.
+
+    PyTorch's own is a convolution with kernels as large as the picture, and in bf16 on CPUs with
+    AMX it is wrong, by as much as its own size (PyTorch 2.14). A gradient that will itself
+    be differentiated is that of a penalty, which asks for it by the pixels alone.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.moves = [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1
+        return F.conv2d(x, weight, bias, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            slope = _ByPixels.apply(gradient, weight, x.detach(), ctx.moves)
+            return slope, None, None, None, None
+        wanted = ctx.needs_input_grad[:3]
+        back = _convolution_backward(gradient, x, weight, weight.shape[:1], *ctx.moves, wanted)
+        return *back, None, None
+
+
+class _ByPixels(torch.autograd.Function):
+    """The gradient of a convolution by its input, which is linear in gradient and weights."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, moves: Any) -> Tensor:
+        ctx.save_for_backward(gradient, weight)
+        ctx.moves = moves
+        wanted = True, False, False
+        slope: Tensor = _convolution_backward(gradient, x, weight, None, *moves, wanted)[0]
+        return slope
+
+    @staticmethod
+    def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, weight = ctx.saved_tensors
+        stride, padding, *_ = ctx.moves
+        along = F.conv2d(direction, weight, None, stride, padding)
+        wanted = False, True, False
+        by_weight = _convolution_backward(gradient, direction, weight, None, *ctx.moves, wanted)[1]
+        return along, by_weight, None, None
+
+
+class _Conv2d(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        device = x.device.type
+        # As autocast does for PyTorch's own operations.
+        lower = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if lower else x.dtype
+        bias = None if self.bias is None else self.bias.to(dtype)
+        stride, padding = self.stride[0], self.padding[0]
+        y: Tensor = _Convolution.apply(x.to(dtype), self.weight.to(dtype), bias, stride, padding)
+        return y
+
+
 class _LeakyReLU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return _leaky(x)
@@ -72,7 +135,7 @@ class Discriminator(nn.Module):
         channels = 3
         for kernels in (width, 2 * width, 4 * width, 8 * width):
             for in_channels, stride in ((channels, 1), (kernels, 2)):
-                layers += [nn.Conv2d(in_channels, kernels, 3, stride, 1), _LeakyReLU()]
+                layers += [_Conv2d(in_channels, kernels, 3, stride, 1), _LeakyReLU()]
             channels = kernels
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(
@@ -115,16 +178,16 @@ class UNetDiscriminator(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         down = [(width, 2 * width), (2 * width, 4 * width), (4 * width, 8 * width)]
-        self.first = nn.Conv2d(3, width, 3, 1, 1)
+        self.first = _Conv2d(3, width, 3, 1, 1)
         self.down = nn.ModuleList(
-            spectral_norm(nn.Conv2d(*channels, 4, 2, 1, bias=False)) for channels in down
+            spectral_norm(_Conv2d(*channels, 4, 2, 1, bias=False)) for channels in down
         )
         self.up = nn.ModuleList(_normalised(wide, thin) for thin, wide in reversed(down))
         self.refine = nn.Sequential(
             *(_normalised(width, width), _LeakyReLU()),
             *(_normalised(width, width), _LeakyReLU()),
         )
-        self.last = nn.Conv2d(width, 1, 3, 1, 1)
+        self.last = _Conv2d(width, 1, 3, 1, 1)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Score the pixels of pictures.
@@ -148,4 +211,4 @@ class UNetDiscriminator(nn.Module):
 
 
 def _normalised(in_channels: int, out_channels: int) -> nn.Module:
-    return spectral_norm(nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=False))
+    return spectral_norm(_Conv2d(in_channels, out_channels, 3, 1, 1, bias=False))

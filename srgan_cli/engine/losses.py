@@ -12,6 +12,7 @@ _CHARBONNIER_EPSILON = 1e-3
 _PSNR_EPSILON = 1e-5
 """Mean squared error, 50 dB, below which a picture counts ever less."""
 _LDL_WINDOW = 7
+_SMOOTH_DEVIATION = 2 / 255
 _LATTICE_WINDOW = 6
 """Side, in LR pixels, of what a lattice is looked for in."""
 
@@ -48,8 +49,28 @@ def luma_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
         hr: Real pictures of the same shape, fp32.
         kind: As for :func:`pixel_loss`.
     """
-    share = hr.new_tensor(LUMA).view(1, 3, 1, 1)
-    return pixel_loss((sr.float() * share).sum(1), (hr * share).sum(1), kind)
+    return pixel_loss(_luma(sr.float()), _luma(hr), kind)
+
+
+def chroma_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
+    """Return the mean distance of colour, that is of red, green and blue less luma, in fp32.
+
+    Beside a game that adds texture the distance of red, green and blue is all but that of luma, and
+    colours are left to chance: the channels part at sharp edges. By itself the distance of
+    colours stays small, and ``psnr`` counts it by its own size.
+
+    Args:
+        sr: Generated pictures, B, 3, H, W.
+        hr: Real pictures of the same shape, fp32.
+        kind: As for :func:`pixel_loss`.
+    """
+    sr = sr.float()
+    return pixel_loss(sr - _luma(sr), hr - _luma(hr), kind)
+
+
+def _luma(pictures: Tensor) -> Tensor:
+    share = pictures.new_tensor(LUMA).view(1, 3, 1, 1)
+    return (pictures * share).sum(1, keepdim=True)
 
 
 def fft_loss(sr: Tensor, hr: Tensor) -> Tensor:
@@ -144,6 +165,25 @@ def lattice_loss(sr: Tensor, hr: Tensor, scale: int) -> Tensor:
     places = places.view(len(sr), 3, scale**2, *places.shape[2:])
     own = (places - places.mean(2, keepdim=True)).flatten(1, 2)
     return F.avg_pool2d(own, _LATTICE_WINDOW, _LATTICE_WINDOW // 2).abs().mean()
+
+
+def smooth_loss(sr: Tensor, hr: Tensor) -> Tensor:
+    """Return the L1 distance of pixels where the original is smooth.
+
+    Texture hides what is wrong in it, smooth ground shows it: dots beside outlines, grain in a sky,
+    JPEG's ringing around letters. A window of 3×3 pixels is smooth by ``exp(−variance / σ²)``
+    of the original's luma, σ being 2 levels of 255, and a pixel as much as the
+    smoothest window that it lies in, so that ground counts up to the edge of what stands on it.
+
+    Args:
+        sr: Generated pictures, B, 3, H, W, at least 3 pixels a side.
+        hr: Real pictures of the same shape, fp32.
+    """
+    luma = _luma(hr)
+    mean, mean_square = (F.avg_pool2d(each, 3, 1) for each in (luma, luma.square()))
+    smooth = ((mean.square() - mean_square) / _SMOOTH_DEVIATION**2).clamp_max(0).exp()
+    where = F.max_pool2d(F.pad(smooth, [2] * 4), 3, 1)
+    return (where * (sr.float() - hr)).abs().mean()
 
 
 def _local_variance(values: Tensor, window: int) -> Tensor:

@@ -28,11 +28,13 @@ from srgan_cli.engine.discriminators import make_discriminator
 from srgan_cli.engine.equivariance import Equivariance
 from srgan_cli.engine.losses import (
     artefact_loss,
+    chroma_loss,
     fft_loss,
     lattice_loss,
     luma_loss,
     perceptual_loss,
     pixel_loss,
+    smooth_loss,
 )
 from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
@@ -213,7 +215,7 @@ class Trainer:
         self, sr: Tensor, lr: Tensor, hr: Tensor, judged: npt.NDArray[np.float64]
     ) -> Terms:
         weights = self.config.weights
-        relative = {name: getattr(weights, name) for name in ("luma", "fft")}
+        relative = {name: getattr(weights, name) for name in ("luma", "chroma", "fft")}
         terms = self._pixel_terms(sr, hr)
         share, looks = only_judged(judged, sr, hr)
         terms["adversarial"] = share * self._adversarial_term(*looks)
@@ -229,6 +231,8 @@ class Trainer:
             terms["degraded"] = part * _sum(self._pixel_terms(made, wanted), relative)
         if weights.lattice:
             terms["lattice"] = lattice_loss(sr, hr, self.generator.config.scale)
+        if weights.smooth:
+            terms["smooth"] = smooth_loss(sr, hr)
         of_pixels = {name: weights.pixel * weight for name, weight in relative.items()}
         return terms | {"generator": _sum(terms, asdict(weights) | of_pixels)}
 
@@ -246,6 +250,8 @@ class Trainer:
         terms = {"pixel": pixel_loss(sr, hr, self.config.pixel)}
         if self.config.weights.luma:
             terms["luma"] = luma_loss(sr, hr, self.config.pixel)
+        if self.config.weights.chroma:
+            terms["chroma"] = chroma_loss(sr, hr, self.config.pixel)
         if self.config.weights.fft:
             terms["fft"] = fft_loss(sr, hr)
         return terms

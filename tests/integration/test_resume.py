@@ -96,7 +96,9 @@ ELABORATE = {
     "discriminator": "unet",
     "discriminator_steps": 2,
     "discriminator_limit": 0.6,
-    "weights": LossWeights(luma=2, fft=0.05, artefact=1, lattice=1, degraded=1, r1=1),
+    "weights": LossWeights(
+        luma=2, chroma=1, fft=0.05, artefact=1, lattice=1, smooth=1, degraded=1, r1=1
+    ),
     "judge": "clean",
     "accumulate": 2,
     "clip": 1.0,

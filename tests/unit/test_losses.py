@@ -6,11 +6,13 @@ from torch import nn
 from srgan_cli.engine.losses import (
     artefact_loss,
     artefact_map,
+    chroma_loss,
     fft_loss,
     lattice_loss,
     luma_loss,
     perceptual_loss,
     pixel_loss,
+    smooth_loss,
 )
 
 
@@ -127,6 +129,17 @@ def test_luma_loss_of_grey_is_the_pixel_loss_and_of_colour_is_weighed_as_the_eye
         assert loss == pytest.approx(0.7 * share, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["l1", "charbonnier", "psnr"])
+def test_chroma_loss_of_grey_is_nothing_and_of_colour_without_luma_is_the_pixel_loss(kind):
+    hr = torch.rand(2, 3, 6, 5)
+    grey, colour = torch.rand(2, 1, 6, 5), torch.tensor([0.114, 0, -0.299]).view(3, 1, 1)
+    none = chroma_loss(hr, hr, kind).item()
+    assert chroma_loss(hr + grey, hr, kind).item() == pytest.approx(none, abs=1e-5)
+    tinted = hr + grey * colour
+    wanted = pixel_loss(tinted, hr, kind).item()
+    assert chroma_loss(tinted + grey, hr, kind).item() == pytest.approx(wanted, rel=1e-3)
+
+
 @pytest.mark.parametrize("size", [(8, 8), (5, 7), (4, 9)])
 def test_fft_loss_is_that_of_numpys_transform(size):
     sr, hr = torch.rand(2, 2, 3, *size)
@@ -222,3 +235,33 @@ def test_the_lattice_loss_is_that_of_each_window_written_out():
     means = [error[:, :, y : y + 6, :, x : x + 6].mean((2, 4)) for y in (0, 3, 6) for x in (0, 3)]
     wanted = [abs(mean - mean.mean((2, 3), keepdims=True)).mean() for mean in means]
     assert lattice_loss(sr, hr, 3).item() == pytest.approx(np.mean(wanted), rel=1e-5)
+
+
+def test_smooth_ground_costs_what_pixels_cost_up_to_the_edge_of_what_stands_on_it():
+    hr = torch.full((1, 3, 12, 12), 0.2)
+    hr[..., 6:] = 0.9
+    for column in range(12):
+        sr = hr.clone()
+        sr[:, :, 5, column] += 0.05
+        wanted = pixel_loss(sr, hr).item()
+        assert smooth_loss(sr, hr).item() == pytest.approx(wanted, rel=1e-4), column
+
+
+def test_what_is_hidden_in_texture_costs_nothing():
+    hr = 0.5 + 0.1 * torch.randn(2, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    assert smooth_loss(hr + 0.1, hr).item() < 1e-3
+
+
+def test_the_smooth_loss_is_that_of_each_window_written_out():
+    random = np.random.default_rng(2)
+    hr = 0.5 + random.normal(0, 0.008, (1, 3, 6, 7))
+    sr = hr + random.normal(0, 0.1, hr.shape)
+    luma = np.tensordot([0.299, 0.587, 0.114], hr[0], 1)
+    where = np.zeros_like(luma)
+    for top, left in np.ndindex(4, 5):
+        window = np.s_[top : top + 3, left : left + 3]
+        smooth = np.exp(-luma[window].var() / (2 / 255) ** 2)
+        where[window] = np.maximum(where[window], smooth)
+    assert 0.01 < where.min() < where.max() < 0.99
+    found = smooth_loss(*(torch.from_numpy(side).float() for side in (sr, hr)))
+    assert found.item() == pytest.approx((where * abs(sr - hr)).mean(), rel=1e-3)

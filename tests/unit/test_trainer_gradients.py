@@ -166,7 +166,9 @@ def test_judged_patches_in_parts_have_the_gradients_of_the_whole(judged, batch, 
     assert terms == pytest.approx({n: wanted_terms[n] for n in terms}, rel=1e-3, abs=1e-6)
 
 
-@pytest.mark.parametrize("others", [{}, {"luma": 4}, {"luma": 2, "fft": 0.05}], ids=str)
+@pytest.mark.parametrize(
+    "others", [{}, {"luma": 4}, {"luma": 2, "chroma": 1, "fft": 0.05}], ids=str
+)
 def test_the_degraded_term_is_that_of_the_pixels_of_what_is_not_judged(others, batch):
     some = replace(batch, judged=np.array([0, 2, 0, 2.0]))
     rest = replace(batch, judged=np.array([0, 0, 0, 0.0]))
