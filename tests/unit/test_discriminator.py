@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from srgan_cli.engine import discriminators
 from srgan_cli.engine.discriminators import Discriminator, UNetDiscriminator
 
 
@@ -40,6 +41,30 @@ def test_scores_are_those_of_the_layers_with_a_pooled_head():
     weight, bias, last_weight, last_bias = parameters[16:]
     hidden = F.leaky_relu(x.flatten(2).mean(2) @ weight.T + bias, 0.2)
     torch.testing.assert_close(discriminator(picture), (hidden @ last_weight.T + last_bias)[:, 0])
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(None, 1e-12), (torch.bfloat16, 0.01)])
+@pytest.mark.parametrize("options", [(8, 16, 3, 1, 1), (16, 16, 3, 2, 1), (6, 8, 4, 2, 1)])
+def test_gradients_of_a_convolution_and_of_its_gradient_are_pytorchs_in_fp64(options, dtype, error):
+    """In bf16 PyTorch's own gradient of the gradient is wrong on CPUs with AMX."""
+    torch.manual_seed(0)
+    plain = nn.Conv2d(*options).double()
+    ours = discriminators._Conv2d(*options).double()
+    ours.load_state_dict(plain.state_dict())
+
+    def gradients(conv, autocast):
+        torch.manual_seed(1)
+        x = torch.rand(4, options[0], 24, 20, dtype=torch.float64, requires_grad=True)
+        with torch.autocast("cpu", autocast, enabled=autocast is not None):
+            y = conv(x)
+        first = torch.autograd.grad(y.square().sum(), (x, *conv.parameters()), retain_graph=True)
+        (slope,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
+        weight, _ = conv.parameters()
+        # Not by the bias, which moves only where the slope was taken.
+        return [*first, torch.autograd.grad(slope.square().sum(), weight)[0]]
+
+    for ours_, theirs in zip(gradients(ours, dtype), gradients(plain, None), strict=True):
+        assert (ours_ - theirs).norm() < error * theirs.norm()
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (96, 96), (200, 16)])
