@@ -37,16 +37,18 @@ class Order:
     """Chance of noise."""
     noise: Range
     """Its standard deviation, in levels of 255."""
+    compressed: float
+    """Chance of JPEG where there is noise; without noise there always is."""
     quality: Range
     """JPEG quality."""
 
 
 ORDERS: Mapping[str, tuple[Order, ...]] = {
     "none": (),
-    "mild": (Order(0.25, (0.6, 1.6), 0.25, (0.6, 0.9), 0.25, (2, 8), (40, 92)),),
+    "mild": (Order(0.25, (0.6, 1.6), 0.25, (0.6, 0.9), 0.35, (2, 15), 0.5, (40, 92)),),
     "strong": (
-        Order(1.0, (0.2, 3.0), 1.0, (0.15, 1.5), 1.0, (1, 30), (30, 95)),
-        Order(0.8, (0.2, 1.5), 1.0, (0.3, 1.2), 1.0, (1, 25), (30, 95)),
+        Order(1.0, (0.2, 3.0), 1.0, (0.15, 1.5), 1.0, (1, 30), 1.0, (30, 95)),
+        Order(0.8, (0.2, 1.5), 1.0, (0.3, 1.2), 1.0, (1, 25), 1.0, (30, 95)),
     ),
 }
 """The passes of each strength. Most pictures of the web are clean but for their JPEG, so the mild
@@ -76,13 +78,15 @@ def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generat
             factor = random.uniform(*order.resize)
             size = tuple(max(8, round(side * factor)) for side in (image.shape[1], image.shape[0]))
             image = _resized(image, (size[0], size[1]), random)
-        if random.random() < order.noisy:
+        if order is orders[-1]:  # Its noise and JPEG are of the LR pixels.
+            sharp = image is hr
+            image = downscale(hr, scale) if sharp else _resized(image, (width, height), random)
+        noisy = random.random() < order.noisy
+        if noisy:
             image = _noisy(image, random.uniform(*order.noise), random)
-        if order is not orders[-1]:
+        if not noisy or random.random() < order.compressed:
             image = _compressed(image, random.uniform(*order.quality))
-    untouched = image is hr  # Nothing but JPEG is to be wrong with it.
-    image = downscale(hr, scale) if untouched else _resized(image, (width, height), random)
-    return _compressed(image, random.uniform(*orders[-1].quality))
+    return image
 
 
 def _kernel(sigma: Range, random: np.random.Generator) -> FloatArray:
