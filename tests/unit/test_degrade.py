@@ -60,7 +60,7 @@ def test_the_sheet_shows_each_pair_one_above_the_other(tmp_path):
     assert np.array_equal(sheet[32::2, ::2][:16, :16], batch.lr[0].numpy())
 
 
-@pytest.mark.parametrize(("strength", "least", "most"), [("mild", 0.55, 0.8), ("strong", 0, 0.03)])
+@pytest.mark.parametrize(("strength", "least", "most"), [("mild", 0.72, 0.9), ("strong", 0, 0.03)])
 def test_some_mildly_damaged_pictures_have_no_noise(strength, least, most):
     grey = np.full((48, 48, 3), 128, np.uint8)  # Only noise changes it, and JPEG undoes weak noise.
     results = [degrade(grey, 2, strength, np.random.default_rng(seed)) for seed in range(200)]
@@ -74,7 +74,7 @@ def test_noise_is_that_of_lr_pixels_and_not_always_under_jpeg(scale):
     assert 13 < max(result.std() for result in results) < 16
     # JPEG, which has no colour finer than 2×2 pixels, leaves almost none of colour noise.
     finest = [np.ptp(result.astype(int)[..., 0] - result[..., 1], axis=(0, 1)) for result in results]
-    assert 0.05 <= np.mean([differs > 30 for differs in finest]) <= 0.2
+    assert 0.02 <= np.mean([differs > 30 for differs in finest]) <= 0.2
 
 
 def test_what_only_jpeg_damages_is_the_prepared_lr_as_jpeg():
