@@ -25,10 +25,12 @@ PANELS: Mapping[str, Sequence[str]] = {
     "generator: pixels, spectrum, artefacts": (
         "pixel",
         "luma",
+        "chroma",
         "fft",
         "artefact",
         "degraded",
         "lattice",
+        "smooth",
     ),
     "generator: VGG features": ("perceptual",),
     "validation: PSNR (dB)": ("validation_psnr",),

@@ -73,7 +73,9 @@ def test_noise_is_that_of_lr_pixels_and_not_always_under_jpeg(scale):
     results = [degrade(grey, scale, "mild", np.random.default_rng(seed)) for seed in range(200)]
     assert 13 < max(result.std() for result in results) < 16
     # JPEG, which has no colour finer than 2×2 pixels, leaves almost none of colour noise.
-    finest = [np.ptp(result.astype(int)[..., 0] - result[..., 1], axis=(0, 1)) for result in results]
+    finest = [
+        np.ptp(result.astype(int)[..., 0] - result[..., 1], axis=(0, 1)) for result in results
+    ]
     assert 0.02 <= np.mean([differs > 30 for differs in finest]) <= 0.2
 
 
