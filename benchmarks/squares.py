@@ -3,16 +3,17 @@
 python benchmarks/squares.py DATASET PHOTOS FOLDER
 python benchmarks/looks.py FOLDER --scale 2 --photo RUN/weights.safetensors
 
-DATASET is the folder of a prepared set, PHOTOS what it was prepared from. Each square is the middle
-510 pixels of a photograph, reduced to 408: as much detail in each pixel as Set14 and B100 have,
-which are for looking and not for choosing.
+DATASET is the folder of a prepared set, PHOTOS what it was prepared from, with at least 510 pixels a
+side. Each square is the middle 510 pixels of a photograph, reduced to 408: as much detail in each
+pixel as Set14 and B100 have, which are for looking and not for choosing.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from PIL import Image
+
+from srgan_cli.data.manifest import Manifest
 
 CUT, SIDE = 510, 408
 
@@ -31,12 +32,12 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="what it was prepared from")
     parser.add_argument("folder", type=Path, help="where the squares go")
     given = parser.parse_args()
-    manifest = json.loads((given.dataset / "manifest.json").read_text(encoding="utf-8"))
-    chosen = [one["source"] for one in manifest["pictures"] if one["split"] == "validation"]
+    pictures = Manifest.read(given.dataset).pictures
+    chosen = dict.fromkeys(one.source for one in pictures if one.split == "validation")
     given.folder.mkdir(parents=True)
-    for source in dict.fromkeys(chosen):
+    for index, source in enumerate(chosen):
         with Image.open(given.photos / source) as photo:
-            square(photo).save(given.folder / f"{Path(source).stem}.png")
+            square(photo).save(given.folder / f"{index:02}.png")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ PHASES = {
 }
 ALL_PIXEL_TERMS = {
     "weights": LossWeights(
-        luma=10.0, fft=0.05, artefact=1.0, lattice=1.0, smooth=1.0, degraded=1.0
+        luma=10.0, chroma=1.0, fft=0.05, artefact=1.0, lattice=1.0, smooth=1.0, degraded=1.0
     ),
     "judge": "clean",
     "pixel": "charbonnier",

@@ -41,7 +41,7 @@ class LossWeights:
     """L1 distance of pixels where the picture looks like an artefact (LDL)."""
     degraded: float = 0.0
     """The pixel term of those patches that discriminator and VGG do not see, once more, with
-    luma and spectrum in their relation to it."""
+    luma, chroma and spectrum in their relation to it."""
     lattice: float = 0.0
     """L1 distance of what repeats from LR pixel to LR pixel, averaged over windows."""
     smooth: float = 0.0

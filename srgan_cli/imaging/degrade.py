@@ -79,8 +79,10 @@ def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generat
             size = tuple(max(8, round(side * factor)) for side in (image.shape[1], image.shape[0]))
             image = _resized(image, (size[0], size[1]), random)
         if order is orders[-1]:  # Its noise and JPEG are of the LR pixels.
-            sharp = image is hr
-            image = downscale(hr, scale) if sharp else _resized(image, (width, height), random)
+            if image is hr:
+                image = downscale(hr, scale)
+            else:
+                image = _resized(image, (width, height), random)
         noisy = random.random() < order.noisy
         if noisy:
             image = _noisy(image, random.uniform(*order.noise), random)
