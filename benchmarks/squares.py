@@ -3,7 +3,7 @@
 python benchmarks/squares.py DATASET PHOTOS FOLDER
 python benchmarks/looks.py FOLDER --scale 2 --photo RUN/weights.safetensors
 
-DATASET is the folder of a prepared set, PHOTOS what it was prepared from, with at least 510 pixels a
+DATASET is the folder of a prepared set, PHOTOS what it was made from, with at least 510 pixels a
 side. Each square is the middle 510 pixels of a photograph, reduced to 408: as much detail in each
 pixel as Set14 and B100 have, which are for looking and not for choosing.
 """
