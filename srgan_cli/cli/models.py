@@ -158,6 +158,10 @@ def _show_list(found: "ModelList") -> None:
         say(f"{name}: cannot be used: {reason}")
 
 
+def _role(info: "ModelInfo", name: str) -> str:
+    return "trained" if name == info.name else name
+
+
 def _show_model(info: "ModelInfo") -> None:
     summary = info.summary
     field = 2 * summary.receptive_radius + 1
@@ -173,8 +177,9 @@ def _show_model(info: "ModelInfo") -> None:
         ["SHA-256", info.sha256],
         *(["origin: " + key, str(value)] for key, value in info.origin.items()),
         *(
-            ["trained: " + key.replace("_", " "), str(value)]
-            for key, value in info.trained.items()
+            [f"{_role(info, name)}: " + key.replace("_", " "), str(value)]
+            for name, trained in info.trainings.items()
+            for key, value in trained.items()
             if not isinstance(value, dict)
         ),
     ]

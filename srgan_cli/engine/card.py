@@ -125,12 +125,13 @@ def _body(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -> Iterat
         yield "|---" * (len(metrics) + 1) + "|"
         for name, means in results.items():
             yield f"| {name} | {' | '.join(f'{means[metric]:.4f}' for metric in metrics)} |"
-    if info.trained:
-        yield from _training(info.trained)
+    for name, trained in info.trainings.items():
+        of = "" if name == info.name else f" of {name}"
+        yield from _training(f"Training{of}", trained)
 
 
-def _training(trained: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("", "## Training", "", "| | |", "|---|---|")
+def _training(heading: str, trained: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", f"## {heading}", "", "| | |", "|---|---|")
     for key, value in trained.items():
         if not isinstance(value, dict):
             yield f"| {key.replace('_', ' ')} | {value} |"

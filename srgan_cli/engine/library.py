@@ -57,8 +57,9 @@ class ModelInfo:
     licence: str | None
     origin: Mapping[str, Any]
     """``file`` and ``sha256`` of what was put on the shelf, or what was blended."""
-    trained: Mapping[str, Any]
-    """How it was trained, and its validation scores; empty for weights that others made."""
+    trainings: Mapping[str, Mapping[str, Any]]
+    """How it, or each model that it was blended of, was trained, and its validation scores;
+    empty for weights that others made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,5 +216,5 @@ def _describe(source: ModelSource, kind: str) -> ModelInfo:
         kind != "file" and defaults().get(summary.scale) == source.name,
         _BUNDLED_LICENCE if kind == "bundled" else model.about.get("licence"),
         model.about.get("origin", {}),
-        model.trained,
+        model.trainings,
     )

@@ -52,6 +52,14 @@ class Model:
         """Factor per side."""
         return self.generator.scale
 
+    @property
+    def trainings(self) -> Mapping[str, Mapping[str, Any]]:
+        """How it was trained, by its name; or each model that it was blended of, by theirs."""
+        blended = self.about.get("blend", {}).get("of", [])
+        parts = {part["name"]: part.get("trained", {}) for part in blended}
+        named = parts or {self.source.name: self.trained}
+        return {name: trained for name, trained in named.items() if trained}
+
 
 def save_weights(path: Path, generator: Network, trained: Mapping[str, Any]) -> None:
     """Write a generator's weights with all that rebuilds it in the header.

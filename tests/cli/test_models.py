@@ -122,6 +122,15 @@ def test_show_tells_what_the_header_says(srgan):
         assert words in shown.out
 
 
+def test_show_tells_how_the_models_of_a_blend_were_trained(srgan):
+    shown = srgan("models", "show", "photo-x2", "--json").document
+    assert {name: told["phase"] for name, told in shown["trainings"].items()} == {
+        "fidelity-x2": "pretrain",
+        "texture-x2": "adversarial",
+    }
+    assert "texture-x2: steps" in srgan("models", "show", "photo-x2").out
+
+
 def test_models_alone_shows_its_commands(srgan):
     result = srgan("models")
     assert result.code == 0

@@ -88,3 +88,12 @@ def test_newer_things_are_taken_before_older_ones(srgan, home, photographs):
     by_file = home / "runs" / "four" / "weights.safetensors"
     named = srgan("upscale", picture, "-o", out, "--model", by_file, "--overwrite")
     assert first_line(named).startswith("model: weights.safetensors (as named), ×4")
+
+
+def test_a_blend_is_measured_on_the_set_that_its_models_were_trained_on(srgan, photographs):
+    srgan("prepare", photographs)
+    srgan("train", *TINY, "--name", "one")
+    srgan("prepare", photographs, "--name", "newer", "--seed", 1)
+    srgan("models", "blend", "one", "one", "--name", "half")
+    said = srgan("eval", "--model", "half").err
+    assert "photos-x2 (the set that the model was trained on)" in said

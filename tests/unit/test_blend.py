@@ -72,6 +72,7 @@ def test_a_blend_says_what_it_is_of_and_how_that_was_trained():
     assert about["alpha"] == 0.7
     assert [one["name"] for one in about["of"]] == ["a", "b"]
     assert [one["trained"] for one in about["of"]] == [{}, {"steps": 7, "data": "photos"}]
+    assert made.trainings == {"b": {"steps": 7, "data": "photos"}}
 
 
 @pytest.mark.parametrize("sizes", [{"channels": 6}, {"num_blocks": 2}, {"scale": 3}])

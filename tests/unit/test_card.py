@@ -43,6 +43,15 @@ def test_a_card_has_what_the_hub_reads(tmp_path):
     assert files_below(tmp_path / "card") == ["README.md", "before-after.png"]
 
 
+def test_the_card_of_a_blend_tells_how_both_models_were_trained(tmp_path):
+    text = write_card("photo-x2", tmp_path).card.read_text()
+    _, fidelity, texture = text.split("## Training of ")
+    assert fidelity.startswith("fidelity-x2")
+    assert texture.startswith("texture-x2")
+    assert "--degrade mild" in texture
+    assert "--degrade" not in fidelity
+
+
 def test_scores_of_another_model_are_refused(tmp_path):
     for path in (scores(tmp_path / "s.json", "other"), tmp_path / "absent.json"):
         with pytest.raises(InputError, match="no scores of fidelity-x2"):

@@ -56,7 +56,7 @@ def test_what_is_put_on_the_shelf_gives_the_same_pictures(put, tmp_path):
 
 def test_a_run_put_on_the_shelf_keeps_its_story():
     info = add_model(make_run("mine"), "kept", SilentObserver())
-    assert info.trained == {"steps": 3}
+    assert info.trainings == {"kept": {"steps": 3}}
     assert load_model(find_model("kept", None)).generator.config == SMALL
 
 
