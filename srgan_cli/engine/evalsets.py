@@ -69,8 +69,9 @@ def validation_set(model: Model | None, scale: int, observer: Observer) -> Pictu
         InputError: No data set is there, or it has another scale.
     """
     # Of what a blend is of, the last: the GAN weights.
-    trained = next(reversed(model.trainings.values()), {}) if model else {}
-    folder = find_by_fingerprint(str(trained.get("data_fingerprint", "")))
+    trainings = list(model.trainings.values()) if model else []
+    fingerprint = trainings[-1].get("data_fingerprint", "") if trainings else ""
+    folder = find_by_fingerprint(str(fingerprint))
     reason = "the set that the model was trained on"
     if folder is None:
         folder, reason = find_dataset(None)
