@@ -99,7 +99,7 @@ def blend_models(
             ],
         },
     }
-    licences = {model.about.get("licence") for model in models}
+    licences = {model.licence for model in models}
     if len(licences) == 1 and (licence := licences.pop()):
         header["licence"] = licence
     models_dir().mkdir(parents=True, exist_ok=True)

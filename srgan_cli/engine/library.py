@@ -214,7 +214,7 @@ def _describe(source: ModelSource, kind: str) -> ModelInfo:
         file_sha256(source.path),
         summary,
         kind != "file" and defaults().get(summary.scale) == source.name,
-        _BUNDLED_LICENCE if kind == "bundled" else model.about.get("licence"),
-        model.about.get("origin", {}),
+        _BUNDLED_LICENCE if kind == "bundled" else model.licence,
+        model.origin,
         model.trainings,
     )

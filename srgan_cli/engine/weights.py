@@ -55,10 +55,22 @@ class Model:
     @property
     def trainings(self) -> Mapping[str, Mapping[str, Any]]:
         """How it was trained, by its name; or each model that it was blended of, by theirs."""
-        blended = self.about.get("blend", {}).get("of", [])
-        parts = {part["name"]: part.get("trained", {}) for part in blended}
-        named = parts or {self.source.name: self.trained}
+        blended = _object(self.about.get("blend")).get("of")
+        parts = [_object(part) for part in blended] if isinstance(blended, list) else []
+        named = {str(part.get("name")): _object(part.get("trained")) for part in parts}
+        named = named or {self.source.name: self.trained}
         return {name: trained for name, trained in named.items() if trained}
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """``file`` and ``sha256`` of what was put on the shelf, or what was blended."""
+        return _object(self.about.get("origin"))
+
+    @property
+    def licence(self) -> str | None:
+        """As its file states it."""
+        stated = self.about.get("licence")
+        return stated if isinstance(stated, str) else None
 
 
 def save_weights(path: Path, generator: Network, trained: Mapping[str, Any]) -> None:
@@ -109,8 +121,13 @@ def load_model(source: ModelSource) -> Model:
     header = file.header or {}
     network = _build(file)
     about = {key: value for key, value in header.items() if key not in {"generator", "trained"}}
-    trained = header.get("trained", {})
+    trained = _object(header.get("trained"))
     return Model(source, network.eval().requires_grad_(False), trained, about)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """Return an object of a header, which anybody may have written; else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def _build(file: TensorFile) -> Network:

@@ -9,7 +9,14 @@ from srgan_cli.engine.blend import find_pair, interpolate
 from srgan_cli.engine.models import Generator, num_parameters
 from srgan_cli.engine.published import SRVGGNetCompact
 from srgan_cli.engine.shelf import BUNDLED, find_model, find_model_for_factor
-from srgan_cli.engine.weights import WEIGHTS_FILE, ModelSource, load_model, save_weights
+from srgan_cli.engine.weights import (
+    WEIGHTS_FILE,
+    ModelSource,
+    load_model,
+    rebuilt_from,
+    save_tensors,
+    save_weights,
+)
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import models_dir, runs_dir
@@ -52,6 +59,18 @@ def test_what_is_put_on_the_shelf_gives_the_same_pictures(put, tmp_path):
     assert info.origin["file"] == "anime.pth"
     assert info.path.parent == models_dir()
     assert [path.name for path in models_dir().iterdir()] == ["anime.safetensors"]
+
+
+@pytest.mark.parametrize("nonsense", [3, [1], {"of": 1}, {"of": ["x", {"trained": 3}]}])
+def test_a_header_of_nonsense_costs_the_story_alone(nonsense):
+    models_dir().mkdir(parents=True)
+    generator = Generator(SMALL)
+    keys = ("trained", "origin", "blend", "licence")
+    header = rebuilt_from(generator) | dict.fromkeys(keys, nonsense)
+    save_tensors(models_dir() / "odd.safetensors", generator.state_dict(), header)
+    (info,) = (info for info in list_models().models if info.name == "odd")
+    assert info.licence is None
+    assert all(isinstance(told, dict) for told in (info.origin, *info.trainings.values()))
 
 
 def test_a_run_put_on_the_shelf_keeps_its_story():
