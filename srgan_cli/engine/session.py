@@ -5,9 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
-import torch
 from PIL import Image
 
 from srgan_cli.config import TrainConfig
@@ -15,21 +13,21 @@ from srgan_cli.data.dataset import example_sheet
 from srgan_cli.engine.assembly import Parts
 from srgan_cli.engine.background import Background
 from srgan_cli.engine.checkpoint import Checkpoint
-from srgan_cli.engine.equivariance import Equivariance
 from srgan_cli.engine.health import Verdict, judge
 from srgan_cli.engine.journal import Journal
 from srgan_cli.engine.keeper import Keeper
 from srgan_cli.engine.memory import peak_memory
-from srgan_cli.engine.models import AnyGenerator, num_parameters, take_over
+from srgan_cli.engine.models import num_parameters
 from srgan_cli.engine.pace import Pace
-from srgan_cli.engine.parts import Terms
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.recovery import RATE_FACTORS, Best, Progress, every_step_skipped
 from srgan_cli.engine.runfolder import EXAMPLES_FILE, accepted_edits, write_config
 from srgan_cli.engine.schedule import Phase, plan_phases, same_until
+from srgan_cli.engine.tally import Tally
 from srgan_cli.engine.validation import Scores
-from srgan_cli.engine.weights import ModelSource, load_model
-from srgan_cli.errors import DivergedError, InputError, UsageError
+from srgan_cli.engine.warmstart import start_from
+from srgan_cli.engine.weights import ModelSource
+from srgan_cli.errors import DivergedError, InputError
 from srgan_cli.observer import Observer, Standing
 from srgan_cli.paths import written_beside
 
@@ -61,7 +59,7 @@ class Session:
         self._keeper = Keeper(parts, folder, background, writes=ranks.leads)
         self._journal = Journal(folder, writes=ranks.leads, tensorboard=self.config.tensorboard)
         self._pace = Pace()
-        self._pending: list[Terms] = []
+        self._tally = Tally(ranks)
         self._losses: Mapping[str, float] = {}
         self._skipped_shown = 0
         amp = self.trainer.amp
@@ -82,7 +80,7 @@ class Session:
     @property
     def may_stop(self) -> bool:
         """Whether all processes can be asked now; alone, after every step."""
-        return self._ranks.size == 1 or not self._pending
+        return self._ranks.size == 1 or not len(self._tally)
 
     @property
     def skipped(self) -> int:
@@ -93,7 +91,7 @@ class Session:
         """Begin at step 0, from the weights that ``--init`` names if it does."""
         if self.config.init is not None:
             source = ModelSource(self.config.init.name, self.config.init, "as named")
-            self._start_from(source)
+            start_from(source, self.trainer, self.observer)
         self.scores = self._score(self.parts.phases[0])
         if self._ranks.leads:
             self.folder.mkdir(parents=True)
@@ -103,30 +101,6 @@ class Session:
         self._ranks.wait()  # From here on there is a folder to log to.
         self._log_scores(self.parts.phases[0])
         self.save()
-
-    def _start_from(self, source: ModelSource) -> None:
-        model = load_model(source)
-        wanted, found = self.trainer.generator.config, model.generator
-        if (
-            not isinstance(found, AnyGenerator)
-            or replace(found.config, scale=wanted.scale) != wanted
-        ):
-            raise UsageError(
-                f"{source.name} is not a {self.config.preset} generator",
-                hint="pass the --preset that the weights were trained with",
-            )
-        if model.scale != wanted.scale:
-            self.observer.say(
-                f"init: {source.name} enlarges ×{model.scale}; "
-                f"what makes pixels of its features starts anew for ×{wanted.scale}"
-            )
-        for generator in (self.trainer.generator, self.trainer.ema):
-            take_over(found, generator)
-        if self.config.equivariant and not Equivariance(self.trainer.generator).holds():
-            raise UsageError(
-                f"{source.name} was trained without --equivariant",
-                hint="leave it out, or start from other weights",
-            )
 
     def _show_examples(self) -> None:
         sheet = Image.fromarray(example_sheet(self.parts.sampler.batch(0)))
@@ -188,7 +162,7 @@ class Session:
         if step == phase.start:
             self.trainer.begin(phase)
         slowed = replace(phase, peak=phase.peak * self.progress.rate_factor)
-        self._pending.append(self.trainer.step(slowed, step, batch))
+        self._tally.add(self.trainer.step(slowed, step, batch))
         return waited
 
     def _take_stock(self, phase: Phase) -> str | None:
@@ -204,11 +178,12 @@ class Session:
         return trouble
 
     def _record(self, phase: Phase) -> str | None:
-        """Log the means of the last steps; the one place where the host waits for the device."""
-        means = self._means()
+        """Log the means of the last steps."""
+        means = self._tally.means()
         skipped = self.trainer.skipped["generator"]
-        fruitless = every_step_skipped(skipped - self.progress.skipped_recorded, len(self._pending))
-        self._pending, self._skipped_shown = [], self.skipped
+        fruitless = every_step_skipped(skipped - self.progress.skipped_recorded, len(self._tally))
+        self._tally.clear()
+        self._skipped_shown = self.skipped
         self.progress = replace(self.progress, skipped_recorded=skipped)
         self._losses = {name: value for name, value in means.items() if value is not None}
         self._journal.log(
@@ -228,16 +203,6 @@ class Session:
 
     def _learning_rate(self, phase: Phase) -> float:
         return self.progress.rate_factor * phase.learning_rate(self.progress.step - 1)
-
-    def _means(self) -> dict[str, float | None]:
-        """Return the mean of each term over the pending steps in which it was finite."""
-        names = [name for terms in self._pending for name in terms]
-        values = torch.stack([terms[name].float() for terms in self._pending for name in terms])
-        gathered: dict[str, list[float]] = {name: [] for name in names}
-        for name, value in zip(names, self._ranks.mean(values).tolist(), strict=True):
-            if math.isfinite(value):
-                gathered[name].append(value)
-        return {name: fmean(found) if found else None for name, found in gathered.items()}
 
     def _validate(self, phase: Phase) -> str | None:
         # The last update can break weights whose loss was finite until then.
@@ -280,7 +245,7 @@ class Session:
         checkpoint = self._keeper.last(self.observer, good=True)
         good = Progress.from_dict(checkpoint.progress)
         skipped = sum(self.trainer.skipped.values())
-        self._pending = []
+        self._tally.clear()
         self.trainer.restore(checkpoint)
         skipped -= sum(self.trainer.skipped.values())
         progress = self.progress.rolled_back(good, trouble, skipped)
@@ -305,11 +270,7 @@ class Session:
     def _return_to(self, checkpoint: Checkpoint) -> None:
         """Take up networks, log and scores as they were."""
         self.trainer.restore(checkpoint)
-        device = self.trainer.amp.device
-        self._pending = [
-            {name: torch.tensor(value, device=device) for name, value in terms.items()}
-            for terms in self.progress.pending
-        ]
+        self._tally.restore(self.progress.pending, self.trainer.amp.device)
         self._journal.read(self.progress.step, self.progress.rollbacks)
         last = [record for record in self._journal.records if "validation_psnr" in record][-1]
         self.scores = Scores.from_record(last)
@@ -324,8 +285,7 @@ class Session:
         self._keeper.save(self._state())
 
     def _state(self) -> Checkpoint:
-        pending = tuple({n: float(v) for n, v in terms.items()} for terms in self._pending)
-        progress = replace(self.progress, pending=pending)
+        progress = replace(self.progress, pending=self._tally.numbers())
         return self.trainer.snapshot(
             {
                 **progress.to_dict(),

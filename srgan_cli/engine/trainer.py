@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,31 +13,15 @@ from torch.optim import Adam, Optimizer
 
 from srgan_cli.config import AnyGeneratorConfig, TrainConfig
 from srgan_cli.data.dataset import Batch
-from srgan_cli.engine.adversarial import (
-    accuracy,
-    discriminator_adversarial_loss,
-    generator_adversarial_loss,
-    gradient_penalty,
-    r1_penalty,
-)
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.checkpoint import Checkpoint
 from srgan_cli.engine.descent import Descent
 from srgan_cli.engine.discriminators import make_discriminator
 from srgan_cli.engine.equivariance import Equivariance
-from srgan_cli.engine.losses import (
-    artefact_loss,
-    chroma_loss,
-    fft_loss,
-    lattice_loss,
-    luma_loss,
-    perceptual_loss,
-    pixel_loss,
-    smooth_loss,
-)
 from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
-from srgan_cli.engine.parts import Part, Terms, gather, only_judged
+from srgan_cli.engine.objectives import Objectives
+from srgan_cli.engine.parts import Part, Terms, gather
 from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.schedule import Phase
@@ -78,7 +61,13 @@ class Trainer:
             tied.start()
         self.discriminator = amp.place(make_discriminator(config))
         self._forward = torch.compile(self.generator) if config.compile else self.generator
-        self.features = None if features is None else amp.place(features)
+        self._objectives = Objectives(
+            config,
+            generator_config.scale,
+            amp,
+            self.discriminator,
+            None if features is None else amp.place(features),
+        )
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
         betas = (0.0, 0.9) if config.adversarial == "wgan-gp" else (0.9, 0.999)
@@ -135,8 +124,7 @@ class Trainer:
 
     def _pretrain_step(self, parts: Sequence[Part], rate: float) -> Terms:
         def loss(lr: Tensor, hr: Tensor, _: npt.NDArray[np.float64]) -> Terms:
-            terms = self._pixel_terms(self._generate(lr), hr)
-            return terms | {"generator": _sum(terms, asdict(self.config.weights) | {"pixel": 1.0})}
+            return self._objectives.pretrain(self._generate(lr), hr)
 
         terms = gather(parts, loss, "generator", self.generator_descent)
         self.generator_descent.update(rate)
@@ -175,7 +163,7 @@ class Trainer:
         limit = self.config.discriminator_limit
         ahead = limit < 1 and float(self._accuracy) > limit
         descent = None if ahead else self.discriminator_descent
-        terms = gather(parts, self._discriminator_loss, "discriminator", descent)
+        terms = gather(parts, self._objectives.discriminator, "discriminator", descent)
         if descent is not None:
             descent.update(rate * self._discriminator_rate)
         if limit < 1:
@@ -189,72 +177,14 @@ class Trainer:
         own = self.config.discriminator_learning_rate
         return 1.0 if own is None else own / self.config.adversarial_learning_rate
 
-    def _discriminator_loss(
-        self, hr: Tensor, sr: Tensor, judged: npt.NDArray[np.float64], mix: Tensor
-    ) -> Terms:
-        kind, weights = self.config.adversarial, self.config.weights
-        share, (hr, sr, mix) = only_judged(judged, hr, sr, mix)
-        with self.amp.autocast():
-            real_logits, fake_logits = self.discriminator(torch.cat((hr, sr))).chunk(2)
-        name = "wasserstein" if kind == "wgan-gp" else "classification"
-        terms = {name: discriminator_adversarial_loss(kind, real_logits, fake_logits)}
-        penalties = {"gradient_penalty": weights.gradient_penalty or 0.0, "r1": weights.r1}
-        if penalties["gradient_penalty"]:
-            terms["gradient_penalty"] = gradient_penalty(
-                self.discriminator, hr, sr, self.amp, mix=mix
-            )
-        if penalties["r1"]:
-            terms["r1"] = r1_penalty(self.discriminator, hr, self.amp)
-        terms |= {
-            "discriminator": _sum(terms, penalties),
-            "accuracy": accuracy(kind, real_logits, fake_logits),
-        }
-        return {name: share * term for name, term in terms.items()}
-
     def _generator_loss(
         self, sr: Tensor, lr: Tensor, hr: Tensor, judged: npt.NDArray[np.float64]
     ) -> Terms:
-        weights = self.config.weights
-        relative = {name: getattr(weights, name) for name in ("luma", "chroma", "fft")}
-        terms = self._pixel_terms(sr, hr)
-        share, looks = only_judged(judged, sr, hr)
-        terms["adversarial"] = share * self._adversarial_term(*looks)
-        if self.features is not None:
-            with self.amp.autocast():
-                terms["perceptual"] = share * perceptual_loss(self.features, *looks)
-        if weights.artefact:
+        averaged = None
+        if self.config.weights.artefact:
             with torch.no_grad(), self.amp.autocast():
                 averaged = self.ema(lr)
-            terms["artefact"] = artefact_loss(sr, hr, averaged)
-        if weights.degraded:
-            part, (made, wanted) = only_judged(1.0 * (judged == 0), sr, hr)
-            terms["degraded"] = part * _sum(self._pixel_terms(made, wanted), relative)
-        if weights.lattice:
-            terms["lattice"] = lattice_loss(sr, hr, self.generator.config.scale)
-        if weights.smooth:
-            terms["smooth"] = smooth_loss(sr, hr)
-        of_pixels = {name: weights.pixel * weight for name, weight in relative.items()}
-        return terms | {"generator": _sum(terms, asdict(weights) | of_pixels)}
-
-    def _adversarial_term(self, sr: Tensor, hr: Tensor) -> Tensor:
-        kind = self.config.adversarial
-        with self.amp.autocast():
-            fake_logits = self.discriminator(sr)
-            real_logits = fake_logits
-            if kind == "relativistic":
-                with torch.no_grad():
-                    real_logits = self.discriminator(hr)
-        return generator_adversarial_loss(kind, real_logits, fake_logits)
-
-    def _pixel_terms(self, sr: Tensor, hr: Tensor) -> Terms:
-        terms = {"pixel": pixel_loss(sr, hr, self.config.pixel)}
-        if self.config.weights.luma:
-            terms["luma"] = luma_loss(sr, hr, self.config.pixel)
-        if self.config.weights.chroma:
-            terms["chroma"] = chroma_loss(sr, hr, self.config.pixel)
-        if self.config.weights.fft:
-            terms["fft"] = fft_loss(sr, hr)
-        return terms
+        return self._objectives.generator(sr, hr, judged, averaged)
 
     @torch.no_grad()
     def _average(self, step: int) -> None:
@@ -301,12 +231,6 @@ class Trainer:
     @property
     def _optimizers(self) -> dict[str, Optimizer]:
         return {f"{name}_optimizer": each.optimizer for name, each in self._descents.items()}
-
-
-def _sum(terms: Terms, weights: Mapping[str, float]) -> Tensor:
-    """Return the weighted sum of terms; one that is given no weight counts once."""
-    parts = [weights.get(name, 1.0) * term for name, term in terms.items()]
-    return torch.stack(parts).sum()
 
 
 def _adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.999)) -> Adam:

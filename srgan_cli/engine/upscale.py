@@ -20,12 +20,13 @@ from srgan_cli.engine.blend import between_sha256
 from srgan_cli.engine.concurrent import Room, StoppableBar, in_threads
 from srgan_cli.engine.drift import drift, require_drift
 from srgan_cli.engine.enlarge import enlarge_frame, result_size
+from srgan_cli.engine.failures import is_full, named_failures
 from srgan_cli.engine.ledger import Ledger, file_sha256, settings_sha256
 from srgan_cli.engine.ranks import Ranks, joined_ranks
 from srgan_cli.engine.shelf import find_model_for_factor
 from srgan_cli.engine.upscaler import Upscaler, load_upscaler
 from srgan_cli.engine.weights import ModelSource
-from srgan_cli.errors import InputError, ResourceError
+from srgan_cli.errors import InputError
 from srgan_cli.imaging.decode import OpenPicture, open_picture
 from srgan_cli.imaging.encode import Painted, write_frames
 from srgan_cli.imaging.metadata import Metadata
@@ -37,8 +38,6 @@ _LARGE = 4.0  # Megapixels from which a picture gets a bar of its own.
 _ROOM = 128.0
 _PATIENCE = timedelta(days=30)  # One process may have a very large picture.
 _MOST_PICTURES = 8  # That are worked on at a time.
-# Failures of the file system as a whole, on which going on with other files is no use.
-_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENODEV}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ class _Batch:
         """Do one job, or find that it is done: then its output is returned."""
         megapixels = job.size[0] * job.size[1] / 1e6
         try:
-            with self._room.taken(megapixels), _named_failures(job):
+            with self._room.taken(megapixels), named_failures(job):
                 sha256 = file_sha256(job.source)
                 if self._is_done(job, ledger, sha256):
                     bar.advance(job.header.megapixels)
@@ -231,7 +230,7 @@ class _Batch:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         with written_beside(job.output) as temporary:
             notes = self._write(job, temporary, bar)
-            if _is_full(temporary.parent):
+            if is_full(temporary.parent):
                 # Encoders may have written less than they had without a word.
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.output))
             drift = self._drift(job, temporary)
@@ -239,16 +238,8 @@ class _Batch:
             ledger.record(job.output, input_sha256=sha256, settings=self._settings, made=temporary)
         seconds = time.perf_counter() - started
         width, height = job.size
-        return Upscaled(
-            job.source,
-            job.output,
-            width,
-            height,
-            job.num_frames,
-            seconds,
-            tuple(notes),
-            drift,
-        )
+        made = (width, height, job.num_frames)
+        return Upscaled(job.source, job.output, *made, seconds, tuple(notes), drift)
 
     def _write(self, job: Job, temporary: Path, bar: Bar) -> list[str]:
         with open_picture(job.source, max_pixels=self._config.max_pixels) as picture:
@@ -300,35 +291,3 @@ class _Both:
         """Count ``amount`` more units as done on both."""
         for bar in self._bars:
             bar.advance(amount, **figures)
-
-
-@contextmanager
-def _named_failures(job: Job) -> Iterator[None]:
-    """Tell failures of one file from those that end the batch."""
-    try:
-        yield
-    except MemoryError as error:
-        raise InputError(
-            f"{job.source}: not enough memory for {job.size[0]}x{job.size[1]} pixels",
-            hint="choose a smaller size, or a machine with more memory",
-        ) from error
-    except OSError as error:
-        if error.errno in _FATAL:
-            raise ResourceError(
-                f"{job.output}: {error.strerror or error}",
-                hint="free some disk space, or choose another --output folder, then run it again",
-            ) from error
-        raise InputError(
-            f"{job.source}: {error.strerror or error}"
-            + (f": {error.filename}" if error.filename else ""),
-            hint="check the permissions, or choose another --output folder",
-        ) from error
-
-
-def _is_full(folder: Path) -> bool:
-    """Say whether a disk has no room left."""
-    try:
-        status = os.statvfs(folder)
-    except (OSError, AttributeError):
-        return False
-    return status.f_bavail * status.f_frsize < 2**16

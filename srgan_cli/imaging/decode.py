@@ -1,7 +1,6 @@
 """Decode picture files to upright frames, and say truly why where that fails."""
 
 import logging
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging import deep
+from srgan_cli.imaging.admission import require_regular, require_size
 from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
 from srgan_cli.imaging.formats import readable_formats
 from srgan_cli.imaging.frames import Frame, Pixels
@@ -93,7 +93,7 @@ class OpenPicture:
     def _frame(self, index: int, *, is_first: bool) -> Frame:
         if index:
             self._image.seek(index)
-        _require_size(self._path, self._image.size, 1, self._max_pixels)
+        require_size(self._path, self._image.size, 1, self._max_pixels)
         colour, alpha = self._deep_frame(index) or self._shallow_frame()
         turn = orientation(self._image)  # Before the metadata, which lose it.
         if is_first:
@@ -161,7 +161,7 @@ def open_picture(path: Path, *, max_pixels: int) -> Iterator[OpenPicture]:
     Raises:
         InputError: The file is missing, not a picture, or larger than ``max_pixels``.
     """
-    _require_regular(path)
+    require_regular(path)
     notes: list[str] = []
     with _decoding(path, notes):
         image = Image.open(path, formats=readable_formats())
@@ -169,7 +169,7 @@ def open_picture(path: Path, *, max_pixels: int) -> Iterator[OpenPicture]:
         with _decoding(path, notes):
             picture = OpenPicture(path, image, max_pixels)
             header = picture.header
-            _require_size(path, (header.width, header.height), header.num_frames, max_pixels)
+            require_size(path, (header.width, header.height), header.num_frames, max_pixels)
         picture.notes += notes
         yield picture
     finally:
@@ -246,41 +246,6 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
         case _:
             return pixels
     return np.ascontiguousarray(turned)
-
-
-def _require_regular(path: Path) -> None:
-    """Refuse what cannot be a picture without opening it: a pipe would block for ever."""
-    try:
-        status = path.stat()
-    except FileNotFoundError as error:
-        if path.is_symlink():
-            raise InputError(
-                f"{path}: a link to a file that is gone", hint="mend or delete the link"
-            ) from error
-        raise InputError(f"{path}: no such file", hint="check the name and the folder") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: {reason}", hint="check the name and the folder") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{path}: a folder, not a picture", hint="pass --recursive to enter it")
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(
-            f"{path}: a pipe, socket or device, not a file", hint="name a regular file"
-        )
-    if status.st_size == 0:
-        raise InputError(f"{path}: the file is empty", hint="restore it from a copy")
-
-
-def _require_size(path: Path, size: tuple[int, int], num_frames: int, max_pixels: int) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        raise InputError(f"{path}: {width}x{height} has no pixels", hint="the file is damaged")
-    if width * height * num_frames > max_pixels:
-        times = f" x {num_frames} frames" if num_frames > 1 else ""
-        raise InputError(
-            f"{path}: {width}x{height}{times} is more than {max_pixels:,} pixels",
-            hint="pass a larger --max-pixels if the file is to be trusted",
-        )
 
 
 @contextmanager

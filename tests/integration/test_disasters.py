@@ -111,7 +111,7 @@ def test_a_single_step_that_is_not_finite_costs_itself_alone(observer, monkeypat
         return (sr - hr).abs().mean() * (math.nan if kind == "charbonnier" else 1)
 
     monkeypatch.setattr(Trainer, "step", step)
-    monkeypatch.setattr("srgan_cli.engine.trainer.pixel_loss", pixel_loss)
+    monkeypatch.setattr("srgan_cli.engine.objectives.pixel_loss", pixel_loss)
     report = engine.train(tiny(name="r", **OPTIONS), observer)
     assert report.rollbacks == ()
     assert report.skipped == 1
