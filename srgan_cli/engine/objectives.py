@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -27,10 +25,8 @@ from srgan_cli.engine.losses import (
     pixel_loss,
     smooth_loss,
 )
-from srgan_cli.engine.parts import Terms, only_judged
+from srgan_cli.engine.parts import Judged, Terms, only_judged
 from srgan_cli.engine.perceptual import VggFeatures
-
-Judged = npt.NDArray[np.float64]
 
 
 class Objectives:

@@ -12,11 +12,13 @@ from srgan_cli.engine.descent import Descent
 
 Terms = dict[str, Tensor]
 """Loss terms of one step by name, detached."""
-Part = tuple[Tensor, Tensor, npt.NDArray[np.float64]]
+Judged = npt.NDArray[np.float64]
+"""How much each patch is judged: its weight in the means of what judges."""
+Part = tuple[Tensor, Tensor, Judged]
 """Two sides of some patches, and how much each patch is judged."""
 
 
-def only_judged(judged: npt.NDArray[np.float64], *sides: Tensor) -> tuple[float, Sequence[Tensor]]:
+def only_judged(judged: Judged, *sides: Tensor) -> tuple[float, Sequence[Tensor]]:
     """Keep the patches that are judged.
 
     Returns:

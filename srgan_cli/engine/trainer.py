@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
@@ -21,7 +20,7 @@ from srgan_cli.engine.equivariance import Equivariance
 from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
 from srgan_cli.engine.objectives import Objectives
-from srgan_cli.engine.parts import Part, Terms, gather
+from srgan_cli.engine.parts import Judged, Part, Terms, gather
 from srgan_cli.engine.perceptual import VggFeatures
 from srgan_cli.engine.ranks import Ranks
 from srgan_cli.engine.schedule import Phase
@@ -123,7 +122,7 @@ class Trainer:
         return sr.float()
 
     def _pretrain_step(self, parts: Sequence[Part], rate: float) -> Terms:
-        def loss(lr: Tensor, hr: Tensor, _: npt.NDArray[np.float64]) -> Terms:
+        def loss(lr: Tensor, hr: Tensor, _: Judged) -> Terms:
             return self._objectives.pretrain(self._generate(lr), hr)
 
         terms = gather(parts, loss, "generator", self.generator_descent)
@@ -143,7 +142,7 @@ class Trainer:
         for _ in range(self.config.discriminator_steps):
             terms = self._discriminator_step(judged, rate, random)
 
-        def loss(lr: Tensor, hr: Tensor, weights: npt.NDArray[np.float64]) -> Terms:
+        def loss(lr: Tensor, hr: Tensor, weights: Judged) -> Terms:
             sr = pictures[0] if whole else self._generate(lr)
             return self._generator_loss(sr, lr, hr, weights)
 
@@ -177,9 +176,7 @@ class Trainer:
         own = self.config.discriminator_learning_rate
         return 1.0 if own is None else own / self.config.adversarial_learning_rate
 
-    def _generator_loss(
-        self, sr: Tensor, lr: Tensor, hr: Tensor, judged: npt.NDArray[np.float64]
-    ) -> Terms:
+    def _generator_loss(self, sr: Tensor, lr: Tensor, hr: Tensor, judged: Judged) -> Terms:
         averaged = None
         if self.config.weights.artefact:
             with torch.no_grad(), self.amp.autocast():
