@@ -59,8 +59,8 @@ class Observer(Protocol):
     def say(self, message: str) -> None:
         """State a fact, such as which weights were taken and why."""
 
-    def warn(self, message: str) -> None:
-        """State something that the user should know and that does not stop the work."""
+    def warn(self, message: str, hint: str = "") -> None:
+        """State what the user should know and what does not stop the work, and what to do."""
 
     @contextmanager
     def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:
@@ -83,7 +83,7 @@ class SilentObserver:
     def say(self, message: str) -> None:
         """Drop the message."""
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, hint: str = "") -> None:
         """Drop the message."""
 
     @contextmanager

@@ -28,10 +28,12 @@ class RichObserver:
         """Print a fact."""
         self._console.print(Text(one_line(message), style="dim"), soft_wrap=True)
 
-    def warn(self, message: str) -> None:
-        """Print a warning."""
-        line = Text.assemble(("warning: ", "yellow"), one_line(message))
-        self._console.print(line, soft_wrap=True)
+    def warn(self, message: str, hint: str = "") -> None:
+        """Print a warning, and what to do about it if that is known."""
+        for label, style, text in (("warning", "yellow", message), ("hint", "cyan", hint)):
+            if text:
+                line = Text.assemble((f"{label:>7}: ", style), one_line(text))
+                self._console.print(line, soft_wrap=True)
 
     @contextmanager
     def bar(self, title: str, *, total: float, unit: str) -> Iterator["_RichBar"]:

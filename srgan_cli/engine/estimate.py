@@ -57,7 +57,7 @@ def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
     upscaler = load_upscaler(source, config, observer)
     plan = plan_batch(config, upscaler.model.scale)
     for failure in plan.failed:
-        observer.warn(failure.reason)
+        observer.warn(failure.reason, failure.hint)
     seconds = _seconds_per_pixel(upscaler) if plan.jobs else 0.0
     constant = peak_memory()
     pictures = tuple(_estimate(job, upscaler, seconds, constant) for job in plan.jobs)

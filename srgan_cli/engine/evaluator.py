@@ -80,7 +80,7 @@ class _Job:
 class _Loaded:
     job: _Job
     frame: Frame | None
-    problem: str = ""
+    failure: InputError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class _Outcome:
     job: _Job
     scores: PictureScores | None
     crops: tuple[Crop, ...] = ()
-    problem: str = ""
+    failure: InputError | None = None
 
 
 def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
@@ -180,8 +180,8 @@ def _score_all(
     with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
         for outcome in in_pipeline(jobs, _load, partial(_enlarge, lineup), score):
             outcomes.append(outcome)
-            if outcome.problem:
-                observer.warn(outcome.problem)
+            if outcome.failure:
+                observer.warn(outcome.failure.message, outcome.failure.hint)
             bar.advance()
     return outcomes
 
@@ -190,7 +190,7 @@ def _load(job: _Job) -> _Loaded:
     try:
         return _Loaded(job, job.load())
     except InputError as error:
-        return _Loaded(job, None, error.message)
+        return _Loaded(job, None, error)
 
 
 def _enlarge(lineup: Lineup, loaded: _Loaded) -> _Enlarged:
@@ -207,11 +207,14 @@ def _score(
     """Score one picture, or say why it cannot be scored."""
     frame, job = enlarged.loaded.frame, enlarged.loaded.job
     if frame is None:
-        return _Outcome(job, None, problem=enlarged.loaded.problem)
+        return _Outcome(job, None, failure=enlarged.loaded.failure)
     height, width = frame.hr.shape[:2]
     if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
-        problem = f"{job.name}: {width}x{height} is too small to be scored"
-        return _Outcome(job, None, problem=problem)
+        failure = InputError(
+            f"{job.name}: {width}x{height} is too small to be scored",
+            hint=f"scores need {SSIM_WINDOW} pixels a side inside a border of {protocol.border}",
+        )
+        return _Outcome(job, None, failure=failure)
     results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
     scores = {
         c.name: protocol.score(results[c.name], frame.hr)
@@ -227,7 +230,7 @@ def _score(
 def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
     mine = [outcome for outcome in outcomes if outcome.job.set == name]
     pictures = tuple(outcome.scores for outcome in mine if outcome.scores)
-    failed = tuple(outcome.problem for outcome in mine if outcome.problem)
+    failed = tuple(outcome.failure.message for outcome in mine if outcome.failure)
     if not pictures:
         raise InputError(
             f"{name}: no picture could be scored", hint=f"the first problem: {failed[0]}"

@@ -160,7 +160,7 @@ class _Batch:
     def fail(self, failure: Failed) -> None:
         """Report a picture that could not be enlarged."""
         self.failed.append(failure)
-        self._observer.warn(failure.reason)
+        self._observer.warn(failure.reason, failure.hint)
 
     def run_all(self, jobs: Sequence[Job], ledgers: Mapping[Path, Ledger]) -> None:
         """Do all jobs: while one picture is in the network, others are read and written."""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 
 import pytest
 from PIL import Image
@@ -310,7 +311,8 @@ def test_failed_pictures_give_code_7_and_the_rest_is_written(srgan, make_photogr
     assert result.code == 7
     assert [item["source"] for item in result.document["written"]] == [str(good)]
     assert [item["source"] for item in result.document["failed"]] == [str(bad)]
-    assert f"warning: {bad}" in result.err
+    (failed,) = result.document["failed"]
+    assert f"warning: {failed['reason']}\n   hint: {failed['hint']}\n" in result.err
     assert (tmp_path / "out" / good.name).is_file()
 
 
@@ -321,6 +323,7 @@ def test_pictures_that_cannot_be_scored_give_code_7(srgan, make_photographs, tmp
     assert result.code == 7
     (scored,) = result.document["sets"]
     assert len(scored["pictures"]) == len(scored["failed"]) == 1
+    assert re.search(rf"warning: {re.escape(scored['failed'][0])}\n   hint: \S.*\n", result.err)
     assert srgan("eval", tmp_path / "in").code == 7
 
 

@@ -22,7 +22,7 @@ class Recorder(SilentObserver):
     def say(self, message: str) -> None:
         self.said.append(message)
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: str, hint: str = "") -> None:  # noqa: ARG002 - the interface's
         self.warned.append(message)
 
     @contextmanager

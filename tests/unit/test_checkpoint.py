@@ -170,7 +170,7 @@ class _Told(SilentObserver):
     def __init__(self):
         self.warned = []
 
-    def warn(self, message):
+    def warn(self, message, hint=""):  # noqa: ARG002 - the interface's
         self.warned.append(message)
 
 
