@@ -17,7 +17,7 @@ from srgan_cli.config import RuntimeName, UpscaleConfig
 from srgan_cli.engine.amp import Amp, resolve_device
 from srgan_cli.engine.blend import load_between
 from srgan_cli.engine.concurrent import Cores
-from srgan_cli.engine.runtimes import open_runtime
+from srgan_cli.engine.fastest import open_runtime
 from srgan_cli.engine.tiling import plan_tiles
 from srgan_cli.engine.weights import Model, ModelSource, load_model
 from srgan_cli.errors import ResourceError

@@ -6,7 +6,7 @@ from PIL import Image, ImageCms, ImageFilter
 from srgan_cli.config import GeneratorConfig, UpscaleConfig, preset
 from srgan_cli.engine import upscale
 from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.runtimes import open_runtime
+from srgan_cli.engine.fastest import open_runtime
 from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.weights import Model, ModelSource, save_weights
 from srgan_cli.errors import ResourceError, UsageError

@@ -9,11 +9,12 @@ from torch import nn
 from srgan_cli.config import GeneratorConfig, SrvggConfig, preset
 from srgan_cli.engine import program
 from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.fastest import open_runtime
 from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.operations import UnsupportedError
 from srgan_cli.engine.program import Program
 from srgan_cli.engine.published import MSRResNet
-from srgan_cli.engine.runtimes import TorchRuntime, open_runtime
+from srgan_cli.engine.runtimes import TorchRuntime
 from tests.toolbox import random_generator
 from tests.unit.test_runtimes import Chain, Pooled
 
@@ -141,7 +142,7 @@ def test_program_that_is_not_exact_is_not_used(monkeypatch):
 
 
 def test_other_precisions_do_not_use_it(monkeypatch):
-    monkeypatch.setattr("srgan_cli.engine.runtimes.Program", None)
+    monkeypatch.setattr("srgan_cli.engine.fastest.Program", None)
     half = Amp.create(torch.device("cpu"), "bf16")
     assert open_runtime("torch", made("row"), 1, half).name == "torch"
 

@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 from srgan_cli.config import GeneratorConfig, preset
-from srgan_cli.engine import runtimes
+from srgan_cli.engine import fastest
 from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.fastest import open_runtime
 from srgan_cli.engine.ncnn import to_ncnn
 from srgan_cli.engine.onnx_form import to_onnx_bytes
 from srgan_cli.engine.operations import UnsupportedError
-from srgan_cli.engine.runtimes import NcnnRuntime, OnnxRuntime, TorchRuntime, open_runtime
+from srgan_cli.engine.runtimes import NcnnRuntime, OnnxRuntime, TorchRuntime
 from srgan_cli.errors import UsageError
 from tests.toolbox import random_generator
 
@@ -89,7 +90,7 @@ def test_each_runtime_gives_what_torch_gives(name, make, size):
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
     made = runtime.run(lr, exact=True)
     assert made.shape == expected.shape
-    assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
+    assert float((made - expected).abs().max()) < fastest.TOLERANCE / 10
 
 
 @needs_fast
@@ -106,7 +107,7 @@ def test_each_runtime_gives_the_same_on_any_number_of_threads(name):
 
     with ThreadPoolExecutor(3, initializer=torch.get_num_threads) as pool:
         for made in pool.map(run, [1, 2, 3, 2, 1]):
-            assert float((made - expected).abs().max()) < runtimes.TOLERANCE / 10
+            assert float((made - expected).abs().max()) < fastest.TOLERANCE / 10
 
 
 @needs_fast
@@ -136,9 +137,9 @@ def test_automatic_runtime_is_the_fastest_that_fits():
 def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
     network, other = generator_of(GENERATORS[0]), generator_of(GENERATORS[0])
     other.conv_last.bias.data += 2e-3
-    monkeypatch.setattr(runtimes, "to_onnx_bytes", lambda *_: to_onnx_bytes(other))
+    monkeypatch.setattr(fastest, "to_onnx_bytes", lambda *_: to_onnx_bytes(other))
     assert open_runtime("auto", network, 1, CPU).name == "ncnn"
-    monkeypatch.setattr(runtimes, "to_ncnn", lambda *_: to_ncnn(other))
+    monkeypatch.setattr(fastest, "to_ncnn", lambda *_: to_ncnn(other))
     assert open_runtime("auto", network, 1, CPU).name == "torch"
     for name in MAKERS:
         with pytest.raises(UsageError, match="from PyTorch"):
