@@ -4,9 +4,10 @@ import pytest
 from PIL import Image
 
 from srgan_cli.config import TrainConfig
-from srgan_cli.engine import write_card
+from srgan_cli.engine import blend_models, write_card
 from srgan_cli.engine.card import training_command
 from srgan_cli.errors import InputError, UsageError
+from srgan_cli.observer import SilentObserver
 from tests.toolbox import files_below
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -44,11 +45,12 @@ def test_a_card_has_what_the_hub_reads(tmp_path):
 
 
 def test_the_card_of_a_blend_tells_how_both_models_were_trained(tmp_path):
-    text = write_card("photo-x2", tmp_path).card.read_text()
-    _, fidelity, texture = text.split("## Training of ")
+    blend_models("fidelity-x2", "photo-x2", 0.5, "between", SilentObserver())
+    text = write_card("between", tmp_path).card.read_text()
+    _, fidelity, photo = text.split("## Training of ")
     assert fidelity.startswith("fidelity-x2")
-    assert texture.startswith("texture-x2")
-    assert "--degrade mild" in texture
+    assert photo.startswith("photo-x2")
+    assert "--degrade mild" in photo
     assert "--degrade" not in fidelity
 
 
