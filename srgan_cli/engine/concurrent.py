@@ -91,11 +91,14 @@ class StoppableBar:
 
     def __init__(self, bar: Bar, stopped: threading.Event) -> None:
         self._bar, self._stopped = bar, stopped
+        self.done = 0.0
+        """Units that were counted here."""
 
     def advance(self, amount: float = 1, **figures: str) -> None:
         """Count ``amount`` more units as done, or raise."""
         if self._stopped.is_set():
             raise CancelledError
+        self.done += amount
         self._bar.advance(amount, **figures)
 
 

@@ -167,9 +167,8 @@ class _Batch:
         total = sum(job.header.megapixels for job in jobs)
         stopped = threading.Event()
         with self._bars.bar("upscaling", total=total, unit="MP") as whole:
-            bar = StoppableBar(whole, stopped)
             outcomes = in_threads(
-                lambda job: self._run(job, ledgers[job.folder], bar),
+                lambda job: self._run(job, ledgers[job.folder], StoppableBar(whole, stopped)),
                 jobs,
                 num_threads=min(_MOST_PICTURES, num_cores() + 1),
                 stopped=stopped,
@@ -190,7 +189,7 @@ class _Batch:
             case unchanged:
                 self.unchanged.append(unchanged)
 
-    def _run(self, job: Job, ledger: Ledger, bar: Bar) -> "Upscaled | Failed | Path":
+    def _run(self, job: Job, ledger: Ledger, bar: StoppableBar) -> "Upscaled | Failed | Path":
         """Do one job, or find that it is done: then its output is returned."""
         megapixels = job.size[0] * job.size[1] / 1e6
         try:
@@ -202,6 +201,7 @@ class _Batch:
                 self._require_free(job, ledger, sha256)
                 return self._upscale(job, ledger, sha256, bar)
         except InputError as error:
+            bar.advance(job.header.megapixels - bar.done)  # What will not be done is not awaited.
             return Failed(job.source, error.message, error.hint)
 
     def _is_done(self, job: Job, ledger: Ledger, sha256: str) -> bool:

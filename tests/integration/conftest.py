@@ -10,6 +10,15 @@ from srgan_cli.config import PrepareConfig, TrainConfig
 from srgan_cli.observer import SilentBar, SilentObserver, Standing
 
 
+class Count(SilentBar):
+    """Counts what is done."""
+
+    done = 0.0
+
+    def advance(self, amount=1, **figures):  # noqa: ARG002 - the interface's
+        self.done += amount
+
+
 class Recorder(SilentObserver):
     """Remembers what it is told."""
 
@@ -17,6 +26,7 @@ class Recorder(SilentObserver):
         self.said: list[str] = []
         self.warned: list[str] = []
         self.bars: list[tuple[str, float]] = []
+        self.counts: list[Count] = []
         self.standings: list[Standing] = []
 
     def say(self, message: str) -> None:
@@ -28,7 +38,8 @@ class Recorder(SilentObserver):
     @contextmanager
     def bar(self, title, *, total, unit):  # noqa: ARG002 - the interface's
         self.bars.append((title, total))
-        yield SilentBar()
+        self.counts.append(Count())
+        yield self.counts[-1]
 
     @contextmanager
     def watch(self):

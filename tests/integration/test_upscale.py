@@ -326,6 +326,18 @@ def test_bad_file_costs_only_itself(enlarge, tmp_path, observer):
     assert len(observer.warned) == 4
 
 
+def test_the_bar_is_full_in_the_end_whatever_failed(enlarge, tmp_path, observer):
+    for name in ("a.jpg", "b.jpg"):
+        Image.fromarray(synthetic_photograph(64, 48)).save(tmp_path / name)
+    whole = (tmp_path / "b.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(whole[: len(whole) * 9 // 10])
+    report = enlarge(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    assert len(report.written) == len(report.failed) == 1
+    (bar,), (count,) = observer.bars, observer.counts
+    assert bar[1] == pytest.approx(2 * 64 * 48 / 1e6)
+    assert count.done == pytest.approx(bar[1])
+
+
 def test_picture_that_its_format_cannot_hold_costs_only_itself(enlarge, tmp_path):
     Image.new("RGB", (40_000, 1)).save(tmp_path / "a.jpg")  # JPEG ends at 65,535.
     Image.new("RGB", (9000, 1)).save(tmp_path / "b.webp")  # WebP at 16,383.
