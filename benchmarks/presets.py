@@ -1,6 +1,6 @@
 """How fast every preset enlarges a picture: python benchmarks/presets.py.
 
-Networks with random numbers, fp32 on the CPU, both runtimes of ``srgan upscale``; in turns, the
+Networks with random numbers, fp32 on the CPU, all runtimes of ``srgan upscale``; in turns, the
 median of five. Prints the table of docs/models.in.md.
 """
 
@@ -20,7 +20,7 @@ from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.engine.weights import Model, ModelSource
 from srgan_cli.observer import SilentObserver
 
-RUNTIMES = ("torch", "ncnn")
+RUNTIMES = ("torch", "ncnn", "onnxruntime")
 SIDES = {"standard": 192, "esrgan": 64}
 """LR sides of the picture; 384 where a network is small."""
 
@@ -58,7 +58,7 @@ def main() -> None:
             taken = run()
             if turn:  # The first warms up.
                 seconds[key].append(taken)
-    print("| preset | scale | MP/s, PyTorch | MP/s, ncnn |\n|---|---|---:|---:|")
+    print("| preset | scale | MP/s, PyTorch | ncnn | ONNX Runtime |\n|---|---|---:|---:|---:|")
     for name in PRESETS:
         for scale in (2, 4):
             rates = [

@@ -120,7 +120,12 @@ def test_form_is_the_same_within_inference_mode(form):
 
 
 @needs_fast
-def test_automatic_runtime_is_the_fastest_that_fits():
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [("AVX2", ["ncnn", "onnxruntime", "ncnn"]), ("AVX512", ["onnxruntime"] * 3)],
+)
+def test_automatic_runtime_is_the_fastest_that_fits(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     row, dense = generator_of(preset("row", 2)), generator_of(preset("compact", 2))
     rrdb = generator_of(replace(preset("esrgan", 4), num_blocks=1))
     half = Amp.create(torch.device("cpu"), "bf16")
@@ -128,7 +133,7 @@ def test_automatic_runtime_is_the_fastest_that_fits():
     def chosen(network, amp):
         return open_runtime("auto", network, 1, amp).name
 
-    assert [chosen(each, CPU) for each in (row, dense, rrdb)] == ["ncnn", "onnxruntime", "ncnn"]
+    assert [chosen(each, CPU) for each in (row, dense, rrdb)] == expected
     assert chosen(row, half) == "torch"
     assert chosen(Pooled(), CPU) == "torch"
 
@@ -137,6 +142,7 @@ def test_automatic_runtime_is_the_fastest_that_fits():
 def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
     network, other = generator_of(GENERATORS[0]), generator_of(GENERATORS[0])
     other.conv_last.bias.data += 2e-3
+    monkeypatch.setattr(fastest, "_fastest_first", lambda *_: ("onnxruntime", "ncnn"))
     monkeypatch.setattr(fastest, "to_onnx_bytes", lambda *_: to_onnx_bytes(other))
     assert open_runtime("auto", network, 1, CPU).name == "ncnn"
     monkeypatch.setattr(fastest, "to_ncnn", lambda *_: to_ncnn(other))
