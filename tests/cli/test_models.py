@@ -123,12 +123,13 @@ def test_show_tells_what_the_header_says(srgan):
 
 
 def test_show_tells_how_the_models_of_a_blend_were_trained(srgan):
-    shown = srgan("models", "show", "photo-x2", "--json").document
+    srgan("models", "blend", "fidelity-x2", "photo-x2", "--alpha", "0.5", "--name", "between")
+    shown = srgan("models", "show", "between", "--json").document
     assert {name: told["phase"] for name, told in shown["trainings"].items()} == {
         "fidelity-x2": "pretrain",
-        "texture-x2": "adversarial",
+        "photo-x2": "adversarial",
     }
-    assert "texture-x2: steps" in srgan("models", "show", "photo-x2").out
+    assert "photo-x2: steps" in srgan("models", "show", "between").out
 
 
 def test_models_alone_shows_its_commands(srgan):

@@ -54,8 +54,9 @@ def test_scores_equal_an_independent_computation(pictures, observer, border):
         lr = downscale(hr, 2)
         assert hr.shape == (64, 70, 3)
         psnr, ssim = scored(to_pixels(generator(from_picture(lr))), hr, border or 2)
-        assert picture.scores[MODEL]["psnr"] == pytest.approx(psnr, abs=1e-6)
-        assert picture.scores[MODEL]["ssim"] == pytest.approx(ssim, abs=1e-6)
+        # A value half-way between two levels is rounded either way by another order of sums.
+        assert picture.scores[MODEL]["psnr"] == pytest.approx(psnr, abs=1e-3)
+        assert picture.scores[MODEL]["ssim"] == pytest.approx(ssim, abs=1e-5)
         assert picture.scores["bicubic"] != picture.scores[MODEL]
     each = [picture.scores[MODEL]["psnr"] for picture in found.pictures]
     assert found.means[MODEL]["psnr"] == pytest.approx(np.mean(each))
