@@ -25,6 +25,7 @@ from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.amp import Amp
 from srgan_cli.engine.equivariance import Equivariance
+from srgan_cli.engine.losses import fft_loss, pixel_loss
 from srgan_cli.engine.models import make_generator
 from srgan_cli.engine.muon import Muon
 from srgan_cli.imaging.metrics import crop_border, luma, psnr
@@ -40,7 +41,8 @@ class Variant:
     kind: str = "row"
     """``row``: convolutions one after the other; ``residual``: pairs of them with a skip;
     ``dense``: dense residual blocks; ``attention``: rows that weigh their own result, as in
-    SPAN; ``gate``: one convolution whose halves are multiplied, and one back."""
+    SPAN; ``gate``: one convolution whose halves are multiplied, and one back; ``branches``: a row
+    whose kernels are sums of branches, as in ECBSR and RepVGG, that come to one in the end."""
     channels: int = 48
     growth: int = 32
     blocks: int = 8
@@ -57,6 +59,12 @@ class Variant:
     batch: int = 16
     detail: int = 1
     """Places to choose from for each patch."""
+    loss: str = "l1"
+    """``l1``, ``charbonnier`` or ``psnr``."""
+    fft: float = 0.0
+    """Weight of the spectrum's loss beside it."""
+    decay: float = 0.999
+    """Of the weights' running mean, which is what is scored."""
     equivariant: int = 0
     """1: the preset ``row`` with tied weights, which has the skip and the bilinear base."""
 
@@ -118,15 +126,34 @@ class _Gate(nn.Module):
         return x + self.back(a * b)
 
 
+class _Branches(nn.Module):
+    """After ECBSR (Zhang et al. 2021): 3×3, 1×1, and 1×1 into 3×3, summed up in one kernel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.main = _near_identity(channels)
+        self.point = nn.Conv2d(channels, channels, 1, bias=False)
+        self.wide = nn.Conv2d(channels, 2 * channels, 1, bias=False)
+        self.back = nn.Conv2d(2 * channels, channels, 3, bias=False)
+        with torch.no_grad():
+            for branch in (self.point, self.back):
+                branch.weight.mul_(0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        through = torch.einsum("okhw,ki->oihw", self.back.weight, self.wide.weight[..., 0, 0])
+        kernels = self.main.weight + F.pad(self.point.weight, (1, 1, 1, 1)) + through
+        return F.conv2d(x, kernels, self.main.bias, padding=1)
+
+
 class _Network(nn.Module):
     def __init__(self, variant: Variant) -> None:
         super().__init__()
         channels, self.variant = variant.channels, variant
         self.first = _conv(3, channels)
-        if variant.kind == "row":
+        if variant.kind in {"row", "branches"}:
+            conv = _near_identity if variant.kind == "row" else _Branches
             blocks = [
-                nn.Sequential(_near_identity(channels), nn.LeakyReLU(0.2))
-                for _ in range(variant.blocks)
+                nn.Sequential(conv(channels), nn.LeakyReLU(0.2)) for _ in range(variant.blocks)
             ]
         elif variant.kind == "residual":
             blocks = [_Residual(channels, variant.convs) for _ in range(variant.blocks)]
@@ -197,12 +224,15 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
         with amp.autocast():
             sr = network(lr)
         network.zero_grad(set_to_none=True)
-        F.l1_loss(sr, hr).backward()
+        loss = pixel_loss(sr, hr, variant.loss)
+        if variant.fft:
+            loss = loss + variant.fft * fft_loss(sr, hr)
+        loss.backward()
         if tied is not None:
             tied.tie_gradients()
         optimizer.step()
         step += 1
-        decay = min(0.999, (1 + step) / (10 + step))
+        decay = min(variant.decay, (1 + step) / (10 + step))
         with torch.no_grad():
             torch._foreach_lerp_([*averaged.parameters()], [*network.parameters()], 1 - decay)
     return averaged, step
