@@ -103,7 +103,7 @@ def work(pipe: Connection, folder: Path) -> None:
 
     from srgan_cli import engine
     from srgan_cli.config import preset
-    from srgan_cli.engine.weights import save_weights
+    from srgan_cli.engine.models.weights import save_weights
 
     torch.set_num_threads(1)
     # Without its convolutions the generator is a bilinear enlargement: fast, and its result is

@@ -17,12 +17,12 @@ import torch
 from PIL import Image
 
 from srgan_cli.config import TrainConfig, preset
-from srgan_cli.data.dataset import BatchesAhead, PatchSampler
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.schedule import plan_phases
-from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.training.patches import BatchesAhead, PatchSampler
+from srgan_cli.engine.training.schedule import plan_phases
+from srgan_cli.engine.training.trainer import Trainer
 
 
 def rate(draw: Callable[[int], object], per_call: int, seconds: float = 5) -> float:

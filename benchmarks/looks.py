@@ -18,9 +18,9 @@ from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.config import EvalConfig
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.blend import interpolate
-from srgan_cli.engine.weights import save_weights
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.models.interpolation import interpolate
+from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.imaging.io import list_pictures, read_picture
 from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
 from srgan_cli.observer import SilentBar, SilentObserver

@@ -20,14 +20,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from srgan_cli.config import RowConfig
-from srgan_cli.data.dataset import PatchSampler
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.equivariance import Equivariance
-from srgan_cli.engine.losses import fft_loss, pixel_loss
-from srgan_cli.engine.models import make_generator
-from srgan_cli.engine.muon import Muon
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.losses.content import fft_loss, pixel_loss
+from srgan_cli.engine.networks.equivariance import Equivariance
+from srgan_cli.engine.networks.generators import make_generator
+from srgan_cli.engine.training.muon import Muon
+from srgan_cli.engine.training.patches import PatchSampler
 from srgan_cli.imaging.metrics import crop_border, luma, psnr
 from srgan_cli.imaging.resize import downscale, mod_crop
 

@@ -9,11 +9,11 @@ import json
 import torch
 
 from srgan_cli.config import TrainConfig
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.memory import peak_memory
-from srgan_cli.engine.perceptual import load_perceptual
-from srgan_cli.engine.preflight import _steps, step_memory
-from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.devices.memory import peak_memory
+from srgan_cli.engine.networks.vgg import load_perceptual
+from srgan_cli.engine.training.preflight import _steps, step_memory
+from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.observer import SilentObserver
 
 

@@ -28,16 +28,16 @@ from PIL import Image
 from torch import nn
 
 from srgan_cli.config import TrainConfig, preset
-from srgan_cli.data.dataset import BatchesAhead, PatchSampler
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.discriminators import Discriminator
-from srgan_cli.engine.memory import keep_freed_memory
-from srgan_cli.engine.models import Generator
-from srgan_cli.engine.perceptual import load_perceptual
-from srgan_cli.engine.schedule import plan_phases
-from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.devices.memory import keep_freed_memory
+from srgan_cli.engine.networks.discriminators import Discriminator
+from srgan_cli.engine.networks.generators import Generator
+from srgan_cli.engine.networks.vgg import load_perceptual
+from srgan_cli.engine.training.patches import BatchesAhead, PatchSampler
+from srgan_cli.engine.training.schedule import plan_phases
+from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.observer import SilentObserver
 
 Clock = Callable[[], float]

@@ -21,7 +21,7 @@ def networks(name: str) -> tuple[Any, str]:
 
     from srgan_cli import engine
     from srgan_cli.config import preset
-    from srgan_cli.engine.models import make_generator
+    from srgan_cli.engine.networks.generators import make_generator
 
     torch.manual_seed(0)
     if name in {"bundled", "photo"}:
@@ -43,8 +43,8 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
     """
     import torch
 
-    from srgan_cli.engine.ncnn import to_ncnn
-    from srgan_cli.engine.runtimes import NcnnRuntime
+    from srgan_cli.engine.runtimes.backends import NcnnRuntime
+    from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 
     network = networks(name)[0].generator
     lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
@@ -85,8 +85,8 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
         return lambda: runtime.run(lr, exact=True)
 
     def srgan(runtime: Any) -> Run:
-        from srgan_cli.engine.amp import Amp
-        from srgan_cli.engine.upscaler import Upscaler
+        from srgan_cli.engine.devices.amp import Amp
+        from srgan_cli.engine.upscaling.upscaler import Upscaler
         from srgan_cli.observer import SilentBar
 
         cpu = Amp.create(torch.device("cpu"), "fp32")

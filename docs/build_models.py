@@ -6,8 +6,8 @@ python -m docs.build_models
 from pathlib import Path
 
 from srgan_cli.config import PRESETS, SCALES, preset
-from srgan_cli.engine.cost import macs_per_pixel
-from srgan_cli.engine.models import make_generator, num_parameters
+from srgan_cli.engine.models.library import macs_per_pixel
+from srgan_cli.engine.networks.generators import make_generator, num_parameters
 
 TARGET = Path(__file__).with_name("models.md")
 TEXT = Path(__file__).with_name("models.in.md")

@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from srgan_cli import engine
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.shelf import BUNDLED
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.models.shelf import BUNDLED
 from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.observer import SilentBar
 

@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
 from srgan_cli import engine
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.weights import Model
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.models.weights import Model
 
 STEPS = 4
 ROWS: tuple[Row, ...] = (

@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from srgan_cli import engine
-from srgan_cli.engine.amp import Amp
+from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.imaging.levels import Uint8Image, to_levels
 from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
 from srgan_cli.observer import SilentBar

@@ -1,5 +1,6 @@
 """Where srgan keeps what it makes, and how a file gets its final name."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -63,3 +64,9 @@ def write_text(target: Path, text: str) -> None:
     """Replace ``target`` by ``text`` in one step."""
     with written_beside(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

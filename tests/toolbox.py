@@ -13,8 +13,8 @@ import torch
 
 from srgan_cli.cli import run
 from srgan_cli.config import AnyGeneratorConfig, SrvggConfig
-from srgan_cli.engine.ledger import LEDGER_FILE
-from srgan_cli.engine.models import AnyGenerator, make_generator
+from srgan_cli.engine.networks.generators import AnyGenerator, make_generator
+from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
 
 TINY = (
     *("--steps", "6", "--batch", "2", "--patch", "16", "--discriminator-width", "4"),

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from srgan_cli.config import PRESETS, LossWeights, TrainConfig
-from srgan_cli.engine import discriminators
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.schedule import Phase
-from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.networks import discriminators
+from srgan_cli.engine.training.schedule import Phase
+from srgan_cli.engine.training.trainer import Trainer
 from tests.toolbox import random_generator
 
 CPU = torch.device("cpu")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from srgan_cli import engine
 from srgan_cli.cli.evaluation_view import show_crops, show_evaluation
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import (
@@ -157,8 +158,6 @@ def evaluate(
         precision=precision,
         device=device,
     )
-    from srgan_cli import engine
-
     _require_writable(config)
     observer = RichObserver()
     found = engine.evaluate(config, observer)

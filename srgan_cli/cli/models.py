@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srgan_cli import engine
 from srgan_cli.cli import publish
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption
@@ -37,8 +38,6 @@ def models(context: typer.Context) -> None:
 @app.command("list")
 def list_(json: JsonOption = False) -> ExitCode:
     """List every model that has a name: bundled, on the shelf, and your runs."""
-    from srgan_cli import engine
-
     found = engine.list_models()
     (show_json if json else _show_list)(found)
     return ExitCode.OK
@@ -47,8 +46,6 @@ def list_(json: JsonOption = False) -> ExitCode:
 @app.command()
 def show(name: Name, json: JsonOption = False) -> ExitCode:
     """Show what a model is, costs, and says of itself."""
-    from srgan_cli import engine
-
     (show_json if json else _show_model)(engine.show_model(name))
     return ExitCode.OK
 
@@ -78,8 +75,6 @@ def add(
       srgan models add RealESRGAN_x4plus.pth --name x4plus --licence BSD-3-Clause
       srgan upscale holiday/*.jpg -o out/ --model x4plus
     """
-    from srgan_cli import engine
-
     added = engine.add_model(path, name, RichObserver(), licence=licence, fidelity=fidelity)
     (show_json if json else _show_model)(added)
     return ExitCode.OK
@@ -91,8 +86,6 @@ def remove(
     json: JsonOption = False,
 ) -> ExitCode:
     """Take a model off the shelf. Runs and bundled models stay."""
-    from srgan_cli import engine
-
     removed = engine.remove_model(name)
     if json:
         show_json(removed)
@@ -116,8 +109,6 @@ def default(
     Without a name, show what has been chosen. Where nothing is chosen, the newest run
     is taken, else the bundled model.
     """
-    from srgan_cli import engine
-
     if name is not None and clear is not None:
         raise UsageError("--clear goes without a name", hint="leave one out")
     if name is not None:

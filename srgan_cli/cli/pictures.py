@@ -1,8 +1,8 @@
 """Tables of what ``srgan upscale`` does."""
 
 from srgan_cli.cli.render import show_table
-from srgan_cli.engine.estimate import EstimateReport
-from srgan_cli.engine.upscale import UpscaleReport
+from srgan_cli.engine.upscaling.estimate import EstimateReport
+from srgan_cli.engine.upscaling.upscale import UpscaleReport
 
 
 def show_upscaled(report: UpscaleReport) -> None:

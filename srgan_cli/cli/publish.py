@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from srgan_cli import engine
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption
 from srgan_cli.cli.progress import RichObserver
@@ -40,8 +41,6 @@ def export(
       srgan models export fidelity-x2 --to onnx
       srgan models export fidelity-x2 --to pth --fp16 -o ComfyUI/models/upscale_models
     """
-    from srgan_cli import engine
-
     config = ExportConfig(name, to, output, fp16=fp16, overwrite=overwrite)
     report = engine.export_model(config, RichObserver())
     if json:
@@ -76,8 +75,6 @@ def blend(
 
       srgan models blend soft sharp --alpha 0.7
     """
-    from srgan_cli import engine
-
     made = engine.blend_models(first, second, alpha, name, RichObserver())
     if json:
         show_json(made)
@@ -105,8 +102,6 @@ def card(
       srgan eval Set5 Set14 --model fidelity-x2 --json > scores.json
       srgan models card fidelity-x2 -o card/ --scores scores.json
     """
-    from srgan_cli import engine
-
     report = engine.write_card(name, output, scores=scores, overwrite=overwrite)
     if json:
         show_json(report)

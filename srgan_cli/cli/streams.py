@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from srgan_cli import engine
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.errors import InputError, UsageError
@@ -24,8 +25,6 @@ def upscale_stream(config: UpscaleConfig, source: BinaryIO, target: BinaryIO) ->
     """
     if len(config.inputs) != 1 or config.output is None:
         raise UsageError("- takes one picture", hint="try: srgan upscale - -o - < a.png > b.png")
-    from srgan_cli import engine
-
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
         path = config.inputs[0]
         if path == _STREAM:

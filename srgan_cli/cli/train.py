@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from srgan_cli import engine
 from srgan_cli.cli import train_options as options
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import DeviceOption, JsonOption, PrecisionOption
@@ -109,8 +110,6 @@ def train(
     if resume is not None:
         _refuse_others(_given(context, "COMMANDLINE") - {"resume", "json"})
     settings = _settings(_decided(context))
-    from srgan_cli import engine
-
     screen = TrainingScreen()
     try:
         report = engine.train(settings, screen)

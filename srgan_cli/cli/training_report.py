@@ -4,6 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
+from srgan_cli import engine
 from srgan_cli.observer import Standing
 from srgan_cli.paths import write_text
 
@@ -20,7 +21,6 @@ def write_report(standing: Standing) -> Path:
     Raises:
         OSError: The disk is full.
     """
-    from srgan_cli import engine
     from srgan_cli.report.training import training_page
 
     run = standing.run

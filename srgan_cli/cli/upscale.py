@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from srgan_cli import engine
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import (
     DeviceOption,
@@ -209,7 +210,6 @@ def upscale(
             raise UsageError("- goes with neither --json nor --dry-run", hint="name files")
         upscale_stream(config, sys.stdin.buffer, sys.stdout.buffer)
         return ExitCode.OK
-    from srgan_cli import engine
     from srgan_cli.cli.pictures import show_estimate, show_upscaled
 
     if dry_run:

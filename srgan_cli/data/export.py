@@ -11,10 +11,11 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
-from srgan_cli.data.workers import Node, run_parallel
+from srgan_cli.data.workers import run_parallel
 from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer
 from srgan_cli.paths import write_text, written_beside
+from srgan_cli.processes import Node
 
 Task = tuple[str, tuple[tuple[str, str], ...]]
 """A shard, and which of its tensors go into which files."""

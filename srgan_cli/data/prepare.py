@@ -24,9 +24,10 @@ from srgan_cli.data.plan import (
 )
 from srgan_cli.data.publish import describe, publish
 from srgan_cli.data.shards import Lot, Record, make_shard, read_shard
-from srgan_cli.data.workers import Node, alone, run_parallel
+from srgan_cli.data.workers import run_parallel
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.observer import Observer
+from srgan_cli.processes import Node, alone
 
 _POLL_SECONDS = 0.5
 _MAX_TOLD = 20

@@ -4,78 +4,21 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self, TypeVar
-
-from filelock import FileLock
+from typing import TypeVar
 
 from srgan_cli.allocator import keep_freed_memory
-from srgan_cli.errors import ResourceError, UsageError
+from srgan_cli.errors import ResourceError
+from srgan_cli.interrupts import interrupts_held
+from srgan_cli.processes import num_cores
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What numerical libraries read when they are loaded."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One of the processes that ``torchrun`` starts; the only one without it."""
-
-    rank: int = 0
-    """Its number, from 0."""
-    num_nodes: int = 1
-    """How many there are."""
-    num_local: int = 1
-    """How many of them run on this machine."""
-    local_rank: int = 0
-    """Its number among those on this machine."""
-    restarts: int = 0
-    """How often ``torchrun`` or SLURM started it again after a failure."""
-    restarts_allowed: bool = False
-    """Whether ``torchrun`` would."""
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read what ``torchrun`` says.
-
-        Raises:
-            UsageError: It makes no sense.
-        """
-        defaults = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_WORLD_SIZE": 1, "LOCAL_RANK": 0}
-        counts = ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT", "TORCHELASTIC_MAX_RESTARTS")
-        try:
-            rank, size, local, local_rank, again, requeued, allowed = (
-                int(environment.get(name, default))
-                for name, default in (defaults | dict.fromkeys(counts, 0)).items()
-            )
-        except ValueError as error:
-            raise UsageError(
-                f"{', '.join(defaults)} or a restart count: {error}", hint="start it with torchrun"
-            ) from error
-        if not 0 <= rank < size or local < 1:
-            raise UsageError(
-                f"RANK is {rank}, WORLD_SIZE {size}", hint="start it with torchrun, or unset both"
-            )
-        return cls(rank, size, local, local_rank, again + requeued, allowed > 0)
-
-    @property
-    def num_workers(self) -> int:
-        """Worker processes that this one may start, so that each core has one."""
-        return max(1, num_cores() // self.num_local)
-
-
-def num_cores() -> int:
-    """Count the cores that this process may use; macOS and Windows only know all of them."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def load_ahead(modules: Sequence[str]) -> None:
@@ -142,47 +85,6 @@ def run_parallel(
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the end of a ``with`` block.
-
-    Only the main thread, which signals are handled in, has to.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda number, _: arrived.append(number)) for kind in kinds]
-    try:
-        yield
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
-        for number in arrived[:1]:
-            signal.raise_signal(number)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes of this machine from working on the same folder.
-
-    Raises:
-        filelock.Timeout: Another one is.
-    """
-    path = folder.with_name(f".{folder.name}.lock")
-    lock = FileLock(path, blocking=False)
-    try:
-        with interrupts_held():  # Ctrl-C would leave the file of a lock just taken.
-            lock.acquire()
-        yield
-    finally:
-        if lock.is_locked:  # Else another process holds it.
-            with suppress(PermissionError):  # Windows: the lock's release does it.
-                path.unlink(missing_ok=True)
-            lock.release()
 
 
 def _start_worker() -> None:

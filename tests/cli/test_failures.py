@@ -273,7 +273,7 @@ def test_lack_of_memory_is_no_bug(srgan, monkeypatch, make_photographs, tmp_path
         raise MemoryError("Unable to allocate 3 TiB")
 
     (picture,) = make_photographs(tmp_path, count=1)
-    monkeypatch.setattr("srgan_cli.engine.upscaler.Upscaler.bands", greedy)
+    monkeypatch.setattr("srgan_cli.engine.upscaling.upscaler.Upscaler.bands", greedy)
     result = srgan("upscale", picture, "-o", tmp_path / "out")
     assert result.code == 7
     assert "not enough memory" in result.err

@@ -29,7 +29,8 @@ from srgan_cli import engine
 import srgan_cli.cli.pictures
 engine.upscale, engine.estimate
 others = {"scipy", "imagehash", "torchvision", "jinja2", "triton", "torch._dynamo"}
-others |= {"srgan_cli.engine.trainer", "srgan_cli.data.prepare", "srgan_cli.engine.evaluator"}
+others |= {"srgan_cli.data.prepare", "srgan_cli.engine.training.trainer"}
+others |= {"srgan_cli.engine.evaluation.evaluate"}
 others -= NEEDED_BY_TORCH
 assert not others & set(sys.modules), others & set(sys.modules)
 """

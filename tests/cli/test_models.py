@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from srgan_cli.engine.discriminators import Discriminator
-from srgan_cli.engine.published import SRVGGNetCompact
+from srgan_cli.engine.networks.discriminators import Discriminator
+from srgan_cli.engine.networks.published import SRVGGNetCompact
 from tests.conftest import synthetic_photograph
 from tests.toolbox import assert_fails, files_below
 

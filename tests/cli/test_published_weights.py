@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from srgan_cli.engine.weights import ModelSource, load_model
+from srgan_cli.engine.models.weights import ModelSource, load_model
 from tests.ncnn_weights import convert, read_ncnn
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

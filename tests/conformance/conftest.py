@@ -8,7 +8,7 @@ import torch
 
 from srgan_cli import engine
 from srgan_cli.config import UpscaleConfig, preset
-from srgan_cli.engine.weights import save_weights
+from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.observer import SilentObserver
 
 

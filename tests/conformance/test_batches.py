@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from srgan_cli.engine.ledger import LEDGER_FILE, Ledger
+from srgan_cli.engine.upscaling.ledger import LEDGER_FILE, Ledger
 from srgan_cli.errors import InputError, ResourceError, UsageError
 from tests.conformance import samples
 

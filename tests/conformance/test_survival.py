@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from srgan_cli.cli import run
-from srgan_cli.engine.ledger import LEDGER_FILE
+from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
 from tests.conformance import samples
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and limits")

@@ -8,14 +8,14 @@ import torch
 
 from srgan_cli import engine
 from srgan_cli.config import GeneratorConfig
-from srgan_cli.data.dataset import PatchSampler
-from srgan_cli.data.resident import ResidentPatches
 from srgan_cli.data.store import Store
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.assembly import assemble
-from srgan_cli.engine.ranks import Ranks
-from srgan_cli.engine.upscaler import Upscaler
-from srgan_cli.engine.weights import Model, ModelSource
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.devices.ranks import Ranks
+from srgan_cli.engine.models.weights import Model, ModelSource
+from srgan_cli.engine.training.assembly import assemble
+from srgan_cli.engine.training.patches import PatchSampler
+from srgan_cli.engine.training.resident import ResidentPatches
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentBar, SilentObserver
 from tests.conftest import synthetic_photograph
 from tests.integration.conftest import photographs, prepared, prepared_once, tiny  # noqa: F401

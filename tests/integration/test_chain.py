@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from srgan_cli.engine.shelf import BUNDLED
+from srgan_cli.engine.models.shelf import BUNDLED
 from tests.toolbox import TINY, call, files_below
 
 

@@ -11,8 +11,8 @@ from srgan_cli.cli.render import jsonable
 from srgan_cli.config import EvalConfig, PrepareConfig
 from srgan_cli.data.store import Store
 from srgan_cli.engine import Upscaler, evaluate, find_model, load_model, prepare
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.shelf import BUNDLED
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.models.shelf import BUNDLED
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale, mod_crop
 from srgan_cli.imaging.tensors import from_picture, to_pixels

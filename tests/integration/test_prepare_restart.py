@@ -34,7 +34,7 @@ class KilledError(BaseException):
 @pytest.fixture(autouse=True)
 def _small_lots(monkeypatch):
     monkeypatch.setattr(shards, "_LOT_PHOTOGRAPHS", 2)
-    monkeypatch.setattr("srgan_cli.data.workers.num_cores", lambda: 1)
+    monkeypatch.setattr("srgan_cli.processes.num_cores", lambda: 1)
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from srgan_cli.engine.contenders import enlarge_baselines
-from srgan_cli.engine.evalsets import folder_set
-from srgan_cli.engine.protocol import Protocol
+from srgan_cli.engine.evaluation.contenders import enlarge_baselines
+from srgan_cli.engine.evaluation.protocol import Protocol
+from srgan_cli.engine.evaluation.sets import folder_set
 
 PUBLISHED = [
     ("Set5", 2, 33.66, 0.9299),

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from srgan_cli import engine
-from srgan_cli.engine.checkpoint import Checkpoint
-from srgan_cli.engine.journal import METRICS_FILE
+from srgan_cli.engine.runs.checkpoint import Checkpoint
+from srgan_cli.engine.runs.journal import METRICS_FILE
 from tests.integration.conftest import tiny
 from tests.integration.test_resume import bits, last_checkpoint
 from tests.toolbox import TINY

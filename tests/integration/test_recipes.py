@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from recipes.trace import STEPS, first_losses, machine
-from srgan_cli.engine.weights import ModelSource, load_model
+from srgan_cli.engine.models.weights import ModelSource, load_model
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.toml"))

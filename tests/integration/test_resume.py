@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 
 from srgan_cli import engine
 from srgan_cli.config import LossWeights, PrepareConfig
-from srgan_cli.engine.checkpoint import Checkpoint
-from srgan_cli.engine.journal import METRICS_FILE, Journal
-from srgan_cli.engine.runfolder import CONFIG_FILE
-from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.runs.checkpoint import Checkpoint
+from srgan_cli.engine.runs.folder import CONFIG_FILE
+from srgan_cli.engine.runs.journal import METRICS_FILE, Journal
+from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import runs_dir

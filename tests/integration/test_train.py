@@ -9,10 +9,10 @@ from safetensors import safe_open
 from srgan_cli import engine
 from srgan_cli.config import LossWeights, PrepareConfig, preset
 from srgan_cli.data.store import Store
-from srgan_cli.engine.journal import METRICS_FILE
-from srgan_cli.engine.trainer import Trainer
-from srgan_cli.engine.validation import Validator
-from srgan_cli.engine.weights import PRETRAIN_FILE, ModelSource, load_model
+from srgan_cli.engine.models.weights import PRETRAIN_FILE, ModelSource, load_model
+from srgan_cli.engine.runs.journal import METRICS_FILE
+from srgan_cli.engine.training.trainer import Trainer
+from srgan_cli.engine.training.validation import Validator
 from srgan_cli.errors import InputError, UsageError
 from tests.integration.conftest import tiny
 
@@ -96,7 +96,7 @@ def test_network_learns_to_beat_its_start_and_bicubic(observer):
 def test_saved_weights_are_the_averaged_ones(observer, monkeypatch):
     trainers = []
     monkeypatch.setattr(
-        "srgan_cli.engine.assembly.Trainer",
+        "srgan_cli.engine.training.assembly.Trainer",
         lambda *args: trainers.append(Trainer(*args)) or trainers[-1],
     )
     report = engine.train(tiny(ema=0.9), observer)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan_cli.engine.sheets import write_sheet
-from srgan_cli.engine.validation import Shown
+from srgan_cli.engine.training.sheets import write_sheet
+from srgan_cli.engine.training.validation import Shown
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
 from srgan_cli.report.training import training_page
 from tests.conftest import synthetic_photograph

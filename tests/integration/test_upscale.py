@@ -5,10 +5,10 @@ from PIL import Image, ImageCms, ImageFilter
 
 from srgan_cli.config import GeneratorConfig, UpscaleConfig, preset
 from srgan_cli.engine import upscale
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.fastest import open_runtime
-from srgan_cli.engine.upscaler import Upscaler
-from srgan_cli.engine.weights import Model, ModelSource, save_weights
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.models.weights import Model, ModelSource, save_weights
+from srgan_cli.engine.runtimes.fastest import open_runtime
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.imaging.tensors import from_picture, to_picture, to_pixels

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from srgan_cli.config import GeneratorConfig
-from srgan_cli.engine.batch import share_of
-from srgan_cli.engine.ledger import Ledger
-from srgan_cli.engine.weights import save_weights
+from srgan_cli.engine.models.weights import save_weights
+from srgan_cli.engine.upscaling.batch import share_of
+from srgan_cli.engine.upscaling.ledger import Ledger
 from tests.conftest import synthetic_photograph
 from tests.toolbox import random_generator
 

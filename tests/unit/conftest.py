@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from srgan_cli.data.dataset import Batch
-from srgan_cli.engine.perceptual import load_perceptual
+from srgan_cli.engine.networks.vgg import load_perceptual
+from srgan_cli.engine.training.patches import Batch
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.observer import SilentObserver
 from tests.conftest import synthetic_photograph

@@ -1,0 +1,1 @@
+"""Devices and what they allow: precision and autocast, memory, the ranks of ``torchrun``."""

@@ -1,0 +1,132 @@
+"""What ``srgan eval`` compares: two baselines, models, and folders that other tools filled."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from srgan_cli.config import EvalConfig
+from srgan_cli.engine.devices.amp import Amp, resolve_device
+from srgan_cli.engine.evaluation.sets import Frame
+from srgan_cli.engine.models.shelf import find_model
+from srgan_cli.engine.models.weights import Model, load_model, require_scale
+from srgan_cli.engine.upscaling.upscaler import Upscaler
+from srgan_cli.errors import InputError, UsageError, WeightsError
+from srgan_cli.imaging.levels import Levels
+from srgan_cli.imaging.resize import Kernel, enlarge
+from srgan_cli.observer import Observer, SilentBar
+
+BASELINES: tuple[Kernel, ...] = ("bicubic", "lanczos")
+_REFERENCES = ("LR", "HR")  # What the report calls the pictures that are not scored.
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One row of the table."""
+
+    name: str
+    kind: Literal["baseline", "model", "pictures"]
+    path: Path | None
+    """The weights file or the folder of pictures."""
+    reason: str
+    """What it is or why it was taken, in words."""
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """All that is compared, with what runs the models."""
+
+    contenders: tuple[Contender, ...]
+    """Baselines, then models, then folders, in the order in which they were named."""
+    upscalers: Mapping[str, Upscaler]
+    """What runs each model, by name."""
+    folders: Mapping[str, Path]
+    """Folders of pictures that other tools made, by name."""
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models that run."""
+        return tuple(upscaler.model for upscaler in self.upscalers.values())
+
+    def run_models(self, frame: Frame) -> dict[str, Levels]:
+        """Enlarge a picture's LR with every model, to 8 bits as ``srgan upscale`` does."""
+        return {
+            name: upscaler.enlarge(frame.lr, SilentBar())
+            for name, upscaler in self.upscalers.items()
+        }
+
+
+def enlarge_baselines(frame: Frame) -> dict[str, Levels]:
+    """Enlarge a picture's LR with every baseline, in floating point."""
+    scale = frame.hr.shape[0] // frame.lr.shape[0]
+    return {kernel: enlarge(frame.lr, scale, kernel) for kernel in BASELINES}
+
+
+def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
+    """Load the models that a config names, or the one that is taken when it names none.
+
+    Raises:
+        InputError: A folder of pictures is missing.
+        UsageError: Two contenders have the same name and folder, or models differ in scale.
+        WeightsError: Weights cannot be used, or have another scale.
+    """
+    for folder in config.sr:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder", hint="name a folder of pictures")
+    specs: tuple[str | None, ...] = config.models or (() if config.sr else (None,))
+    models = [load_model(find_model(spec, config.scale)) for spec in specs]
+    for model in models:
+        require_scale(model, config.scale)
+        if model.scale != models[0].scale:
+            raise WeightsError(
+                f"{models[0].source.name} is ×{models[0].scale}, "
+                f"{model.source.name} ×{model.scale}",
+                hint="compare models of one scale at a time",
+            )
+    amp = Amp.create(resolve_device(config.device), config.precision)
+    model_names, folder_names = _distinct_names(models, config.sr)
+    for name, model in zip(model_names, models, strict=True):
+        observer.say(
+            f"model: {name} ({model.source.reason}), ×{model.scale}, {amp.precision} on "
+            f"{amp.device}"
+        )
+    return Lineup(
+        (
+            *(Contender(name, "baseline", None, "interpolation") for name in BASELINES),
+            *(
+                Contender(name, "model", model.source.path, model.source.reason)
+                for name, model in zip(model_names, models, strict=True)
+            ),
+            *(
+                Contender(name, "pictures", folder, "pictures as they are")
+                for name, folder in zip(folder_names, config.sr, strict=True)
+            ),
+        ),
+        {
+            name: Upscaler(model, amp, tile=config.tile)
+            for name, model in zip(model_names, models, strict=True)
+        },
+        dict(zip(folder_names, config.sr, strict=True)),
+    )
+
+
+def _distinct_names(models: list[Model], folders: tuple[Path, ...]) -> tuple[list[str], list[str]]:
+    """Name models and folders; those that share a name get their parent folder's in front."""
+    short = [model.source.name for model in models]
+    short += [folder.resolve().name for folder in folders]
+    paths = [model.source.path for model in models] + [folder.resolve() for folder in folders]
+    counts = Counter([*BASELINES, *_REFERENCES, *short])
+    names = [
+        name if counts[name] == 1 else f"{path.parent.name}/{name}"
+        for name, path in zip(short, paths, strict=True)
+    ]
+    repeated = [
+        name for name, count in Counter([*BASELINES, *_REFERENCES, *names]).items() if count > 1
+    ]
+    if repeated:
+        raise UsageError(
+            f"two things to compare are called {repeated[0]}",
+            hint="name each model and folder once, or rename one",
+        )
+    return names[: len(models)], names[len(models) :]

@@ -1,0 +1,262 @@
+"""Score models beside bicubic and Lanczos enlargement: ``srgan eval``."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from srgan_cli.config import EvalConfig
+from srgan_cli.engine.evaluation.comparison import Difference, compare
+from srgan_cli.engine.evaluation.contenders import (
+    BASELINES,
+    Contender,
+    Lineup,
+    enlarge_baselines,
+    open_lineup,
+)
+from srgan_cli.engine.evaluation.exhibits import Crop, Exhibit, allowance, make_crops
+from srgan_cli.engine.evaluation.extra_metrics import ExtraMetric, open_metrics, score_extra
+from srgan_cli.engine.evaluation.gate import EarlierRun, unmet
+from srgan_cli.engine.evaluation.pipeline import in_pipeline
+from srgan_cli.engine.evaluation.protocol import (
+    PSNR,
+    SSIM,
+    Metric,
+    PictureScores,
+    Protocol,
+    SetScores,
+    means,
+)
+from srgan_cli.engine.evaluation.sets import (
+    Frame,
+    PictureSet,
+    folder_set,
+    matched_set,
+    paired_scale,
+    validation_set,
+)
+from srgan_cli.errors import InputError, UsageError
+from srgan_cli.imaging.levels import Levels
+from srgan_cli.imaging.metrics import SSIM_WINDOW
+from srgan_cli.observer import Observer
+
+FORMAT = 1
+
+_SHOWN_BYTES = 150_000  # Of a picture's crops when they are for the terminal only.
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One contender against another on one set."""
+
+    set: str
+    contender: str
+    against: str
+    metric: str
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class EvalReport:
+    """What ``srgan eval`` found; its JSON form is what ``--not-worse-than`` reads."""
+
+    format: int
+    protocol: Protocol
+    protocol_text: str
+    """How the scores were computed, in one line."""
+    metrics: tuple[Metric, ...]
+    contenders: tuple[Contender, ...]
+    sets: tuple[SetScores, ...]
+    comparisons: tuple[Comparison, ...]
+    """Every model and folder against bicubic, and every later one against the first."""
+    unmet: tuple[str, ...]
+    """Figures below what ``--min-psnr`` and its like ask for, in words."""
+    exhibits: tuple[Exhibit, ...]
+    """Crops for the HTML report, when one is asked for; not part of the JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One picture on its way through the pipeline."""
+
+    set: str
+    name: str
+    load: Callable[[], Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    job: _Job
+    frame: Frame | None
+    failure: InputError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Enlarged:
+    loaded: _Loaded
+    results: Mapping[str, Levels]
+    """What the models made of the frame, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A scored picture, or why there is none."""
+
+    job: _Job
+    scores: PictureScores | None
+    crops: tuple[Crop, ...] = ()
+    failure: InputError | None = None
+
+
+def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
+    """Score models, folders of pictures and two baselines on sets of HR pictures.
+
+    Raises:
+        InputError: A folder is missing, names do not match, or no picture of a set can
+            be scored.
+        UsageError: Options contradict each other.
+        WeightsError: Weights cannot be used, or have another scale.
+        ResourceError: Device or memory are lacking.
+    """
+    earlier = EarlierRun.read(config.not_worse_than) if config.not_worse_than else None
+    extras = open_metrics(config.metrics, observer)
+    lineup = open_lineup(config, observer)
+    scale = _scale(config, lineup)
+    protocol = Protocol(
+        scale,
+        config.channel,
+        scale if config.border is None else config.border,
+        "LR as given" if config.lr else "LR by MATLAB-exact bicubic, 8 bits",
+    )
+    if earlier:
+        earlier.require_comparable(protocol, lineup.contenders)
+    sets = _open_sets(config, lineup, scale, observer)
+    score = partial(_score, lineup, protocol, extras, _crop_bytes(config, sets))
+    outcomes = _score_all(sets, lineup, score, observer)
+    scored = tuple(_set_scores(s.name, outcomes, lineup) for s in sets)
+    metrics = (PSNR, SSIM, *(extra.metric for extra in extras))
+    return EvalReport(
+        FORMAT,
+        protocol,
+        protocol.text,
+        metrics,
+        lineup.contenders,
+        scored,
+        tuple(_comparisons(scored, lineup.contenders, metrics)),
+        unmet(config, lineup.contenders, scored, earlier),
+        tuple(Exhibit(o.job.set, o.job.name, o.crops) for o in outcomes if o.scores),
+    )
+
+
+def _crop_bytes(config: EvalConfig, sets: Sequence[PictureSet]) -> int:
+    if config.report is None:
+        return _SHOWN_BYTES if config.show else 0
+    return allowance(config.report_mb, sum(len(s.load) for s in sets))
+
+
+def _scale(config: EvalConfig, lineup: Lineup) -> int:
+    if lineup.models:
+        return lineup.models[0].scale
+    if config.scale is None and config.lr and config.hr:
+        return paired_scale(config.lr, config.hr)
+    assert config.scale is not None, "EvalConfig asks for a scale where no model sets it"
+    return config.scale
+
+
+def _open_sets(
+    config: EvalConfig, lineup: Lineup, scale: int, observer: Observer
+) -> list[PictureSet]:
+    if config.hr:
+        return [matched_set(config.hr, config.lr, lineup.folders, scale)]
+    if config.sets:
+        sets = [folder_set(folder, scale) for folder in config.sets]
+        names = [s.name for s in sets]
+        if len(set(names)) < len(names):
+            raise UsageError("two of the folders have the same name", hint="rename one of them")
+        return sets
+    return [validation_set(lineup.models[0], scale, observer)]
+
+
+def _score_all(
+    sets: Sequence[PictureSet],
+    lineup: Lineup,
+    score: Callable[[_Enlarged], _Outcome],
+    observer: Observer,
+) -> list[_Outcome]:
+    jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
+    outcomes = []
+    with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
+        for outcome in in_pipeline(jobs, _load, partial(_enlarge, lineup), score):
+            outcomes.append(outcome)
+            if outcome.failure:
+                observer.warn(outcome.failure.message, outcome.failure.hint)
+            bar.advance()
+    return outcomes
+
+
+def _load(job: _Job) -> _Loaded:
+    try:
+        return _Loaded(job, job.load())
+    except InputError as error:
+        return _Loaded(job, None, error)
+
+
+def _enlarge(lineup: Lineup, loaded: _Loaded) -> _Enlarged:
+    return _Enlarged(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
+
+
+def _score(
+    lineup: Lineup,
+    protocol: Protocol,
+    extras: Sequence[ExtraMetric],
+    crop_bytes: int,
+    enlarged: _Enlarged,
+) -> _Outcome:
+    """Score one picture, or say why it cannot be scored."""
+    frame, job = enlarged.loaded.frame, enlarged.loaded.job
+    if frame is None:
+        return _Outcome(job, None, failure=enlarged.loaded.failure)
+    height, width = frame.hr.shape[:2]
+    if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
+        failure = InputError(
+            f"{job.name}: {width}x{height} is too small to be scored",
+            hint=f"scores need {SSIM_WINDOW} pixels a side inside a border of {protocol.border}",
+        )
+        return _Outcome(job, None, failure=failure)
+    results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
+    scores = {
+        c.name: protocol.score(results[c.name], frame.hr)
+        | score_extra(extras, results[c.name], frame.hr, protocol.border)
+        for c in lineup.contenders
+    }
+    crops: tuple[Crop, ...] = ()
+    if crop_bytes:
+        crops = make_crops(frame, results, lineup.contenders, protocol.scale, crop_bytes)
+    return _Outcome(job, PictureScores(job.name, width, height, scores), crops)
+
+
+def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
+    mine = [outcome for outcome in outcomes if outcome.job.set == name]
+    pictures = tuple(outcome.scores for outcome in mine if outcome.scores)
+    failed = tuple(outcome.failure.message for outcome in mine if outcome.failure)
+    if not pictures:
+        raise InputError(
+            f"{name}: no picture could be scored", hint=f"the first problem: {failed[0]}"
+        )
+    set_means = {c.name: means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
+    return SetScores(name, set_means, pictures, failed)
+
+
+def _comparisons(
+    sets: Sequence[SetScores], contenders: Sequence[Contender], metrics: Sequence[Metric]
+) -> Iterator[Comparison]:
+    tested = [c.name for c in contenders if c.kind != "baseline"]
+    pairs = [(name, BASELINES[0]) for name in tested] + [(name, tested[0]) for name in tested[1:]]
+    for scored in sets:
+        for name, against in pairs:
+            for metric in metrics:
+                first, second = (
+                    [picture.scores[who][metric.name] for picture in scored.pictures]
+                    for who in (name, against)
+                )
+                difference = compare(first, second, metric)
+                yield Comparison(scored.name, name, against, metric.name, difference)

@@ -1,0 +1,148 @@
+"""Bars that a build must not fall below: --min-psnr, --min-ssim, --not-worse-than."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srgan_cli.config import EvalConfig
+from srgan_cli.engine.evaluation.comparison import compare
+from srgan_cli.engine.evaluation.contenders import Contender
+from srgan_cli.engine.evaluation.protocol import PSNR, SSIM, Metric, Protocol, SetScores
+from srgan_cli.errors import InputError
+
+_HINT = "name a file that srgan eval --json wrote"
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """What an earlier ``srgan eval --json`` found, as far as the gate needs it."""
+
+    path: Path
+    protocol: dict[str, Any]
+    contenders: tuple[str, ...]
+    """Models and folders, without the baselines."""
+    scores: dict[str, dict[str, dict[str, dict[str, float | None]]]]
+    """By set, picture, contender and metric; None where the figure was infinite."""
+
+    @classmethod
+    def read(cls, path: Path) -> "EarlierRun":
+        """Read the JSON of an earlier run.
+
+        Raises:
+            InputError: The file is missing, or is something else.
+        """
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                path,
+                document["protocol"],
+                tuple(c["name"] for c in document["contenders"] if c["kind"] != "baseline"),
+                {
+                    scored["name"]: {p["name"]: dict(p["scores"]) for p in scored["pictures"]}
+                    for scored in document["sets"]
+                },
+            )
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror or error}", hint=_HINT) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not the JSON of an evaluation", hint=_HINT) from error
+
+    def require_comparable(self, protocol: Protocol, contenders: Sequence[Contender]) -> None:
+        """Check, before anything is scored, that figures of the two runs can be compared.
+
+        Raises:
+            InputError: They are computed in different ways, or a contender has no
+                counterpart.
+        """
+        for contender in contenders:
+            if contender.kind != "baseline":
+                self.counterpart(contender.name)
+        for name in ("scale", "channel", "border", "lr"):
+            before, now = self.protocol.get(name), getattr(protocol, name)
+            if before != now:
+                raise InputError(
+                    f"{self.path}: scored with {name} {before}, now with {now}",
+                    hint="score with the same protocol as then",
+                )
+
+    def counterpart(self, name: str) -> str:
+        """Return the contender that one of the present run is held against.
+
+        Raises:
+            InputError: None has its name, and there are several others.
+        """
+        if name in self.contenders:
+            return name
+        if len(self.contenders) == 1:
+            return self.contenders[0]
+        raise InputError(
+            f"{self.path}: {name} is not in it, and it holds "
+            f"{', '.join(self.contenders) or 'baselines only'}",
+            hint="write the file with one --model, or with one of the same name",
+        )
+
+    def figures(self, scored: SetScores, contender: str, metric: Metric) -> list[float]:
+        """Return a contender's figures of then, in the order of the present pictures.
+
+        Raises:
+            InputError: The set was not scored then, or with other pictures.
+        """
+        before = self.scores.get(scored.name)
+        if before is None or set(before) != {picture.name for picture in scored.pictures}:
+            raise InputError(
+                f"{self.path}: set {scored.name} is not in it with the same pictures",
+                hint=f"sets in it: {', '.join(self.scores)}",
+            )
+        try:
+            values = [before[p.name][contender][metric.name] for p in scored.pictures]
+            return [float("inf") if value is None else float(value) for value in values]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{self.path}: not the JSON of an evaluation", hint=_HINT) from error
+
+
+def unmet(
+    config: EvalConfig,
+    contenders: Sequence[Contender],
+    sets: Sequence[SetScores],
+    earlier: EarlierRun | None,
+) -> tuple[str, ...]:
+    """Return, in words, every figure that falls below what the config asks for.
+
+    Models and folders are held to the bars, baselines are not. A figure is worse than
+    an earlier run's when the paired 95 % interval of the difference says so, or, with
+    fewer than 5 pictures, when the mean is lower by what its printed digits show.
+    """
+    tested = [contender.name for contender in contenders if contender.kind != "baseline"]
+    problems: list[str] = []
+    for scored in sets:
+        for name in tested:
+            problems += _below_least(config, scored, name)
+            if earlier is not None:
+                problems += _worse_than(earlier, scored, name)
+    return tuple(problems)
+
+
+def _below_least(config: EvalConfig, scored: SetScores, name: str) -> Iterator[str]:
+    for metric, least in ((PSNR, config.min_psnr), (SSIM, config.min_ssim)):
+        figure = scored.means[name][metric.name]
+        if least is not None and figure < least:
+            yield (
+                f"{scored.name}: {name} has {metric.label} {figure:.{metric.digits + 2}f}, "
+                f"--min-{metric.name} is {least:g}"
+            )
+
+
+def _worse_than(earlier: EarlierRun, scored: SetScores, name: str) -> Iterator[str]:
+    before = earlier.counterpart(name)
+    for metric in (PSNR, SSIM):
+        now = [picture.scores[name][metric.name] for picture in scored.pictures]
+        then = earlier.figures(scored, before, metric)
+        difference = compare(now, then, metric)
+        few = difference.verdict == "too few pictures"
+        if difference.verdict == "worse" or (few and difference.mean <= -0.5 * 10**-metric.digits):
+            yield (
+                f"{scored.name}: {name} has {metric.label} {difference.mean:+.{metric.digits}f} "
+                f"against {before} in {earlier.path.name}"
+            )

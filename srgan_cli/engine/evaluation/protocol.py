@@ -1,0 +1,120 @@
+"""How scores are computed: stated with every score, and part of the JSON."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from srgan_cli.config import Channel
+from srgan_cli.imaging.levels import Levels, to_levels
+from srgan_cli.imaging.metrics import crop_border, luma, luma_unrounded, psnr, ssim
+
+_CHANNELS: Mapping[Channel, str] = {
+    "y": "Y channel (BT.601, 16-235, rounded to 8 bits; grey values of grey pictures)",
+    "y-float": "Y channel (BT.601, 16-235, not rounded; grey values of grey pictures)",
+    "rgb": "R, G and B (grey values of grey pictures)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a figure measures, and how it is printed."""
+
+    name: str
+    """Key of the JSON."""
+    label: str
+    """Heading of a table."""
+    digits: int
+    """Decimals that are printed; a smaller difference is never called one."""
+    higher_is_better: bool
+    meaning: str
+    """One line for people."""
+
+
+PSNR = Metric("psnr", "PSNR (dB)", 2, True, "peak signal-to-noise ratio for a peak of 255")
+SSIM = Metric(
+    "ssim", "SSIM", 4, True, "structural similarity, 11×11 Gaussian σ 1.5, K 0.01 and 0.03, valid"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What PSNR and SSIM depend on besides the pictures."""
+
+    scale: int
+    """Factor per side."""
+    channel: Channel
+    """``y``, ``y-float`` or ``rgb``."""
+    border: int
+    """HR pixels cut off every side."""
+    lr: str
+    """Where the LR pictures come from, in words."""
+
+    @property
+    def text(self) -> str:
+        """The protocol in one line."""
+        return (
+            f"{_CHANNELS[self.channel]}, border {self.border} px, ×{self.scale}; {self.lr}; "
+            "HR cut to a multiple of the scale; SSIM 11×11 Gaussian σ 1.5, K 0.01 and 0.03, "
+            "valid region; bicubic and Lanczos enlarged from the same LR in floating point and "
+            "rounded once; models and folders scored as 8-bit pictures"
+        )
+
+    def plane(self, image: Levels) -> Levels:
+        """Return what of a picture is scored: H, W, 1 or H, W, 3, without the border."""
+        match self.channel:
+            case "y":
+                channel: Levels = luma(image)
+            case "y-float":
+                channel = luma_unrounded(image)
+            case "rgb":
+                channel = to_levels(image)
+        cropped = crop_border(channel, self.border)
+        return cropped[..., None] if cropped.ndim == 2 else cropped
+
+    def score(self, sr: Levels, hr: Levels) -> dict[str, float]:
+        """Return the PSNR and SSIM of a picture of HR's size and number of channels."""
+        a, b = self.plane(sr), self.plane(hr)
+        similarity = fmean(ssim(a[..., c], b[..., c]) for c in range(a.shape[2]))
+        return {PSNR.name: psnr(a, b), SSIM.name: similarity}
+
+
+Scores = Mapping[str, float]
+
+
+"""Figures by metric name; NaN where a metric is not defined for a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScores:
+    """Figures of one picture."""
+
+    name: str
+    width: int
+    """HR columns, before the border is cut."""
+    height: int
+    """HR rows."""
+    scores: Mapping[str, Scores]
+    """By contender."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetScores:
+    """Figures of one set of pictures."""
+
+    name: str
+    means: Mapping[str, Scores]
+    """Means over the pictures, by contender."""
+    pictures: tuple[PictureScores, ...]
+    failed: tuple[str, ...]
+    """Pictures that could not be scored, each with the reason; no contender has them."""
+
+
+def means(scores: Sequence[Scores]) -> dict[str, float]:
+    """Return the mean of every metric over the pictures for which it is defined."""
+    return {metric: _mean([score[metric] for score in scores]) for metric in scores[0]}
+
+
+def _mean(figures: Sequence[float]) -> float:
+    defined = [figure for figure in figures if not math.isnan(figure)]
+    return fmean(defined) if defined else math.nan

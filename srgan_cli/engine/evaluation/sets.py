@@ -1,0 +1,256 @@
+"""The pictures that ``srgan eval`` scores: HR with its LR, and with what other tools made."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from srgan_cli.config import SCALES
+from srgan_cli.data.manifest import Entry, find_by_fingerprint, find_dataset
+from srgan_cli.data.store import Store
+from srgan_cli.engine.models.weights import Model
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.io import list_pictures, read_picture
+from srgan_cli.imaging.levels import Uint8Image, to_grey
+from srgan_cli.imaging.resize import downscale, mod_crop
+from srgan_cli.observer import Observer
+
+_MAX_PIXELS = 256_000_000
+_SUFFIX_PROBES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture with all that is scored against it."""
+
+    hr: Uint8Image
+    """H, W (grey) or H, W, 3 (RGB); both sides divide by the scale."""
+    lr: Uint8Image
+    """Its counterpart, ``scale`` times smaller per side, grey where HR is."""
+    given: Mapping[str, Uint8Image] = field(default_factory=dict)
+    """Pictures of HR's shape that other tools made, by the name of their folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """Pictures that are decoded one at a time."""
+
+    name: str
+    load: Mapping[str, Callable[[], Frame]]
+    """For every picture's name, what decodes it; raises InputError."""
+
+
+def folder_set(folder: Path, scale: int) -> PictureSet:
+    """Take a folder of HR pictures; LR is made by MATLAB's bicubic.
+
+    Raises:
+        InputError: The folder is missing or holds no picture.
+    """
+
+    def load(path: Path) -> Frame:
+        hr = mod_crop(_read(path), scale)
+        return Frame(hr, _made_lr(hr, scale, path))
+
+    return PictureSet(
+        folder.resolve().name,
+        {path.relative_to(folder).as_posix(): partial(load, path) for path in _listed(folder)},
+    )
+
+
+def validation_set(model: Model | None, scale: int, observer: Observer) -> PictureSet:
+    """Take the validation pictures of the data set that a model was trained on.
+
+    When that set is not on this machine, as for the bundled models, the newest
+    prepared one is taken, and said to be.
+
+    Raises:
+        InputError: No data set is there, or it has another scale.
+    """
+    # Of what a blend is of, the last: the GAN weights.
+    trainings = list(model.trainings.values()) if model else []
+    fingerprint = trainings[-1].get("data_fingerprint", "") if trainings else ""
+    folder = find_by_fingerprint(str(fingerprint))
+    reason = "the set that the model was trained on"
+    if folder is None:
+        folder, reason = find_dataset(None)
+    store = Store(folder)
+    if store.manifest.scale != scale:
+        raise InputError(
+            f"data set {store.manifest.name} is ×{store.manifest.scale}, the model ×{scale}",
+            hint="name folders of HR pictures, or choose another --model",
+        )
+    entries = store.entries("validation")
+    observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation pictures")
+
+    def load(entry: Entry) -> Frame:
+        lr, hr = store.pair(entry)
+        return Frame(hr.numpy(), lr.numpy())
+
+    return PictureSet(
+        f"{store.manifest.name} validation",
+        {entry.source: partial(load, entry) for entry in entries},
+    )
+
+
+def matched_set(
+    hr_folder: Path, lr_folder: Path | None, sr_folders: Mapping[str, Path], scale: int
+) -> PictureSet:
+    """Take HR pictures with the LR or SR pictures of the same names.
+
+    Raises:
+        InputError: A folder is missing or empty, or a picture has no partner.
+    """
+    hr_paths = _by_name(hr_folder)
+    lr_paths = match_names(hr_paths, lr_folder) if lr_folder else None
+    sr_paths = {name: match_names(hr_paths, folder) for name, folder in sr_folders.items()}
+
+    def load(name: str) -> Frame:
+        whole = _read(hr_paths[name])
+        if lr_paths is None:
+            hr = mod_crop(whole, scale)
+            lr = _made_lr(hr, scale, hr_paths[name])
+        else:
+            lr = _as_coloured(_read(lr_paths[name]), whole)
+            hr = _cut_to(whole, lr, scale, lr_paths[name])
+        given = {key: _fitted(paths[name], hr, whole) for key, paths in sr_paths.items()}
+        return Frame(hr, lr, given)
+
+    return PictureSet(
+        hr_folder.resolve().name,
+        {path.relative_to(hr_folder).as_posix(): partial(load, n) for n, path in hr_paths.items()},
+    )
+
+
+def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
+    """Return the factor per side between the first LR picture and its HR.
+
+    Raises:
+        InputError: A folder is missing or empty, names differ, or the sizes of the first
+            pair do not give one of the known factors.
+    """
+    hr_paths = _by_name(hr_folder)
+    lr_paths = match_names(hr_paths, lr_folder)
+    name = next(iter(hr_paths))
+    hr, lr = _read(hr_paths[name]), _read(lr_paths[name])
+    scale = int(hr.shape[0] // lr.shape[0])
+    if scale not in SCALES or hr.shape[1] // lr.shape[1] != scale:
+        raise InputError(
+            f"{lr_paths[name]}: {_size(lr)}, but its HR is {_size(hr)}",
+            hint="HR must be 2, 3, 4 or 8 times as large per side",
+        )
+    return scale
+
+
+def match_names(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+    """Find every HR picture's partner in another folder.
+
+    Names agree without their extension, or after one suffix that all names of the
+    other folder share is taken off, as ``0801x2.png`` and ``baby_out.png`` have it.
+
+    Args:
+        hr_paths: HR files by their path below their folder, without the extension.
+        folder: Holds one picture for each and nothing else.
+
+    Raises:
+        InputError: The folder is missing or empty, or a picture has no partner.
+    """
+    others = _by_name(folder)
+    suffixes = {""} | {
+        other.removeprefix(name)
+        for name in list(hr_paths)[:_SUFFIX_PROBES]
+        for other in others
+        if other.startswith(name)
+    }
+    # The suffix that explains most names; of equals the shortest, so that "" wins a tie.
+    suffix = min(
+        suffixes,
+        key=lambda end: (-sum(name + end in others for name in hr_paths), len(end), end),
+    )
+    matched = {name: others[name + suffix] for name in hr_paths if name + suffix in others}
+    missing = [name for name in hr_paths if name not in matched]
+    surplus = sorted(set(others.values()) - set(matched.values()))
+    if missing or surplus:
+        problems = []
+        if missing:
+            problems.append(f"{folder} has no picture for {_named(missing)}")
+        if surplus:
+            problems.append(
+                f"no HR picture for {_named(str(p.relative_to(folder)) for p in surplus)}"
+            )
+        raise InputError(
+            "; ".join(problems),
+            hint="names must agree but for the extension and one suffix that all share",
+        )
+    return matched
+
+
+def _named(names: Iterable[str], most: int = 3) -> str:
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _listed(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder", hint="name a folder of pictures")
+    pictures = list_pictures(folder)
+    if not pictures:
+        raise InputError(f"{folder}: no pictures in this folder", hint="name another folder")
+    return pictures
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    paths: dict[str, Path] = {}
+    for path in _listed(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in paths:
+            raise InputError(
+                f"{paths[name]} and {path} have the same name", hint="remove one of them"
+            )
+        paths[name] = path
+    return paths
+
+
+def _read(path: Path) -> Uint8Image:
+    return read_picture(path, max_pixels=_MAX_PIXELS).pixels
+
+
+def _made_lr(hr: Uint8Image, scale: int, path: Path) -> Uint8Image:
+    if not hr.size:
+        raise InputError(f"{path}: smaller than one LR pixel", hint="leave it out")
+    return downscale(hr, scale)
+
+
+def _cut_to(hr: Uint8Image, lr: Uint8Image, scale: int, path: Path) -> Uint8Image:
+    """Cut an HR picture that is less than one LR pixel too large; refuse any other."""
+    height, width = lr.shape[0] * scale, lr.shape[1] * scale
+    if not (0 <= hr.shape[0] - height < scale and 0 <= hr.shape[1] - width < scale):
+        raise InputError(
+            f"{path}: {_size(lr)} at ×{scale} is not its HR's {_size(hr)}",
+            hint="pair every LR picture with the HR that it was made from, or pass --scale",
+        )
+    return hr[:height, :width]
+
+
+def _fitted(path: Path, hr: Uint8Image, whole: Uint8Image) -> Uint8Image:
+    """Read another tool's picture, of HR's size before or after it was cut."""
+    image = _as_coloured(_read(path), hr)
+    if image.shape not in (hr.shape, whole.shape):
+        raise InputError(
+            f"{path}: {_size(image)}, but HR is {_size(whole)}",
+            hint="score pictures of HR's size, or of that cut to a multiple of the scale",
+        )
+    return image[: hr.shape[0], : hr.shape[1]]
+
+
+def _as_coloured(image: Uint8Image, hr: Uint8Image) -> Uint8Image:
+    """Give a picture HR's channels: RGB to grey by BT.601 luma, grey to three equal channels."""
+    if image.ndim == hr.ndim:
+        return image
+    return to_grey(image) if hr.ndim == 2 else np.repeat(image[..., None], 3, axis=2)
+
+
+def _size(image: Uint8Image) -> str:
+    return f"{image.shape[1]}x{image.shape[0]}"

@@ -1,0 +1,30 @@
+"""What losses are computed on and reported as: the terms of a step, the patches that count."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Terms = dict[str, Tensor]
+"""Loss terms of one step by name, detached."""
+
+
+Judged = npt.NDArray[np.float64]
+"""How much each patch is judged: its weight in the means of what judges."""
+
+
+def only_judged(judged: Judged, *sides: Tensor) -> tuple[float, Sequence[Tensor]]:
+    """Keep the patches that are judged.
+
+    Returns:
+        What a mean over them counts in the whole batch, and each side's patches. Where none is
+        judged the first stays, and counts nothing.
+    """
+    weight = float(judged.mean())
+    if judged.all():
+        return weight, sides
+    # Found on the host: a mask on the device would make the host wait for its sum.
+    chosen = torch.from_numpy(np.flatnonzero(judged) if judged.any() else np.zeros(1, np.int64))
+    return weight, [side[chosen.to(side.device, non_blocking=True)] for side in sides]

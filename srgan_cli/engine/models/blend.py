@@ -1,0 +1,70 @@
+"""Store the weights between two models under a name of their own (``srgan models blend``)."""
+
+from typing import Any
+
+from srgan_cli.config import require_plain_name
+from srgan_cli.engine.models.interpolation import interpolate
+from srgan_cli.engine.models.library import ModelInfo, require_free_name, show_model
+from srgan_cli.engine.models.shelf import find_model
+from srgan_cli.engine.models.weights import load_model, rebuilt_from, save_tensors
+from srgan_cli.errors import UsageError
+from srgan_cli.observer import Observer
+from srgan_cli.paths import file_sha256, models_dir
+
+
+def require_alpha(alpha: float, option: str) -> None:
+    """Refuse a share outside [0, 1].
+
+    Raises:
+        UsageError: It is.
+    """
+    if not 0 <= alpha <= 1:
+        raise UsageError(f"{option} is {alpha}", hint="it must be from 0 to 1")
+
+
+def blend_models(
+    first: str, second: str, alpha: float, name: str | None, observer: Observer
+) -> ModelInfo:
+    """Put the weights between two models on the shelf.
+
+    Args:
+        first: The model at alpha 0.
+        second: The model at alpha 1.
+        alpha: Share of the second.
+        name: What to call the result; made of the three when None.
+        observer: Hears which models were taken.
+
+    Raises:
+        UsageError: alpha is out of range, or the name is taken.
+        WeightsError: A model cannot be used, or the two do not go together.
+    """
+    require_alpha(alpha, "--alpha")
+    sources = [find_model(spec, None) for spec in (first, second)]
+    name = name or f"{sources[0].name}-{sources[1].name}-{alpha:g}"
+    require_plain_name(name, "--name")
+    require_free_name(name)
+    models = [load_model(source) for source in sources]
+    network = interpolate(models[0], models[1], alpha)
+    formula = f"{1 - alpha:g} · {sources[0].name} + {alpha:g} · {sources[1].name}"
+    observer.say(formula)
+    header: dict[str, Any] = {
+        **rebuilt_from(network),
+        "origin": {"blend": formula},
+        "blend": {
+            "alpha": alpha,
+            "of": [
+                {
+                    "name": model.source.name,
+                    "sha256": file_sha256(model.source.path),
+                    "trained": dict(model.trained),
+                }
+                for model in models
+            ],
+        },
+    }
+    licences = {model.licence for model in models}
+    if len(licences) == 1 and (licence := licences.pop()):
+        header["licence"] = licence
+    models_dir().mkdir(parents=True, exist_ok=True)
+    save_tensors(models_dir() / f"{name}.safetensors", network.state_dict(), header)
+    return show_model(name)

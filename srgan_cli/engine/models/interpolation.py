@@ -1,0 +1,89 @@
+"""Network interpolation (ESRGAN, Wang et al. 2018, section 3.4): weights between two others.
+
+A network trained for fidelity and the one that adversarial training made of it lie close
+enough for every point between them to be a good network too: a dial between images that
+are true but soft and images that are sharp but partly invented.
+"""
+
+import copy
+
+from srgan_cli.engine.models.shelf import known_models
+from srgan_cli.engine.models.weights import (
+    PRETRAIN_FILE,
+    WEIGHTS_FILE,
+    Model,
+    ModelSource,
+    load_model,
+    rebuilt_from,
+)
+from srgan_cli.engine.networks.base import Network
+from srgan_cli.errors import WeightsError
+from srgan_cli.paths import file_sha256
+
+
+def interpolate(first: Model, second: Model, alpha: float) -> Network:
+    """Return the network with parameters (1 − alpha) · first + alpha · second.
+
+    Raises:
+        WeightsError: The two are not of the same architecture and sizes.
+    """
+    ours, theirs = first.generator.state_dict(), second.generator.state_dict()
+    same = rebuilt_from(first.generator) == rebuilt_from(second.generator)
+    kinds = [model.generator.architecture for model in (first, second)]
+    sizes = [{key: value.shape for key, value in state.items()} for state in (ours, theirs)]
+    if not same or kinds[0] != kinds[1] or sizes[0] != sizes[1]:
+        raise WeightsError(
+            f"{first.source.name} and {second.source.name} are networks of different sizes",
+            hint="blend a model with one that was trained from it",
+        )
+    network = copy.deepcopy(first.generator)
+    network.load_state_dict(
+        {key: (1 - alpha) * value + alpha * theirs[key] for key, value in ours.items()}
+    )
+    return network
+
+
+def load_between(source: ModelSource, strength: float) -> Model:
+    """Load the weights between the fidelity and the GAN weights of a pair.
+
+    Args:
+        source: Either of the two.
+        strength: 0 is the fidelity weights, 1 the GAN weights.
+
+    Raises:
+        WeightsError: It is not one of a pair, or the two do not go together.
+    """
+    fidelity, gan = (load_model(one) for one in find_pair(source))
+    return Model(source, interpolate(fidelity, gan, strength), gan.trained, gan.about)
+
+
+def between_sha256(source: ModelSource, strength: float) -> str:
+    """Return what tells the weights of :func:`load_between` from others."""
+    return " ".join([*(file_sha256(one.path) for one in find_pair(source)), f"{strength!r}"])
+
+
+def find_pair(source: ModelSource) -> tuple[ModelSource, ModelSource]:
+    """Find the fidelity and the GAN weights that a model is one of.
+
+    A pair is a run that has both phases; two models of which the second's header names
+    the first (``srgan models add --fidelity``); or two models that are called
+    ``fidelity-…`` and ``photo-…`` alike.
+
+    Raises:
+        WeightsError: The model is not one of a pair.
+    """
+    if source.path.name in {WEIGHTS_FILE, PRETRAIN_FILE}:
+        first, second = (source.path.with_name(name) for name in (PRETRAIN_FILE, WEIGHTS_FILE))
+        if first.is_file() and second.is_file():
+            return ModelSource(source.name, first, ""), ModelSource(source.name, second, "")
+    known = {entry.name: entry.source("of the pair") for entry in known_models()}
+    if (named := load_model(source).about.get("fidelity")) in known:
+        return known[named], source
+    kind, _, rest = source.name.partition("-")
+    names = (f"fidelity-{rest}", f"photo-{rest}")
+    if kind in {"fidelity", "photo"} and all(name in known for name in names):
+        return known[names[0]], known[names[1]]
+    raise WeightsError(
+        f"{source.name} has no other weights to go between",
+        hint="--strength needs a run of both phases, or fidelity-… and photo-… of one kind",
+    )

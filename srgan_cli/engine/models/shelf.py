@@ -1,0 +1,167 @@
+"""Which weights a command takes: bundled, from the shelf, of a run, or of any file."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Literal
+
+from srgan_cli.engine.models.weights import WEIGHTS_FILE, ModelSource
+from srgan_cli.errors import WeightsError
+from srgan_cli.paths import models_dir, runs_dir, write_text
+
+BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
+"""Names of the models that come with the program; of one scale, the first is the default."""
+SUFFIXES = (".safetensors", ".pth", ".pt")
+
+_USUAL_SCALE = 2
+
+_DEFAULTS_FILE = "defaults.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model that has a name."""
+
+    name: str
+    kind: Literal["bundled", "shelf", "run"]
+    path: Path
+
+    def source(self, reason: str) -> ModelSource:
+        """Return it as what a command takes."""
+        return ModelSource(self.name, self.path, reason)
+
+
+def known_models() -> tuple[Entry, ...]:
+    """Return every model that has a name: bundled, on the shelf, then runs."""
+    shelf = sorted(models_dir().glob("[!.]*.safetensors"))
+    return (
+        *(Entry(name, "bundled", _bundled_path(name)) for name in BUNDLED),
+        *(Entry(path.stem, "shelf", path) for path in shelf),
+        *(Entry(path.parent.name, "run", path) for path in _run_weights()),
+    )
+
+
+def find_model(spec: str | None, scale: int | None) -> ModelSource:
+    """Find the weights that a command is to use.
+
+    A name is looked for first; then a file or a run's folder; then the model of that name
+    for the scale (``fidelity`` is ``fidelity-x2`` at ×2); then a part of a name that only
+    one model has. No name hides another: where two models have the one that was given, the
+    user has to say which.
+
+    Args:
+        spec: Name with or without ``-xN``, part of a name, file, or a run's folder. When None:
+            the default that ``srgan models default`` set, else the newest run, else the
+            first bundled model of the scale.
+        scale: Factor per side that a default or bundled model must have; any when None.
+
+    Raises:
+        WeightsError: Nothing fits, or more than one.
+    """
+    if spec is None:
+        return _unnamed(scale)
+    known = known_models()
+    if named := [entry for entry in known if entry.name == spec]:
+        return _only(named, spec).source("as named")
+    path = Path(spec)
+    if path.is_dir() and (path / WEIGHTS_FILE).is_file():
+        return ModelSource(path.name, path / WEIGHTS_FILE, "as named")
+    if path.is_file():
+        return ModelSource(path.name, path, "as named")
+    family = f"{spec}-x{scale or _USUAL_SCALE}"
+    if members := [entry for entry in known if entry.name == family]:
+        return _only(members, family).source(f"{spec} for ×{scale or _USUAL_SCALE}")
+    parts = [entry for entry in known if spec and spec.lower() in entry.name.lower()]
+    if parts:
+        return _only(parts, spec).source(f"the one with {spec} in its name")
+    raise _unknown(spec, known)
+
+
+def _only(entries: list[Entry], spec: str) -> Entry:
+    """Return the one entry of a list."""
+    if len(entries) == 1:
+        return entries[0]
+    if len({entry.name for entry in entries}) == 1:
+        kinds = " and a ".join(entry.kind for entry in entries)
+        files_ = " or ".join(str(entry.path) for entry in entries)
+        raise WeightsError(f"{spec} is the name of a {kinds}", hint=f"name the file: {files_}")
+    names = ", ".join(entry.name for entry in entries)
+    raise WeightsError(f"{spec} is part of several names", hint=f"which one: {names}")
+
+
+def _unknown(spec: str, known: tuple[Entry, ...]) -> WeightsError:
+    names = [entry.name for entry in known]
+    close = difflib.get_close_matches(spec, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(names)}"
+    return WeightsError(f"no model or file is called {spec}", hint=hint)
+
+
+def find_model_for_factor(spec: str | None, factor: float | None) -> ModelSource:
+    """Find the weights for results of any size.
+
+    As :func:`find_model`, but a factor that no bundled or default model has chooses the
+    one whose result is reduced least: the smallest that reaches it, else the largest,
+    which is then applied more than once.
+    """
+    scales = sorted({*(int(name.rpartition("x")[2]) for name in BUNDLED), *defaults()})
+    best = next((scale for scale in scales if factor and scale >= factor), scales[-1])
+    return find_model(spec, best if factor else None)
+
+
+def defaults() -> Mapping[int, str]:
+    """Return the models that ``srgan models default`` chose, by scale, the latest last."""
+    path = models_dir() / _DEFAULTS_FILE
+    try:
+        chosen = json.loads(path.read_text(encoding="utf-8"))
+        return {int(scale): str(name) for scale, name in chosen.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"{path}: damaged", hint="delete it; it holds your defaults") from error
+
+
+def set_default(scale: int, name: str | None) -> None:
+    """Choose the model for a scale, or none."""
+    chosen = {other: value for other, value in defaults().items() if other != scale}
+    if name is not None:
+        chosen[scale] = name
+    models_dir().mkdir(parents=True, exist_ok=True)
+    write_text(models_dir() / _DEFAULTS_FILE, json.dumps(chosen, indent=1) + "\n")
+
+
+def _unnamed(scale: int | None) -> ModelSource:
+    """Choose the weights when nothing is named."""
+    chosen = defaults()
+    latest = list(chosen.values())[-1:]
+    name = chosen.get(scale) if scale else next(iter(latest), None)
+    if name is not None:
+        named = [entry for entry in known_models() if entry.name == name]
+        if not named:
+            raise WeightsError(
+                f"the default model {name} is gone",
+                hint="choose another: srgan models default NAME",
+            )
+        return _only(named, name).source("your default")
+    if runs := _run_weights():
+        newest = max(runs, key=lambda path: path.stat().st_mtime_ns)
+        return ModelSource(newest.parent.name, newest, "the newest run")
+    wanted = scale or _USUAL_SCALE
+    fitting = [name for name in BUNDLED if name.endswith(f"-x{wanted}")]
+    if not fitting:
+        raise WeightsError(
+            f"no bundled model is for ×{wanted}",
+            hint=f"bundled: {', '.join(BUNDLED)}; or train one: srgan train",
+        )
+    return ModelSource(fitting[0], _bundled_path(fitting[0]), "bundled; no run here yet")
+
+
+def _run_weights() -> list[Path]:
+    return sorted(runs_dir().glob(f"[!.]*/{WEIGHTS_FILE}"))
+
+
+def _bundled_path(name: str) -> Path:
+    with as_file(files("srgan_cli") / "weights" / f"{name}.safetensors") as path:
+        return path

@@ -1,0 +1,163 @@
+"""Generator weights: files that explain themselves, and what others publish."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from srgan_cli.config import GeneratorConfig
+from srgan_cli.engine.models.recognise import build_generator, fill, is_discriminator, recognise
+from srgan_cli.engine.models.spandrel_network import load_with_spandrel
+from srgan_cli.engine.models.tensor_files import (
+    HEADER_KEY,
+    HINT,
+    TensorFile,
+    read_tensors,
+    write_tensors,
+)
+from srgan_cli.engine.networks.base import Network
+from srgan_cli.engine.networks.generators import Generator
+from srgan_cli.errors import UsageError, WeightsError
+
+WEIGHTS_FILE = "weights.safetensors"
+PRETRAIN_FILE = "pretrain.safetensors"
+"""What a run's weights were before the adversarial phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Which weights a command takes, and why."""
+
+    name: str
+    """What people call it: the run's, the bundled model's or the file's name."""
+    path: Path
+    """The safetensors file."""
+    reason: str
+    """Why it was taken, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network ready to run, with what its file says of it."""
+
+    source: ModelSource
+    generator: Network
+    trained: Mapping[str, Any]
+    """How it was trained: steps, data, seed, scores; empty for weights that others made."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Licence, origin and the like, as the shelf keeps them."""
+
+    @property
+    def scale(self) -> int:
+        """Factor per side."""
+        return self.generator.scale
+
+    @property
+    def trainings(self) -> Mapping[str, Mapping[str, Any]]:
+        """How it was trained, by its name; or each model that it was blended of, by theirs."""
+        blended = _object(self.about.get("blend")).get("of")
+        parts = [_object(part) for part in blended] if isinstance(blended, list) else []
+        named = {str(part.get("name")): _object(part.get("trained")) for part in parts}
+        named = named or {self.source.name: self.trained}
+        return {name: trained for name, trained in named.items() if trained}
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """``file`` and ``sha256`` of what was put on the shelf, or what was blended."""
+        return _object(self.about.get("origin"))
+
+    @property
+    def licence(self) -> str | None:
+        """As its file states it."""
+        stated = self.about.get("licence")
+        return stated if isinstance(stated, str) else None
+
+
+def save_weights(path: Path, generator: Network, trained: Mapping[str, Any]) -> None:
+    """Write a generator's weights with all that rebuilds it in the header.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written.
+    """
+    save_tensors(path, generator.state_dict(), {"trained": dict(trained)} | rebuilt_from(generator))
+
+
+def rebuilt_from(network: Network) -> dict[str, Any]:
+    """Return what a header must hold for :func:`load_model` to rebuild a network."""
+    # Other networks are told from the names of their parameters.
+    return {"generator": asdict(network.config)} if isinstance(network, Generator) else {}
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write a safetensors file with a header of our own, in one step."""
+    contiguous = {key: value.contiguous() for key, value in tensors.items()}
+    write_tensors(path, contiguous, {HEADER_KEY: json.dumps(header)})
+
+
+def load_model(source: ModelSource) -> Model:
+    """Rebuild a network from its weights file, in fp32 on the CPU, for inference.
+
+    The header of our own files says which network it is; in others it is told from the
+    names and shapes of the parameters, at last by spandrel.
+
+    Raises:
+        WeightsError: The file is damaged, or holds the weights of no network that enlarges
+            pictures.
+    """
+    file = read_tensors(source.path)
+    header = file.header or {}
+    network = _build(file)
+    about = {key: value for key, value in header.items() if key not in {"generator", "trained"}}
+    trained = _object(header.get("trained"))
+    return Model(source, network.eval().requires_grad_(False), trained, about)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """Return an object of a header, which anybody may have written; else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _build(file: TensorFile) -> Network:
+    shapes = {key: value.shape for key, value in file.tensors.items()}
+    if file.header is not None and "generator" in file.header:
+        network: Network = _generator_of(file.header["generator"], len(shapes), file.path)
+        fill(network, file.tensors, {}, file.path)
+        return network
+    if is_discriminator(shapes):
+        raise WeightsError(
+            f"{file.path}: a discriminator, which only judges pictures",
+            hint="pass the generator that was trained with it",
+        )
+    recognised = recognise(shapes)
+    if recognised is None:
+        return load_with_spandrel(file.tensors, file.path)
+    fill(recognised.network, file.tensors, recognised.names, file.path)
+    return recognised.network
+
+
+def _generator_of(values: Any, num_tensors: int, path: Path) -> Generator:
+    """Rebuild what a header describes."""
+    try:
+        config = GeneratorConfig.from_dict(values)
+    except (TypeError, UsageError) as error:
+        raise WeightsError(f"{path}: no generator of srgan in it", hint=HINT) from error
+    try:
+        return build_generator(config, num_tensors)
+    except ValueError as error:
+        raise WeightsError(f"{path}: weights do not fit their own header", hint=HINT) from error
+
+
+def require_scale(model: Model, scale: int | None) -> None:
+    """Check that weights have the scale that was asked for.
+
+    Raises:
+        WeightsError: They have another.
+    """
+    if scale is not None and model.scale != scale:
+        raise WeightsError(
+            f"{model.source.name}: trained for ×{model.scale}, but --scale is {scale}",
+            hint=f"pass --scale {model.scale}, or choose other weights with --model",
+        )

@@ -1,0 +1,186 @@
+"""What runs a network: PyTorch, or a library that is faster on a CPU."""
+
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.runtimes.ncnn_form import NcnnModel
+from srgan_cli.engine.runtimes.operations import UnsupportedError
+from srgan_cli.engine.runtimes.program import Program
+
+
+class Runtime(Protocol):
+    """Runs a network on batches of one tile; may be called from several threads at once.
+
+    On a CPU it uses as many cores as PyTorch's setting of the calling thread says.
+    """
+
+    name: str
+    threaded: bool
+    """Whether it runs one tile on several cores of a CPU about as fast as one on each."""
+
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:
+        """Enlarge a tile.
+
+        Args:
+            lr: 1, 3, H, W, RGB in [0, 1], fp32 on the CPU.
+            exact: Compute in fp32, whatever the precision that was chosen.
+
+        Returns:
+            1, 3, scale·H, scale·W, about [0, 1] but not clipped.
+        """
+        ...
+
+
+class TorchRuntime:
+    """PyTorch, on any device and in any precision.
+
+    Args:
+        network: The network; it is moved to the device.
+        amp: Where it runs, in what arithmetic.
+        program: What runs in its place, in fp32 on the CPU.
+    """
+
+    name = "torch"
+    threaded = False  # The products of a strip are too small to be shared.
+
+    def __init__(self, network: nn.Module, amp: Amp, program: Program | None = None) -> None:
+        self._amp, self._program = amp, program
+        self._network = amp.place(network)
+
+    @torch.inference_mode()
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:
+        """Enlarge a tile; see :class:`Runtime`."""
+        if self._program is not None:
+            return self._program(lr)
+        device = self._amp.device
+        if device.type == "cuda":
+            # From pinned memory the copy runs beside the work on the tile before.
+            lr = lr.pin_memory()
+        with torch.autocast(device.type, enabled=False) if exact else self._amp.autocast():
+            sr: Tensor = self._network(lr.to(device, non_blocking=True))
+        return sr.float()
+
+
+Loaded = TypeVar("Loaded")
+
+
+class _ByThreads(Generic[Loaded]):
+    """What a library arranges for a number of threads when it loads a network.
+
+    Args:
+        load: Loads it for so many.
+    """
+
+    def __init__(self, load: Callable[[int], Loaded]) -> None:
+        self._load = load
+        self._loaded: dict[int, Loaded] = {}
+        self._loading = threading.Lock()
+
+    def get(self) -> Loaded:
+        """Return it for as many threads as PyTorch would use here."""
+        num_threads = torch.get_num_threads()
+        with self._loading:
+            if num_threads not in self._loaded:
+                self._loaded[num_threads] = self._load(num_threads)
+            return self._loaded[num_threads]
+
+
+class NcnnRuntime:
+    """The ncnn library, in fp32 on the CPU.
+
+    Args:
+        model: The network in ncnn's form.
+
+    Raises:
+        UnsupportedError: ncnn does not take it.
+    """
+
+    name = "ncnn"
+    threaded = True
+
+    def __init__(self, model: NcnnModel) -> None:
+        import ncnn
+
+        self._mat = ncnn.Mat
+        self._nets = _ByThreads(lambda num_threads: _ncnn_net(model, num_threads))
+        self._nets.get()
+
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
+        """Enlarge a tile; see :class:`Runtime`."""
+        pixels = np.ascontiguousarray(lr[0].numpy())
+        extractor = self._nets.get().create_extractor()
+        extractor.input("lr", self._mat(pixels))
+        code, sr = extractor.extract("sr")
+        if code:
+            raise MemoryError("ncnn could not run a tile")
+        return torch.from_numpy(np.array(sr))[None]
+
+
+def _ncnn_net(model: NcnnModel, num_threads: int) -> Any:
+    import ncnn
+
+    net = ncnn.Net()
+    options = net.opt
+    options.num_threads = num_threads
+    options.use_vulkan_compute = False
+    # It would round weights and features to half precision where the CPU can.
+    options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+    options.use_bf16_packed = options.use_bf16_storage = False
+    if net.load_param_mem(model.param):
+        raise UnsupportedError("ncnn does not take the layers")
+    descriptor, name = tempfile.mkstemp(suffix=".bin")  # It reads weights from files only.
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(model.weights)
+        if net.load_model(name):
+            raise UnsupportedError("ncnn does not take the weights")
+    finally:
+        Path(name).unlink()
+    return net
+
+
+class OnnxRuntime:
+    """ONNX Runtime, in fp32 on the CPU.
+
+    Args:
+        model: An ONNX file.
+
+    Raises:
+        UnsupportedError: It does not take the file.
+    """
+
+    name = "onnxruntime"
+    threaded = True
+
+    def __init__(self, model: bytes) -> None:
+        self._sessions = _ByThreads(lambda num_threads: _onnx_session(model, num_threads))
+        self._sessions.get()
+
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
+        """Enlarge a tile; see :class:`Runtime`."""
+        try:
+            (sr,) = self._sessions.get().run(["sr"], {"lr": lr.contiguous().numpy()})
+        except Exception as error:  # Its errors have no class of their own that is documented.
+            raise MemoryError(f"ONNX Runtime could not run a tile: {error}") from error
+        return torch.from_numpy(sr)
+
+
+def _onnx_session(model: bytes, num_threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.log_severity_level = 3  # Errors.
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # See above.
+        raise UnsupportedError(f"ONNX Runtime does not take the network: {error}") from error

@@ -1,0 +1,132 @@
+"""Which runtime is the fastest for a network here, and comes to the same."""
+
+import importlib.util
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from srgan_cli.config import RuntimeName
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.runtimes.backends import NcnnRuntime, OnnxRuntime, Runtime, TorchRuntime
+from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
+from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
+from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
+from srgan_cli.engine.runtimes.program import Program
+from srgan_cli.errors import UsageError
+
+TOLERANCE = 1e-3
+"""How far a runtime may be from PyTorch in fp32, of the range [0, 1] and before rounding."""
+_EXACT = 1e-5
+"""How far PyTorch may be from itself, when it computes in another order."""
+_WIDE_DENSE = 112
+"""Joined channels, on average, from which on ncnn is faster than ONNX Runtime: it was not with 80
+(preset ``compact``) and was with 144 (``standard`` and RRDBs)."""
+_MODULES = {"ncnn": ("ncnn",), "onnxruntime": ("onnx", "onnxruntime")}
+"""What each runtime needs to be installed."""
+
+
+def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) -> Runtime:
+    """Choose what runs a network.
+
+    ``auto`` takes the fastest that is installed, knows all of the network's layers and
+    gives what PyTorch gives; all but PyTorch run on the CPU in fp32 alone.
+
+    Args:
+        name: ``auto``, ``torch``, ``ncnn`` or ``onnxruntime``.
+        network: In fp32 on the CPU.
+        align: Sides of all tiles are multiples of it.
+        amp: Device and precision.
+
+    Raises:
+        UsageError: The runtime is not installed, or cannot run this network there.
+    """
+    fits = amp.device.type == "cpu" and amp.dtype == torch.float32
+    if name == "auto":
+        for each in filter(_is_installed, _fastest_first(network, align) if fits else ()):
+            try:
+                return _checked(each, network, align)
+            except UnsupportedError:
+                continue
+    if name in {"auto", "torch"}:
+        return _torch_runtime(network, align, amp)
+    if not fits:
+        raise UsageError(
+            f"--runtime {name} runs in fp32 on the CPU, not in {amp.precision} on {amp.device}",
+            hint="pass --runtime torch, or --device cpu --precision fp32",
+        )
+    if not _is_installed(name):
+        raise UsageError(
+            f"--runtime {name} is not installed",
+            hint="pip install 'srgan-cli[fast]', or pass torch",
+        )
+    try:
+        return _checked(name, network, align)
+    except UnsupportedError as error:
+        raise UsageError(
+            f"--runtime {name} cannot run this network: {error}", hint="pass --runtime torch"
+        ) from error
+
+
+def _checked(name: str, network: nn.Module, align: int) -> Runtime:
+    runtime: Runtime
+    if name == "ncnn":
+        runtime = NcnnRuntime(to_ncnn(network, align))
+    else:
+        runtime = OnnxRuntime(to_onnx_bytes(network, align))
+    _require_equal(runtime, network, align)
+    return runtime
+
+
+def _fastest_first(network: nn.Module, align: int) -> Sequence[str]:
+    """Order the other runtimes by what was measured; see docs/speed.md.
+
+    On CPUs with AVX-512 ONNX Runtime is ahead in all networks. On others ncnn needs the fewest
+    multiplications, but copies channels wherever they are joined; in narrow dense blocks that
+    costs more.
+    """
+    if torch.backends.cpu.get_cpu_capability() == "AVX512":
+        return ("onnxruntime", "ncnn")
+    try:
+        noted = note_operations(network, align)
+    except UnsupportedError:
+        return ()
+    joined = [value.output.shape[1] for value in noted.operations if value.kind == "cat"]
+    if joined and sum(joined) < _WIDE_DENSE * len(joined):
+        return ("onnxruntime", "ncnn")
+    return ("ncnn", "onnxruntime")
+
+
+def _torch_runtime(network: nn.Module, align: int, amp: Amp) -> TorchRuntime:
+    """Return PyTorch with fewer multiplications, where that pays and comes to the same."""
+    if amp.device.type == "cpu" and amp.dtype == torch.float32:
+        try:
+            program = Program(network, align)
+            runtime = TorchRuntime(network, amp, program)
+            _require_equal(runtime, network, align, tolerance=_EXACT)
+        except UnsupportedError:
+            pass
+        else:
+            return runtime
+    return TorchRuntime(network, amp)
+
+
+def _is_installed(name: str) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in _MODULES[name])
+
+
+def _require_equal(
+    runtime: Runtime, network: nn.Module, align: int, *, tolerance: float = TOLERANCE
+) -> None:
+    """Check a runtime on this very machine, on few pixels, before it is trusted with more."""
+    side = -(-24 // align) * align
+    lr = torch.rand(1, 3, side, side + align, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network(lr)
+    try:
+        made = runtime.run(lr, exact=True)
+    except MemoryError as error:  # So few pixels fit: it cannot run them.
+        raise UnsupportedError(str(error)) from error
+    difference = (made - expected).abs().max()
+    if not float(difference) <= tolerance * max(1.0, float(expected.abs().max())):
+        raise UnsupportedError(f"it is {float(difference):.2g} from PyTorch")

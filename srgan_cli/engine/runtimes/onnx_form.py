@@ -1,0 +1,166 @@
+"""A network in the form of ONNX (onnx.ai), written from what it computes.
+
+PyTorch's own exporter takes seconds, which a command that is to start at once does not have.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from srgan_cli.engine.runtimes.operations import Operation, UnsupportedError, Value, note_operations
+
+if TYPE_CHECKING:
+    import onnx
+
+_OPSET, _IR = 17, 8
+"""Versions of the operations and of the file that runtimes since 2022 read."""
+
+
+def to_onnx_bytes(network: nn.Module, align: int = 1) -> bytes:
+    """Write down the operations that a network runs through.
+
+    Args:
+        network: Maps B, 3, H, W to B, 3, scale·H, scale·W; in fp32 on the CPU.
+        align: The result holds for pictures whose sides are multiples of it.
+
+    Returns:
+        An ONNX file; the input is ``lr``, the result ``sr``, both in [0, 1], of any size.
+
+    Raises:
+        ImportError: onnx is not installed.
+        UnsupportedError: An operation has no counterpart here.
+    """
+    from onnx import TensorProto, helper
+
+    noted = note_operations(network, align)
+    graph = _Graph()
+    for operation in noted.operations:
+        graph.add(operation)
+    graph.node("Identity", [noted.sr], "sr")
+    size: list[str | int | None] = ["batch", 3, None, None]
+    made = helper.make_graph(
+        graph.nodes,
+        "srgan",
+        [helper.make_tensor_value_info(noted.lr, TensorProto.FLOAT, size)],
+        [helper.make_tensor_value_info("sr", TensorProto.FLOAT, size)],
+        graph.numbers,
+    )
+    opsets = [helper.make_opsetid("", _OPSET)]
+    file: bytes = helper.make_model(made, opset_imports=opsets, ir_version=_IR).SerializeToString()
+    return file
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.numbers: list[onnx.TensorProto] = []
+
+    def add(self, operation: Operation) -> None:
+        write = _WRITERS.get(operation.kind)
+        if write is None:
+            raise UnsupportedError(f"{operation.kind} has no counterpart in ONNX")
+        inputs = [value.name for value in operation.inputs]
+        write(self, operation.args, inputs, operation.output)
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+
+    def constant(self, numbers: Tensor) -> str:
+        """Keep numbers in the file; return their name."""
+        from onnx import numpy_helper
+
+        name = f"n{len(self.numbers)}"
+        array = numbers.detach().cpu().numpy()
+        self.numbers.append(numpy_helper.from_array(array, name))
+        return name
+
+
+_Write = Callable[[_Graph, Any, list[str], Value], None]
+
+
+def _convolution(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+    _, weight, bias, stride, padding, dilation, transposed, _, groups = args
+    if transposed:
+        raise UnsupportedError("only convolutions that keep the size or shrink it")
+    numbers = [graph.constant(tensor) for tensor in (weight, bias) if tensor is not None]
+    graph.node(
+        "Conv",
+        inputs + numbers,
+        output.name,
+        strides=stride,
+        pads=[*padding, *padding],
+        dilations=dilation,
+        group=groups,
+    )
+
+
+def _leaky_relu(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+    graph.node("LeakyRelu", inputs, output.name, alpha=args[1] if len(args) > 1 else 0.01)
+
+
+def _prelu(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+    slopes = graph.constant(args[1].reshape(-1, 1, 1))
+    graph.node("PRelu", [*inputs, slopes], output.name)
+
+
+def _cat(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+    graph.node("Concat", inputs, output.name, axis=args[1] if len(args) > 1 else 0)
+
+
+def _arithmetic(kind: str) -> _Write:
+    def write(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+        if isinstance(args[1], int | float):
+            inputs = [*inputs, graph.constant(Tensor([float(args[1])]))]
+        if len(inputs) != 2:
+            raise UnsupportedError("only values and numbers are combined")
+        graph.node(kind, inputs, output.name)
+
+    return write
+
+
+def _interpolation(**attributes: str) -> _Write:
+    def write(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+        before, after = args[0].shape, output.shape
+        if attributes["mode"] == "linear" and args[2]:
+            raise UnsupportedError("only interpolation with align_corners=False")
+        factors = [new / old for new, old in zip(after, before, strict=True)]
+        graph.node(
+            "Resize", [*inputs, "", graph.constant(Tensor(factors))], output.name, **attributes
+        )
+
+    return write
+
+
+def _pixel_shuffle(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+    graph.node("DepthToSpace", inputs, output.name, blocksize=args[1], mode="CRD")
+
+
+def _pixel_unshuffle(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
+    folded, channels, factor = f"{output.name}_folded", args[0].shape[1], args[1]
+    graph.node("SpaceToDepth", inputs, folded, blocksize=factor)
+    # ONNX puts the channels of one pixel side by side, PyTorch the pixels of one channel.
+    order = torch.arange(channels * factor**2).view(-1, channels).T.flatten()
+    graph.node("Gather", [folded, graph.constant(order)], output.name, axis=1)
+
+
+_WRITERS: dict[str, _Write] = {
+    "convolution": _convolution,
+    "leaky_relu": _leaky_relu,
+    "relu": lambda graph, _, inputs, output: graph.node("Relu", inputs, output.name),
+    "prelu_kernel": _prelu,
+    "cat": _cat,
+    "add": _arithmetic("Add"),
+    "mul": _arithmetic("Mul"),
+    "upsample_nearest2d": _interpolation(
+        mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+    ),
+    "upsample_bilinear2d": _interpolation(
+        mode="linear", coordinate_transformation_mode="half_pixel"
+    ),
+    "pixel_shuffle": _pixel_shuffle,
+    "pixel_unshuffle": _pixel_unshuffle,
+}

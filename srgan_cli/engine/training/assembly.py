@@ -1,0 +1,136 @@
+"""From the options of a run to what it is made of, with everything checked on the way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from srgan_cli.config import TrainConfig
+from srgan_cli.data.manifest import find_dataset
+from srgan_cli.data.store import Store
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.devices.ranks import Ranks
+from srgan_cli.engine.networks.vgg import load_perceptual
+from srgan_cli.engine.training.patches import BatchesAhead, PatchSampler
+from srgan_cli.engine.training.preflight import LARGEST_BATCH, Room, find_room, require_room
+from srgan_cli.engine.training.resident import ResidentPatches
+from srgan_cli.engine.training.schedule import Phase, plan_phases
+from srgan_cli.engine.training.trainer import Trainer
+from srgan_cli.engine.training.validation import Validator
+from srgan_cli.observer import Observer
+from srgan_cli.processes import Node, num_cores
+
+_RESIDENT_SHARE = 0.1
+"""Most of a GPU's free memory that photographs may take: less than a checked batch leaves free."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of."""
+
+    config: TrainConfig
+    """The options, with the data set and the batch that were found."""
+    fingerprint: str
+    """Of the data set."""
+    sampler: PatchSampler
+    batches: BatchesAhead | ResidentPatches
+    validator: Validator
+    phases: list[Phase]
+    trainer: Trainer
+
+    @property
+    def steps(self) -> int:
+        """Length of the run."""
+        return self.phases[-1].stop
+
+
+def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) -> Parts:
+    """Open the data set, make the networks, and see that a step fits into memory.
+
+    Raises:
+        InputError: No data set, or one that does not suit the options.
+        UsageError: The batch cannot be shared out.
+        WeightsError: The network of the perceptual loss cannot be used.
+        ResourceError: A step does not fit into memory.
+    """
+    data, reason = find_dataset(config.data)
+    store = Store(data, config.scale)
+    config = config.resolved(data, store.scale)
+    manifest = store.manifest
+    observer.say(
+        f"data set: {manifest.name} ({reason}), ×{store.scale}, {len(manifest.pictures)} pictures"
+    )
+    # Patches that do not fit the pictures are found before patches that do not fit the memory.
+    assumed = replace(config, batch=config.batch or ranks.size)
+    phases = plan_phases(assumed, _sampler(assumed, store, ranks).steps)
+    features = None
+    if phases[-1].name == "adversarial":
+        features = load_perceptual(config.perceptual, observer, config.perceptual_layers)
+
+    def make_trainer(together: Ranks) -> Trainer:
+        return Trainer(config, config.generator_config(store.scale), amp, features, together)
+
+    config = _with_batch(config, lambda: make_trainer(Ranks()), phases, ranks, observer)
+    sampler = _sampler(config, store, ranks)
+    return Parts(
+        config,
+        manifest.fingerprint,
+        sampler,
+        _batches(config, sampler, amp.device),
+        Validator(store, features, ranks),
+        plan_phases(config, sampler.steps),
+        make_trainer(ranks),
+    )
+
+
+def _sampler(config: TrainConfig, store: Store, ranks: Ranks) -> PatchSampler:
+    return PatchSampler(
+        store,
+        "train",
+        patch=config.patch,
+        batch=config.batch,
+        seed=config.seed,
+        degrade=config.degrade,
+        degrade_share=config.degrade_share,
+        judge=config.judge,
+        detail=config.detail,
+        share=ranks.share(config.batch),
+    )
+
+
+def _batches(
+    config: TrainConfig, sampler: PatchSampler, device: torch.device
+) -> BatchesAhead | ResidentPatches:
+    """Choose who cuts the patches: a GPU with room for the photographs, else other threads."""
+    on_cuda = device.type == "cuda"
+    if on_cuda and config.degrade == "none" and config.detail == 1:
+        free, _ = torch.cuda.mem_get_info(device)
+        if ResidentPatches.num_bytes(sampler) < free * _RESIDENT_SHARE:
+            return ResidentPatches(sampler, device)
+    # Cutting patches takes one thread a fraction of a step; damaging them takes longer.
+    return BatchesAhead(sampler, 1 if config.degrade == "none" else num_cores(), pinned=on_cuda)
+
+
+def _with_batch(
+    config: TrainConfig,
+    make_trainer: Callable[[], Trainer],
+    phases: Sequence[Phase],
+    ranks: Ranks,
+    observer: Observer,
+) -> TrainConfig:
+    """See that the batch fits into the memory of every process; find one if that is asked for."""
+    share = ranks.share(config.batch)
+    wanted = share.stop - share.start or LARGEST_BATCH // ranks.size
+    room = find_room(
+        make_trainer,
+        [phase.name for phase in phases],
+        wanted=wanted,
+        num_local=Node.from_environment().num_local,
+    )
+    least: Room = min(ranks.gather(room), key=lambda room: room.patches)
+    require_room(least, wanted if config.batch else 1)
+    if config.batch:
+        return config
+    batch = least.patches * ranks.size
+    observer.say(f"--batch auto: {batch} patches a step ({least.reason})")
+    return replace(config, batch=batch)

@@ -1,0 +1,157 @@
+"""Whether a step fits into memory, found out before the first one."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from srgan_cli.engine.devices.memory import free_memory
+from srgan_cli.engine.training.patches import Batch
+from srgan_cli.engine.training.schedule import Phase, PhaseName
+from srgan_cli.engine.training.trainer import Trainer
+from srgan_cli.errors import ResourceError
+
+LARGEST_BATCH = 64
+"""What ``--batch auto`` stops at: published trainers of this kind use 16 to 64 patches a step."""
+
+_SHARE = 0.8
+"""Share of what is free that may be planned with; the rest is for what the estimate misses."""
+_WORKSPACE = 1.5
+"""Memory of a step by what its graph holds on to: gradients and workspace come on top.
+Measured: benchmarks/step_memory.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many patches one process can take in a step."""
+
+    patches: int
+    """At most :data:`LARGEST_BATCH`; 0 if not even one fits."""
+    reason: str
+    """How that was found out."""
+
+
+def find_room(
+    make_trainer: Callable[[], Trainer],
+    phases: Sequence[PhaseName],
+    *,
+    wanted: int = LARGEST_BATCH,
+    num_local: int = 1,
+) -> Room:
+    """Find out how many patches of a step fit.
+
+    On CUDA by trying, from ``wanted`` down by halves; elsewhere from the memory that the
+    graph of a single patch holds on to, and what the system says is free.
+
+    Args:
+        make_trainer: Makes networks that can be thrown away.
+        phases: Phases of the run.
+        wanted: Most patches to look for.
+        num_local: Processes that share this machine's memory.
+    """
+    trainer = make_trainer()
+    if trainer.amp.device.type == "cuda":
+        return _tried(trainer, phases, wanted)
+    free = free_memory()
+    if free is None:
+        return Room(wanted, "this system does not say how much memory is free")
+    fixed, patch = step_memory(trainer, phases)
+    parts = trainer.config.accumulate
+    patches = parts * max(0, int((_SHARE * free / num_local - fixed) / patch))
+    need = fixed + patch * -(-wanted // parts)
+    reason = f"{wanted} patches need about {_gib(need)} of {_gib(free / num_local)} free"
+    return Room(min(wanted, patches), reason)
+
+
+def require_room(room: Room, wanted: int) -> None:
+    """Refuse a batch that does not fit.
+
+    Raises:
+        ResourceError: It does not.
+    """
+    if room.patches < wanted:
+        fits = f"pass --batch auto, or at most --batch {room.patches} for each process"
+        raise ResourceError(
+            f"a step does not fit into memory: {room.reason}",
+            hint=fits if room.patches else "pass a smaller --patch, --preset or discriminator",
+        )
+
+
+def step_memory(trainer: Trainer, phases: Sequence[PhaseName]) -> tuple[float, float]:
+    """Estimate the memory of a step, in bytes: what any step needs, and what a patch adds.
+
+    The graph's own bookkeeping is watched while a step of one patch is made; what it holds
+    on to grows with the number of patches. Gradients and moments do not.
+    """
+    fixed = 3 * sum(
+        parameter.numel() * parameter.element_size()
+        for network in (trainer.generator, trainer.discriminator)
+        for parameter in network.parameters()
+    )
+    held = _Held()
+    with torch.autograd.graph.saved_tensors_hooks(held.take, held.give):
+        _steps(trainer, phases, 1)
+    return fixed, _WORKSPACE * held.peak
+
+
+def _tried(trainer: Trainer, phases: Sequence[PhaseName], wanted: int) -> Room:
+    while wanted:
+        try:
+            _steps(trainer, phases, wanted)
+        except torch.OutOfMemoryError:
+            wanted //= 2
+            torch.cuda.empty_cache()
+        else:
+            return Room(wanted, f"{wanted} patches, tried on {trainer.amp.device}")
+    return Room(0, f"not even one patch fits on {trainer.amp.device}")
+
+
+def _steps(trainer: Trainer, phases: Sequence[PhaseName], patches: int) -> None:
+    """Make a step of each phase on grey pictures."""
+    side, scale = trainer.config.patch, trainer.generator.config.scale
+    lr, hr = (torch.full((patches, n, n, 3), 128, dtype=torch.uint8) for n in (side, side * scale))
+    for name in phases:
+        trainer.step(Phase(name, 0, 1, 1e-9, 1), 0, Batch(lr, hr))
+
+
+class _Held:
+    """Counts the bytes that autograd's graphs hold on to, each storage once."""
+
+    def __init__(self) -> None:
+        self.peak, self._now = 0, 0
+        self._users: Counter[int] = Counter()
+
+    def take(self, tensor: Tensor) -> "_Saved":
+        return _Saved(tensor, self)
+
+    def give(self, saved: "_Saved") -> Tensor:
+        return saved.tensor
+
+    def count(self, tensor: Tensor, change: int) -> None:
+        storage = tensor.untyped_storage()
+        key = storage.data_ptr()
+        before = self._users[key]
+        self._users[key] += change
+        if not before or not self._users[key]:
+            self._now += change * storage.nbytes()
+            self.peak = max(self.peak, self._now)
+
+
+class _Saved:
+    """A tensor in a graph; it ends with the graph."""
+
+    def __init__(self, tensor: Tensor, held: _Held) -> None:
+        self.tensor, self._held = tensor, held
+        self._counts = not tensor.is_leaf or not tensor.requires_grad  # Parameters are not copies.
+        if self._counts:
+            held.count(tensor, 1)
+
+    def __del__(self) -> None:
+        if self._counts:
+            self._held.count(self.tensor, -1)
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,325 @@
+"""One session of a run: steps, records, validations, and going back when it has to."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from srgan_cli.config import TrainConfig
+from srgan_cli.engine.devices.memory import peak_memory
+from srgan_cli.engine.devices.ranks import Ranks
+from srgan_cli.engine.models.weights import ModelSource
+from srgan_cli.engine.networks.generators import num_parameters
+from srgan_cli.engine.runs.background import Background
+from srgan_cli.engine.runs.checkpoint import Checkpoint
+from srgan_cli.engine.runs.folder import EXAMPLES_FILE, accepted_edits, write_config
+from srgan_cli.engine.runs.health import Verdict, judge
+from srgan_cli.engine.runs.journal import Journal
+from srgan_cli.engine.runs.progress import RATE_FACTORS, Best, Progress, every_step_skipped
+from srgan_cli.engine.training.assembly import Parts
+from srgan_cli.engine.training.keeper import Keeper
+from srgan_cli.engine.training.pace import Pace
+from srgan_cli.engine.training.patches import example_sheet
+from srgan_cli.engine.training.schedule import Phase, plan_phases, same_until
+from srgan_cli.engine.training.tally import Tally
+from srgan_cli.engine.training.validation import Scores
+from srgan_cli.engine.training.warmstart import start_from
+from srgan_cli.errors import DivergedError, InputError
+from srgan_cli.observer import Observer, Standing
+from srgan_cli.paths import written_beside
+
+_STEPS_PER_RECORD = 10
+
+
+class Session:
+    """A run while it is trained: its networks, and where it stands.
+
+    Args:
+        parts: What it is made of.
+        folder: Its folder.
+        ranks: The processes that train it.
+        background: Writes its files.
+        observer: Is told what goes on.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        folder: Path,
+        ranks: Ranks,
+        background: Background,
+        observer: Observer,
+    ) -> None:
+        self.parts, self.folder, self.observer = parts, folder, observer
+        self.config, self.trainer, self._ranks = parts.config, parts.trainer, ranks
+        self.progress = Progress()
+        self._keeper = Keeper(parts, folder, background, writes=ranks.leads)
+        self._journal = Journal(folder, writes=ranks.leads, tensorboard=self.config.tensorboard)
+        self._pace = Pace()
+        self._tally = Tally(ranks)
+        self._losses: Mapping[str, float] = {}
+        self._skipped_shown = 0
+        amp = self.trainer.amp
+        processes = f" in {ranks.size} processes" if ranks.size > 1 else ""
+        observer.say(
+            f"run: {folder.name}, {self.config.preset} generator "
+            f"({num_parameters(self.trainer.generator):,} parameters), "
+            f"{amp.precision} on {amp.device}{processes}, "
+            f"{parts.steps:,} steps of {self.config.batch}: "
+            + ", ".join(f"{phase.name} {phase.steps:,}" for phase in parts.phases)
+        )
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is at its end."""
+        return self.progress.step >= self.parts.steps
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether all processes can be asked now; alone, after every step."""
+        return self._ranks.size == 1 or not len(self._tally)
+
+    @property
+    def skipped(self) -> int:
+        """Updates left out because a gradient was not finite; the host waits for the device."""
+        return self.progress.skipped_before + sum(self.trainer.skipped.values())
+
+    def start(self) -> None:
+        """Begin at step 0, from the weights that ``--init`` names if it does."""
+        if self.config.init is not None:
+            source = ModelSource(self.config.init.name, self.config.init, "as named")
+            start_from(source, self.trainer, self.observer)
+        self.scores = self._score(self.parts.phases[0])
+        if self._ranks.leads:
+            self.folder.mkdir(parents=True)
+            write_config(self.folder, self.config)
+            if self.config.degrade != "none":
+                self._show_examples()
+        self._ranks.wait()  # From here on there is a folder to log to.
+        self._log_scores(self.parts.phases[0])
+        self.save()
+
+    def _show_examples(self) -> None:
+        sheet = Image.fromarray(example_sheet(self.parts.sampler.batch(0)))
+        with written_beside(self.folder / EXAMPLES_FILE) as path:
+            sheet.save(path)
+        self.observer.say(f"what it learns to undo: {self.folder / EXAMPLES_FILE}")
+
+    def resume(self) -> None:
+        """Go back to the last checkpoint, and drop what was logged after it.
+
+        Raises:
+            InputError: The data set or the options have changed.
+            WeightsError: No checkpoint can be read.
+        """
+        checkpoint = self._keeper.last(self.observer)
+        if checkpoint.progress["fingerprint"] != self.parts.fingerprint:
+            raise InputError(
+                f"the data set of run {self.folder.name} has changed since",
+                hint="prepare it again from the same photographs and settings, or start a new run",
+            )
+        self.progress = Progress.from_dict(checkpoint.progress)
+        before = TrainConfig.from_dict(checkpoint.progress["config"])
+        planned = plan_phases(before, self.parts.sampler.steps)
+        may_replan = same_until(self.progress.step, planned, self.parts.phases)
+        for edit in accepted_edits(self.folder, self.config, before, may_replan=may_replan):
+            self.observer.say(f"{self.folder.name}/config.toml was edited: {edit}; taken")
+        self._return_to(checkpoint)
+        self.observer.say(f"resuming at step {self.progress.step:,} of {self.parts.steps:,}")
+
+    def advance(self) -> None:
+        """Make one step, with the record and the validation that are due after it.
+
+        Raises:
+            DivergedError: Something is not finite, and lower learning rates did not help.
+        """
+        started = time.perf_counter()
+        phase = self._phase
+        waited = self._make_step(phase)
+        self.progress = replace(
+            self.progress,
+            step=self.progress.step + 1,
+            seconds=self.progress.seconds + time.perf_counter() - started,
+            good=False,
+        )
+        trouble = self._take_stock(phase)
+        if trouble is not None:
+            self._roll_back(trouble)
+        self._pace.add(phase.name, time.perf_counter() - started, waited)
+
+    @property
+    def _phase(self) -> Phase:
+        return next(phase for phase in self.parts.phases if self.progress.step < phase.stop)
+
+    def _make_step(self, phase: Phase) -> float:
+        """Train on the next batch; return the time spent waiting for it."""
+        step, started = self.progress.step, time.perf_counter()
+        batch = self.parts.batches.batch(step)
+        waited = time.perf_counter() - started
+        if step == phase.start:
+            self.trainer.begin(phase)
+        slowed = replace(phase, peak=phase.peak * self.progress.rate_factor)
+        self._tally.add(self.trainer.step(slowed, step, batch))
+        return waited
+
+    def _take_stock(self, phase: Phase) -> str | None:
+        """Record and validate what is due; return what is wrong, if something is."""
+        step = self.progress.step
+        validates = step % self.config.validate_every == 0 or step == phase.stop
+        trouble = None
+        # Before every validation too: what has diverged must not be saved.
+        if step % _STEPS_PER_RECORD == 0 or validates:
+            trouble = self._record(phase)
+        if validates and trouble is None:
+            trouble = self._validate(phase)
+        return trouble
+
+    def _record(self, phase: Phase) -> str | None:
+        """Log the means of the last steps."""
+        means = self._tally.means()
+        skipped = self.trainer.skipped["generator"]
+        fruitless = every_step_skipped(skipped - self.progress.skipped_recorded, len(self._tally))
+        self._tally.clear()
+        self._skipped_shown = self.skipped
+        self.progress = replace(self.progress, skipped_recorded=skipped)
+        self._losses = {name: value for name, value in means.items() if value is not None}
+        self._journal.log(
+            {
+                "step": self.progress.step,
+                "phase": phase.name,
+                **means,
+                "learning_rate": self._learning_rate(phase),
+                "skipped": self._skipped_shown,
+                "rollbacks": len(self.progress.rollbacks),
+            }
+        )
+        if not fruitless:
+            return None
+        broken = [name for name, value in means.items() if value is None] or ["gradient"]
+        return f"the {', '.join(broken)} was no longer finite"
+
+    def _learning_rate(self, phase: Phase) -> float:
+        return self.progress.rate_factor * phase.learning_rate(self.progress.step - 1)
+
+    def _validate(self, phase: Phase) -> str | None:
+        # The last update can break weights whose loss was finite until then.
+        if not all(bool(weight.isfinite().all()) for weight in self.trainer.ema.parameters()):
+            return "the generator's weights were no longer finite"
+        self.scores = self._score(phase)
+        before = self.verdict.word
+        self._log_scores(phase)
+        if self.verdict.bad:
+            return self.verdict.reason
+        if self.verdict.word not in ("healthy", before):
+            self.observer.warn(
+                f"step {self.progress.step:,}: {self.verdict.word}: {self.verdict.reason}"
+            )
+        self.progress = replace(self.progress, good=True, best=self._best(phase))
+        self._keeper.keep(self._state(), self.scores, phase)
+        return None
+
+    def _score(self, phase: Phase) -> Scores:
+        return self.parts.validator.score(
+            self.trainer.ema, self.trainer.amp.device, perceptual=phase.name == "adversarial"
+        )
+
+    def _log_scores(self, phase: Phase) -> None:
+        record = {"step": self.progress.step, "phase": phase.name, **self.scores.to_record()}
+        self.verdict = judge([*self._journal.records, record])
+        self._journal.log({**record, "verdict": self.verdict.word, "reason": self.verdict.reason})
+
+    def _best(self, phase: Phase) -> Best:
+        """Return the best validation of this phase: PSNR, or the perceptual distance if known."""
+        distance = self.scores.perceptual
+        score = self.scores.psnr if distance is None else -distance
+        now, best = Best(phase.name, self.progress.step, score), self.progress.best
+        return now if best is None or best.phase != now.phase or best.score < score else best
+
+    def _roll_back(self, trouble: str) -> None:
+        """Go back to the last state that passed a validation, with a lower learning rate."""
+        self._keeper.wait()
+        self._ranks.wait()  # Nobody reads before the first process has written.
+        checkpoint = self._keeper.last(self.observer, good=True)
+        good = Progress.from_dict(checkpoint.progress)
+        skipped = sum(self.trainer.skipped.values())
+        self._tally.clear()
+        self.trainer.restore(checkpoint)
+        skipped -= sum(self.trainer.skipped.values())
+        progress = self.progress.rolled_back(good, trouble, skipped)
+        if progress is None:
+            raise DivergedError(
+                f"step {self.progress.step:,}: {trouble}; "
+                f"{len(self.progress.rollbacks)} roll-backs, the last to "
+                f"{RATE_FACTORS[-1]:.1%} of the learning rate, did not help",
+                hint=f"{self.folder / 'weights.safetensors'} is as of step {good.step:,}; start "
+                "again with a lower learning rate, --precision fp32 or a longer --warmup",
+            )
+        self.observer.warn(
+            f"step {self.progress.step:,}: {trouble}; back to step {good.step:,}, "
+            f"learning rate × {progress.rate_factor:g}"
+        )
+        self.progress = progress
+        self.save()
+        self._keeper.wait()
+        self._keeper.forget_after(progress.step)
+        self._return_to(checkpoint)
+
+    def _return_to(self, checkpoint: Checkpoint) -> None:
+        """Take up networks, log and scores as they were."""
+        self.trainer.restore(checkpoint)
+        self._tally.restore(self.progress.pending, self.trainer.amp.device)
+        self._journal.read(self.progress.step, self.progress.rollbacks)
+        last = [record for record in self._journal.records if "validation_psnr" in record][-1]
+        self.scores = Scores.from_record(last)
+        self.verdict = Verdict(last["verdict"], last["reason"])
+
+    def close(self) -> None:
+        """Flush what is only flushed at the end."""
+        self._journal.close()
+
+    def save(self) -> None:
+        """Write a checkpoint, unless there is one of just this state."""
+        self._keeper.save(self._state())
+
+    def _state(self) -> Checkpoint:
+        progress = replace(self.progress, pending=self._tally.numbers())
+        return self.trainer.snapshot(
+            {
+                **progress.to_dict(),
+                "fingerprint": self.parts.fingerprint,
+                "config": self.config.to_dict(),
+            }
+        )
+
+    def standing(self) -> Standing:
+        """Return where the run stands, for people."""
+        step = self.progress.step
+        phase = next(phase for phase in self.parts.phases if max(1, step) <= phase.stop)
+        scored = [record for record in self._journal.records if "validation_psnr" in record]
+        passes = self.config.batch / len(self.parts.sampler)
+        seconds_left, next_phase = self._pace.seconds_left(self.parts.phases, step)
+        return Standing(
+            run=self.folder,
+            phase=phase.name,
+            step=step,
+            steps=self.parts.steps,
+            epoch=math.ceil(step * passes),
+            epochs=math.ceil(self.parts.steps * passes),
+            losses=self._losses,
+            learning_rate=self._learning_rate(phase),
+            psnr=tuple(record["validation_psnr"] for record in scored),
+            ssim=tuple(record["validation_ssim"] for record in scored),
+            bicubic_psnr=self.scores.bicubic_psnr,
+            verdict=self.verdict.word,
+            reason=self.verdict.reason,
+            skipped=self._skipped_shown,
+            rollbacks=len(self.progress.rollbacks),
+            rate=self.config.batch / (self._pace.seconds_per_step(phase.name) or math.inf),
+            waiting=self._pace.waiting(phase.name),
+            seconds_left=seconds_left,
+            next_phase=next_phase,
+            memory=peak_memory(self.trainer.amp.device),
+        )

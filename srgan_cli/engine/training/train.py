@@ -1,0 +1,155 @@
+"""A training run from its options to its weights: ``srgan train``."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from filelock import Timeout
+
+from srgan_cli.allocator import keep_freed_memory
+from srgan_cli.config import TrainConfig
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.devices.ranks import Ranks, joined_ranks, local_device
+from srgan_cli.engine.models.weights import WEIGHTS_FILE
+from srgan_cli.engine.runs.background import Background
+from srgan_cli.engine.runs.folder import find_run, new_run_folder, read_config, restarted_run
+from srgan_cli.engine.runs.health import Verdict
+from srgan_cli.engine.runs.progress import RollBack
+from srgan_cli.engine.training.assembly import assemble
+from srgan_cli.engine.training.session import Session
+from srgan_cli.engine.training.validation import Scores
+from srgan_cli.errors import ResourceError
+from srgan_cli.interrupts import interrupts_held_back
+from srgan_cli.observer import SilentObserver, TrainObserver
+from srgan_cli.processes import alone
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What ``srgan train`` made."""
+
+    run: Path
+    """Folder of the run."""
+    weights: Path
+    """The averaged generator."""
+    steps: int
+    """Steps trained, over all sessions of this run."""
+    seconds: float
+    """Time spent in training, over all sessions of this run."""
+    scores: Scores
+    """Validation at the end."""
+    verdict: Verdict
+    """How it was doing at the end."""
+    skipped: int
+    """Updates left out because a gradient was not finite."""
+    rollbacks: tuple[RollBack, ...]
+    """Returns to an earlier state, at a lower learning rate."""
+    leads: bool = True
+    """Whether this process was to report it; False in the others of ``torchrun``."""
+
+
+def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
+    """Train a generator, first on the pixel loss, then against a discriminator.
+
+    A run is a folder below the user data directory::
+
+        config.toml             the resolved options
+        metrics.jsonl           every loss term by name, mean of 10 steps; validations
+        checkpoints/            the last ones and the best: all that ``--resume`` needs
+        sheets/                 LR, bicubic, SR and HR crops of each validation
+        pretrain.safetensors    generator at the end of pretraining
+        best.safetensors        generator of the best validation of its phase
+        weights.safetensors     generator as of the last validation
+
+    Under ``torchrun`` every process calls this with the same options; the first one writes.
+
+    Raises:
+        InputError: No data set, or one that does not suit the options; options that were
+            edited since.
+        UsageError: A run of that name exists.
+        WeightsError: Weights to start from, or a checkpoint, that cannot be used.
+        ResourceError: Device, memory, disk, network or another process are lacking; or another
+            one trains this run.
+        DivergedError: Losses stopped being finite, and lower learning rates did not help.
+    """
+    spec = config.resume or restarted_run(config)
+    folder = None if spec is None else find_run(spec)
+    if folder is not None:
+        config = read_config(folder)
+    name = folder.name if folder else config.name or "latest"
+    device = local_device(config.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    with joined_ranks(device) as ranks:
+        if not ranks.leads:
+            observer = SilentObserver()
+        amp = Amp.create(device, config.precision)
+        try:
+            with Background() as background:
+                return _train(config, folder, amp, ranks, background, observer)
+        except Timeout as error:
+            raise ResourceError(
+                f"another process is training {name}",
+                hint="wait for it or stop it, or start another run",
+            ) from error
+        except torch.OutOfMemoryError as error:
+            raise ResourceError(
+                f"{device}: out of memory",
+                hint="pass a smaller --batch, --patch or --discriminator-width",
+            ) from error
+        except OSError as error:
+            raise ResourceError(
+                f"run {name}: {error.strerror or error}",
+                hint=f"the last checkpoint is whole; free some disk space, "
+                f"then: srgan train --resume {name}",
+            ) from error
+
+
+def _train(
+    config: TrainConfig,
+    folder: Path | None,
+    amp: Amp,
+    ranks: Ranks,
+    background: Background,
+    observer: TrainObserver,
+) -> TrainReport:
+    target = folder or ranks.agreed(new_run_folder(config))
+    parts = assemble(config, amp, ranks, observer)
+    session = Session(parts, target, ranks, background, observer)
+    if folder is None:
+        session.start()  # Makes the folder.
+    with alone(target) if ranks.leads else nullcontext():
+        if folder is not None:
+            session.resume()
+        try:
+            _make_all_steps(session, ranks, observer)
+        except KeyboardInterrupt:
+            session.save()
+            background.wait()
+            step, resume = session.progress.step, f"srgan train --resume {target.name}"
+            observer.say(f"stopped at step {step:,}; go on with: {resume}")
+            raise
+        finally:
+            session.close()
+        background.wait()
+    return TrainReport(
+        target,
+        target / WEIGHTS_FILE,
+        session.progress.step,
+        session.progress.seconds,
+        session.scores,
+        session.verdict,
+        session.skipped,
+        session.progress.rollbacks,
+        ranks.leads,
+    )
+
+
+def _make_all_steps(session: Session, ranks: Ranks, observer: TrainObserver) -> None:
+    with interrupts_held_back() as pressed, observer.watch() as show:
+        while not session.done:
+            session.advance()
+            show(session.standing())
+            if session.may_stop and ranks.any(pressed()):
+                raise KeyboardInterrupt

@@ -1,0 +1,38 @@
+"""Begin a run from weights that exist: ``srgan train --init``."""
+
+from dataclasses import replace
+
+from srgan_cli.engine.models.weights import ModelSource, load_model
+from srgan_cli.engine.networks.equivariance import Equivariance
+from srgan_cli.engine.networks.generators import AnyGenerator, take_over
+from srgan_cli.engine.training.trainer import Trainer
+from srgan_cli.errors import UsageError
+from srgan_cli.observer import Observer
+
+
+def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> None:
+    """Give the generator and its average weights that may have another scale.
+
+    Raises:
+        UsageError: They are of another network, or not tied where the run ties them.
+        WeightsError: The file cannot be used.
+    """
+    config, model = trainer.config, load_model(source)
+    wanted, found = trainer.generator.config, model.generator
+    if not isinstance(found, AnyGenerator) or replace(found.config, scale=wanted.scale) != wanted:
+        raise UsageError(
+            f"{source.name} is not a {config.preset} generator",
+            hint="pass the --preset that the weights were trained with",
+        )
+    if model.scale != wanted.scale:
+        observer.say(
+            f"init: {source.name} enlarges ×{model.scale}; "
+            f"what makes pixels of its features starts anew for ×{wanted.scale}"
+        )
+    for generator in (trainer.generator, trainer.ema):
+        take_over(found, generator)
+    if config.equivariant and not Equivariance(trainer.generator).holds():
+        raise UsageError(
+            f"{source.name} was trained without --equivariant",
+            hint="leave it out, or start from other weights",
+        )

@@ -1,0 +1,294 @@
+"""Enlarge files into a folder: ``srgan upscale``."""
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from srgan_cli.config import UpscaleConfig
+from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
+from srgan_cli.engine.models.interpolation import between_sha256
+from srgan_cli.engine.models.shelf import find_model_for_factor
+from srgan_cli.engine.models.weights import ModelSource
+from srgan_cli.engine.upscaling.batch import Failed, Job, plan_batch, share_of
+from srgan_cli.engine.upscaling.drift import drift, require_drift
+from srgan_cli.engine.upscaling.enlarge import enlarge_frame
+from srgan_cli.engine.upscaling.failures import is_full, named_failures
+from srgan_cli.engine.upscaling.ledger import Ledger, settings_sha256
+from srgan_cli.engine.upscaling.sizes import result_size
+from srgan_cli.engine.upscaling.threads import Room, StoppableBar, in_threads
+from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.decode import OpenPicture, open_picture
+from srgan_cli.imaging.encode import Painted, write_frames
+from srgan_cli.imaging.metadata import Metadata
+from srgan_cli.observer import Bar, Observer, SilentObserver
+from srgan_cli.paths import file_sha256, written_beside
+from srgan_cli.processes import num_cores
+
+_LARGE = 4.0  # Megapixels from which a picture gets a bar of its own.
+# Megapixels of results that are made at a time, of up to 8 bytes; a larger one is made alone.
+_ROOM = 128.0
+_PATIENCE = timedelta(days=30)  # One process may have a very large picture.
+_MOST_PICTURES = 8  # That are worked on at a time.
+
+
+@dataclass(frozen=True, slots=True)
+class Upscaled:
+    """A picture that was written."""
+
+    source: Path
+    output: Path
+    width: int
+    """Columns of the result."""
+    height: int
+    """Rows of the result."""
+    frames: int
+    """Frames or pages of the result."""
+    seconds: float
+    """Reading, enlarging and writing."""
+    notes: tuple[str, ...]
+    """What could not be kept as it was, in words."""
+    drift: float | None = None
+    """PSNR in dB of the reduced result beside its source; None when not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpscaleReport:
+    """What ``srgan upscale`` did."""
+
+    model: ModelSource
+    scale: int
+    """The model's factor per side."""
+    written: tuple[Upscaled, ...]
+    unchanged: tuple[Path, ...]
+    """Results that stood there already, made from the same picture in the same way."""
+    failed: tuple[Failed, ...]
+
+
+def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
+    """Enlarge pictures into a folder, or in place.
+
+    A picture that cannot be read or written costs only itself: it is reported and
+    the rest goes on. Results that the folder's ledger knows as up to date are left.
+
+    Raises:
+        InputError: No picture was found.
+        UsageError: Two pictures would be written to one file, or one over an input.
+        WeightsError: The weights cannot be used.
+        ResourceError: Device, memory or disk are lacking.
+    """
+    with joined_ranks(torch.device("cpu"), patience=_PATIENCE) as among:
+        source = find_model_for_factor(config.model, config.scale)
+        upscaler = load_upscaler(source, config, observer)
+        plan = plan_batch(config, upscaler.model.scale)
+        settings = _settings(config, source)
+        batch = _Batch(config, upscaler, observer, settings=settings, shown=among.leads)
+        for failure in plan.failed if among.leads else ():
+            batch.fail(failure)
+        jobs = share_of(plan.jobs, rank=among.rank, num_ranks=among.size)
+        with _ledgers(plan.jobs, among) as ledgers:
+            batch.run_all(jobs, ledgers)
+        # torchrun ends all processes as soon as one ends with an exit code other than 0,
+        # which is what a picture that cannot be read leads to.
+        among.wait()
+    return UpscaleReport(
+        source,
+        upscaler.model.scale,
+        tuple(batch.written),
+        tuple(batch.unchanged),
+        tuple(batch.failed),
+    )
+
+
+def _settings(config: UpscaleConfig, source: ModelSource) -> str:
+    """Hash what the pixels and bytes of a result depend on."""
+    names = ("scale", "width", "height", "max_side", "ext", "quality", "background")
+    values = {name: getattr(config, name) for name in names}
+    values |= {"strip_metadata": config.strip_metadata, "precision": config.precision}
+    if config.tta:
+        values["tta"] = True
+    if config.strength is None:
+        weights = file_sha256(source.path)
+    else:
+        weights = between_sha256(source, config.strength)
+    return settings_sha256(values | {"weights": weights})
+
+
+@contextmanager
+def _ledgers(jobs: tuple[Job, ...], among: Ranks) -> Iterator[Mapping[Path, Ledger]]:
+    """Open the ledger of each folder that is written to, and clear what a kill left there."""
+    with ExitStack() as stack:
+        ledgers = {
+            folder: stack.enter_context(Ledger(folder, rank=among.rank))
+            for folder in {job.folder for job in jobs}
+        }
+        for folder, ledger in ledgers.items() if among.leads else ():
+            ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
+        # Nobody makes a file that another would take for a picture, or for a leftover.
+        among.wait()
+        yield ledgers
+
+
+class _Batch:
+    """The state of one run: what it has done so far."""
+
+    def __init__(
+        self,
+        config: UpscaleConfig,
+        upscaler: Upscaler,
+        observer: Observer,
+        *,
+        settings: str,
+        shown: bool,
+    ) -> None:
+        self._config, self._upscaler, self._observer = config, upscaler, observer
+        self._settings = settings
+        self._bars = observer if shown else SilentObserver()
+        self._room = Room(_ROOM)
+        self.written: list[Upscaled] = []
+        self.unchanged: list[Path] = []
+        self.failed: list[Failed] = []
+
+    def fail(self, failure: Failed) -> None:
+        """Report a picture that could not be enlarged."""
+        self.failed.append(failure)
+        self._observer.warn(failure.reason, failure.hint)
+
+    def run_all(self, jobs: Sequence[Job], ledgers: Mapping[Path, Ledger]) -> None:
+        """Do all jobs: while one picture is in the network, others are read and written."""
+        total = sum(job.header.megapixels for job in jobs)
+        stopped = threading.Event()
+        with self._bars.bar("upscaling", total=total, unit="MP") as whole:
+            outcomes = in_threads(
+                lambda job: self._run(job, ledgers[job.folder], StoppableBar(whole, stopped)),
+                jobs,
+                num_threads=min(_MOST_PICTURES, num_cores() + 1),
+                stopped=stopped,
+            )
+            with closing(outcomes):
+                for number, outcome in enumerate(outcomes, start=1):
+                    whole.advance(0, picture=f"{number}/{len(jobs)}")
+                    self._take(outcome)
+
+    def _take(self, outcome: "Upscaled | Failed | Path") -> None:
+        match outcome:
+            case Upscaled():
+                for note in outcome.notes:
+                    self._observer.warn(f"{outcome.source}: {note}")
+                self.written.append(outcome)
+            case Failed():
+                self.fail(outcome)
+            case unchanged:
+                self.unchanged.append(unchanged)
+
+    def _run(self, job: Job, ledger: Ledger, bar: StoppableBar) -> "Upscaled | Failed | Path":
+        """Do one job, or find that it is done: then its output is returned."""
+        megapixels = job.size[0] * job.size[1] / 1e6
+        try:
+            with self._room.taken(megapixels), named_failures(job):
+                sha256 = file_sha256(job.source)
+                if self._is_done(job, ledger, sha256):
+                    bar.advance(job.header.megapixels)
+                    return job.output
+                self._require_free(job, ledger, sha256)
+                return self._upscale(job, ledger, sha256, bar)
+        except InputError as error:
+            bar.advance(job.header.megapixels - bar.done)  # What will not be done is not awaited.
+            return Failed(job.source, error.message, error.hint)
+
+    def _is_done(self, job: Job, ledger: Ledger, sha256: str) -> bool:
+        if self._config.in_place:
+            return ledger.settings_of(job.output, sha256) == self._settings
+        return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._settings)
+
+    def _require_free(self, job: Job, ledger: Ledger, sha256: str) -> None:
+        """Refuse to replace what srgan did not make, or to enlarge twice in place."""
+        if self._config.overwrite:
+            return
+        if self._config.in_place:
+            if ledger.settings_of(job.output, sha256) is not None:
+                raise InputError(
+                    f"{job.source} has been enlarged in place before, with other options",
+                    hint="pass --overwrite to enlarge the enlarged picture",
+                )
+        elif os.path.lexists(job.output) and not ledger.made(job.output):
+            raise InputError(
+                f"{job.output} exists already, and not from this command",
+                hint="pass --overwrite to replace it",
+            )
+
+    def _upscale(self, job: Job, ledger: Ledger, sha256: str, bar: Bar) -> Upscaled:
+        started = time.perf_counter()
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        with written_beside(job.output) as temporary:
+            notes = self._write(job, temporary, bar)
+            if is_full(temporary.parent):
+                # Encoders may have written less than they had without a word.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.output))
+            drift = self._drift(job, temporary)
+            # Before the file has its name: see Ledger.
+            ledger.record(job.output, input_sha256=sha256, settings=self._settings, made=temporary)
+        seconds = time.perf_counter() - started
+        width, height = job.size
+        made = (width, height, job.num_frames)
+        return Upscaled(job.source, job.output, *made, seconds, tuple(notes), drift)
+
+    def _write(self, job: Job, temporary: Path, bar: Bar) -> list[str]:
+        with open_picture(job.source, max_pixels=self._config.max_pixels) as picture:
+            frames = self._painted(job, picture, bar)
+
+            def metadata() -> Metadata:
+                kept = picture.metadata
+                if self._config.strip_metadata:
+                    return Metadata(icc=kept.icc, loop=kept.loop)
+                return kept
+
+            lost = write_frames(temporary, frames, job.encoding, metadata)
+            return list(dict.fromkeys([*job.notes, *picture.notes, *lost]))
+
+    def _painted(self, job: Job, picture: OpenPicture, bar: Bar) -> Iterator[Painted]:
+        large = job.header.megapixels / job.header.num_frames > _LARGE
+        for number, frame in enumerate(islice(picture.frames(), job.num_frames), start=1):
+            target = result_size(
+                frame.width, frame.height, self._config, self._upscaler.model.scale
+            )
+            if not large:
+                canvas = enlarge_frame(self._upscaler, frame, target, bar)
+            else:
+                title = job.source.name + (f" {number}/{job.num_frames}" * (job.num_frames > 1))
+                megapixels = frame.width * frame.height / 1e6
+                with self._bars.bar(title, total=megapixels, unit="MP") as own:
+                    canvas = enlarge_frame(self._upscaler, frame, target, _Both(bar, own))
+            duration = frame.duration
+            del frame
+            yield Painted(canvas, duration)
+            del canvas
+
+    def _drift(self, job: Job, made: Path) -> float | None:
+        config = self._config
+        if not config.check and config.max_drift is None:
+            return None
+        measured = drift(job.source, made, num_frames=job.num_frames, max_pixels=config.max_pixels)
+        require_drift(job.source, measured, config.max_drift)
+        return measured
+
+
+class _Both:
+    """Advances two bars at once."""
+
+    def __init__(self, first: Bar, second: Bar) -> None:
+        self._bars = (first, second)
+
+    def advance(self, amount: float = 1, **figures: str) -> None:
+        """Count ``amount`` more units as done on both."""
+        for bar in self._bars:
+            bar.advance(amount, **figures)

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+from PIL import Image
+
+from srgan_cli.config import TrainConfig
+from srgan_cli.engine import blend_models, write_card
+from srgan_cli.engine.publishing.card import training_command
+from srgan_cli.errors import InputError, UsageError
+from srgan_cli.observer import SilentObserver
+from tests.toolbox import files_below
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def front_matter(card):
+    yaml = pytest.importorskip("yaml")
+    _, text, _ = card.read_text().split("---\n", 2)
+    return yaml.safe_load(text)
+
+
+def scores(path, name="fidelity-x2"):
+    sets = [{"name": "Set5", "means": {name: {"psnr": 37.24, "ssim": 0.9571}}}]
+    path.write_text(json.dumps({"sets": sets}))
+    return path
+
+
+def test_a_card_has_what_the_hub_reads(tmp_path):
+    report = write_card("fidelity-x2", tmp_path / "card", scores=scores(tmp_path / "s.json"))
+    head = front_matter(report.card)
+    assert head["license"] == "mit"
+    assert head["pipeline_tag"] == "image-to-image"
+    (result,) = head["model-index"][0]["results"]
+    assert result["dataset"]["name"] == "Set5"
+    assert {one["type"]: one["value"] for one in result["metrics"]} == {
+        "psnr": 37.24,
+        "ssim": 0.9571,
+    }
+    text = report.card.read_text()
+    for words in ("178,732", "| Set5 | 37.2400 |", "srgan train", "--steps 20000", "before-after"):
+        assert words in text
+    with Image.open(report.picture) as image:
+        assert image.size == (4 * 96, 2 * 72)
+    assert files_below(tmp_path / "card") == ["README.md", "before-after.png"]
+
+
+def test_the_card_of_a_blend_tells_how_both_models_were_trained(tmp_path):
+    blend_models("fidelity-x2", "photo-x2", 0.5, "between", SilentObserver())
+    text = write_card("between", tmp_path).card.read_text()
+    _, fidelity, photo = text.split("## Training of ")
+    assert fidelity.startswith("fidelity-x2")
+    assert photo.startswith("photo-x2")
+    assert "--degrade mild" in photo
+    assert "--degrade" not in fidelity
+
+
+def test_scores_of_another_model_are_refused(tmp_path):
+    for path in (scores(tmp_path / "s.json", "other"), tmp_path / "absent.json"):
+        with pytest.raises(InputError, match="no scores of fidelity-x2"):
+            write_card("fidelity-x2", tmp_path / "card", scores=path)
+    assert not (tmp_path / "card").exists()
+
+
+def test_a_card_is_not_overwritten_unasked(tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        write_card("fidelity-x2", tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    write_card("fidelity-x2", tmp_path, overwrite=True)
+    assert "fidelity-x2" in (tmp_path / "README.md").read_text()
+
+
+def test_the_training_command_tells_only_what_is_not_the_default():
+    options = TrainConfig().to_dict()
+    for form in (options, json.loads(json.dumps(options))):
+        assert training_command(form) == "srgan train"
+    options = TrainConfig(steps=100, preset="standard").to_dict()
+    options["weights"]["perceptual"] = 0.5
+    command = training_command(options | {"an_old_option": 3})
+    assert set(command.split(" --")) == {
+        "srgan train",
+        "steps 100",
+        "preset standard",
+        "perceptual-weight 0.5",
+    }

@@ -1,0 +1,195 @@
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from srgan_cli.config import GeneratorConfig, preset
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.runtimes import fastest
+from srgan_cli.engine.runtimes.backends import NcnnRuntime, OnnxRuntime, TorchRuntime
+from srgan_cli.engine.runtimes.fastest import open_runtime
+from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
+from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
+from srgan_cli.engine.runtimes.operations import UnsupportedError
+from srgan_cli.errors import UsageError
+from tests.toolbox import random_generator
+
+CPU = Amp.create(torch.device("cpu"), "fp32")
+
+needs_fast = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("ncnn", "onnx", "onnxruntime")),
+    reason="pip install 'srgan-cli[fast]'",
+)
+MAKERS = {
+    "ncnn": lambda network: NcnnRuntime(to_ncnn(network, network.align)),
+    "onnxruntime": lambda network: OnnxRuntime(to_onnx_bytes(network, network.align)),
+}
+
+GENERATORS = [
+    preset("compact", 2),
+    preset("compact", 3),
+    GeneratorConfig(4, 16, 8, 1, 3, 5, 0.2, "nearest"),
+    GeneratorConfig(3, 16, 8, 1, 1, 2, 0.2, "nearest"),
+    GeneratorConfig(2, 16, 8, 1, 3, 3, 0.2, "nearest"),
+    GeneratorConfig(1, 16, 8, 1, 3, 3, 0.2, "nearest"),
+]
+
+
+class Chain(nn.Module):
+    """Plain convolutions, each with another activation, added to the enlarged picture."""
+
+    align = 1
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        slopes = nn.PReLU(8)
+        nn.init.uniform_(slopes.weight)
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            slopes,
+            nn.Conv2d(8, 8, 1, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(8, 8, 5, padding=2),
+            nn.LeakyReLU(0.1, inplace=True),
+            nn.Conv2d(8, 12, 3, padding=1),
+            nn.PixelShuffle(2),
+        )
+
+    def forward(self, x):
+        enlarged = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+        return self.layers(x) * 0.5 + enlarged
+
+
+class Pooled(Chain):
+    """Depends on all pixels at once, which the runtimes' layers cannot."""
+
+    def forward(self, x):
+        return super().forward(x) * x.mean()
+
+
+def generator_of(config):
+    return random_generator(config).eval().requires_grad_(False)
+
+
+NETWORKS = {f"{c.upsampler}-x{c.scale}": lambda c=c: generator_of(c) for c in GENERATORS}
+NETWORKS["chain"] = lambda: Chain().requires_grad_(False)
+
+
+@needs_fast
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS.keys())
+@pytest.mark.parametrize("size", [(4, 4), (20, 52), (72, 68)], ids=str)
+@pytest.mark.parametrize("name", MAKERS)
+def test_each_runtime_gives_what_torch_gives(name, make, size):
+    network = make()
+    runtime = MAKERS[name](network)
+    lr = torch.rand(1, 3, *size)
+    expected = TorchRuntime(network, CPU).run(lr, exact=True)
+    made = runtime.run(lr, exact=True)
+    assert made.shape == expected.shape
+    assert float((made - expected).abs().max()) < fastest.TOLERANCE / 10
+
+
+@needs_fast
+@pytest.mark.parametrize("name", MAKERS)
+def test_each_runtime_gives_the_same_on_any_number_of_threads(name):
+    network = generator_of(GENERATORS[0])
+    runtime = MAKERS[name](network)
+    lr = torch.rand(1, 3, 40, 52)
+    expected = TorchRuntime(network, CPU).run(lr, exact=True)
+
+    def run(num_threads):
+        torch.set_num_threads(num_threads)
+        return runtime.run(lr, exact=True)
+
+    with ThreadPoolExecutor(3, initializer=torch.get_num_threads) as pool:
+        for made in pool.map(run, [1, 2, 3, 2, 1]):
+            assert float((made - expected).abs().max()) < fastest.TOLERANCE / 10
+
+
+@needs_fast
+@pytest.mark.parametrize("form", [to_ncnn, to_onnx_bytes])
+def test_form_is_the_same_within_inference_mode(form):
+    network = generator_of(GENERATORS[0])
+    with torch.inference_mode():
+        inside = form(network)
+    assert inside == form(network)
+
+
+@needs_fast
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [("AVX2", ["ncnn", "onnxruntime", "ncnn"]), ("AVX512", ["onnxruntime"] * 3)],
+)
+def test_automatic_runtime_is_the_fastest_that_fits(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    row, dense = generator_of(preset("row", 2)), generator_of(preset("compact", 2))
+    rrdb = generator_of(replace(preset("esrgan", 4), num_blocks=1))
+    half = Amp.create(torch.device("cpu"), "bf16")
+
+    def chosen(network, amp):
+        return open_runtime("auto", network, 1, amp).name
+
+    assert [chosen(each, CPU) for each in (row, dense, rrdb)] == expected
+    assert chosen(row, half) == "torch"
+    assert chosen(Pooled(), CPU) == "torch"
+
+
+@needs_fast
+def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
+    network, other = generator_of(GENERATORS[0]), generator_of(GENERATORS[0])
+    other.conv_last.bias.data += 2e-3
+    monkeypatch.setattr(fastest, "_fastest_first", lambda *_: ("onnxruntime", "ncnn"))
+    monkeypatch.setattr(fastest, "to_onnx_bytes", lambda *_: to_onnx_bytes(other))
+    assert open_runtime("auto", network, 1, CPU).name == "ncnn"
+    monkeypatch.setattr(fastest, "to_ncnn", lambda *_: to_ncnn(other))
+    assert open_runtime("auto", network, 1, CPU).name == "torch"
+    for name in MAKERS:
+        with pytest.raises(UsageError, match="from PyTorch"):
+            open_runtime(name, network, 1, CPU)
+
+
+@needs_fast
+@pytest.mark.parametrize("name", MAKERS)
+def test_network_that_a_runtime_cannot_run_is_refused_when_asked_for(name):
+    with pytest.raises(UsageError, match="no counterpart"):
+        open_runtime(name, Pooled(), 1, CPU)
+    half = Amp.create(torch.device("cpu"), "bf16")
+    with pytest.raises(UsageError, match="fp32 on the CPU, not in bf16"):
+        open_runtime(name, generator_of(GENERATORS[0]), 1, half)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_missing_runtime_names_its_extra(monkeypatch, name):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    network = generator_of(GENERATORS[0])
+    with pytest.raises(UsageError) as caught:
+        open_runtime(name, network, 1, CPU)
+    assert "srgan-cli[fast]" in caught.value.hint
+    assert open_runtime("auto", network, 1, CPU).name == "torch"
+
+
+@needs_fast
+@pytest.mark.parametrize("name", MAKERS)
+def test_runtime_that_fails_on_a_few_pixels_is_not_taken(monkeypatch, name):
+    def run(*_, **__):
+        raise MemoryError("it could not run a tile")
+
+    for runtime in (NcnnRuntime, OnnxRuntime):
+        monkeypatch.setattr(runtime, "run", run)
+    network = generator_of(GENERATORS[0])
+    with pytest.raises(UsageError, match=f"{name} cannot run this network: it could not"):
+        open_runtime(name, network, 1, CPU)
+    assert open_runtime("auto", network, 1, CPU).name == "torch"
+
+
+def test_operations_that_depend_on_the_size_are_not_written_down():
+    class Cropped(Chain):
+        def forward(self, x):
+            return super().forward(x[..., 1:])
+
+    with pytest.raises(UnsupportedError, match="depend on the size"):
+        to_ncnn(Cropped())

@@ -1,0 +1,118 @@
+import threading
+import time
+from concurrent.futures import CancelledError
+from contextlib import closing
+
+import pytest
+
+from srgan_cli.engine.upscaling.threads import Cores, Room, StoppableBar, in_threads
+from srgan_cli.observer import SilentBar
+
+
+def test_results_come_in_the_order_of_the_items_though_threads_end_in_another():
+    def work(number):
+        time.sleep(0.02 if number == 0 else 0)
+        return number
+
+    done = in_threads(work, range(20), num_threads=3, stopped=threading.Event())
+    assert list(done) == list(range(20))
+
+
+def test_no_more_work_is_started_than_can_be_taken_soon():
+    started = []
+    with closing(
+        in_threads(started.append, range(100), num_threads=2, stopped=threading.Event())
+    ) as done:
+        next(done)
+        assert len(started) <= 6
+
+
+def test_failure_of_one_item_stops_the_others_and_waits_for_them():
+    stopped, ended = threading.Event(), []
+
+    def work(number):
+        if number == 0:
+            raise ValueError("broken")
+        bar = StoppableBar(SilentBar(), stopped)
+        try:
+            while True:
+                bar.advance(1)
+                time.sleep(0.001)
+        except CancelledError:
+            ended.append(number)
+            raise
+
+    with pytest.raises(ValueError, match="broken"):
+        list(in_threads(work, range(50), num_threads=3, stopped=stopped))
+    assert 0 < len(ended) <= 6
+
+
+def test_caller_that_leaves_early_stops_the_threads():
+    stopped = threading.Event()
+    done = in_threads(lambda number: number, range(50), num_threads=2, stopped=stopped)
+    next(done)
+    done.close()
+    assert stopped.is_set()
+
+
+def test_room_is_never_exceeded_but_by_one_alone():
+    room, lock, inside, most = Room(10), threading.Lock(), [], []
+
+    def work(amount):
+        with room.taken(amount):
+            with lock:
+                inside.append(amount)
+                most.append(list(inside))
+            time.sleep(0.002)
+            with lock:
+                inside.remove(amount)
+
+    amounts = [4, 25, 3, 3, 6, 1, 30, 5, 5] * 3
+    list(in_threads(work, amounts, num_threads=5, stopped=threading.Event()))
+    assert all(sum(held) <= 10 or len(held) == 1 for held in most)
+    assert max(len(held) for held in most) > 1
+
+
+def test_tile_that_is_alone_gets_all_cores_and_those_beside_each_other_their_parts():
+    cores = Cores(8, most=4, threaded=True)
+    cores.expect(1)
+    with cores.taken() as alone:
+        assert alone == 8
+    cores.expect(3)
+    with cores.taken() as first, cores.taken() as second, cores.taken() as third:
+        assert (first, second, third) == (2, 2, 2)
+    cores.expect(100)
+    with cores.taken() as one_of_many:
+        assert one_of_many == 2
+
+
+def test_tile_that_gains_nothing_from_more_cores_gets_its_part_though_it_is_alone():
+    cores = Cores(8, most=4, threaded=False)
+    cores.expect(1)
+    with cores.taken() as alone:
+        assert alone == 2
+
+
+def test_tiles_given_up_are_not_waited_for():
+    cores = Cores(2, most=2, threaded=True)
+    cores.expect(5)
+    cores.expect(-4)
+    with cores.taken() as alone:
+        assert alone == 2
+
+
+def test_cores_are_never_given_out_twice():
+    cores, lock, held, most = Cores(4, most=3, threaded=True), threading.Lock(), [], []
+
+    def work(_):
+        cores.expect(1)
+        with cores.taken() as part:
+            with lock:
+                held.append(part)
+                most.append(sum(held))
+            time.sleep(0.002)
+            with lock:
+                held.remove(part)
+
+    list(in_threads(work, range(30), num_threads=6, stopped=threading.Event()))
+    assert max(most) <= 4
