@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 
 TIMEOUT = 60.0
 MAX_PIXELS = 20_000_000
-LARGEST_DIFFERENCE = 3.0  # Levels of 255, mean over the picture; a wrong channel gives more.
+LARGEST_DIFFERENCE = 3.0  # Levels of 255, mean over the image; a wrong channel gives more.
 
 
 def main() -> None:
@@ -106,7 +106,7 @@ def work(pipe: Connection, folder: Path) -> None:
     from srgan_cli.engine.models.weights import save_weights
 
     torch.set_num_threads(1)
-    # Without its convolutions the generator is a bilinear enlargement: fast, and its result is
+    # Without its convolutions the generator is a bilinear upscaling: fast, and its result is
     # known, so that differences come from decoding and encoding alone.
     smallest = {"channels": 1, "growth": 1, "num_blocks": 1, "num_convs": 1}
     generator = engine.Generator(replace(preset("compact", 2), **smallest))
@@ -149,7 +149,7 @@ def upscale(path: Path, output: Path, model: Path) -> dict[str, Any]:
 
 
 def compare(source: Path, made: Path) -> float | None:
-    """Return the mean difference between a result and a bilinear enlargement by Pillow alone.
+    """Return the mean difference between a result and a bilinear upscaling by Pillow alone.
 
     In levels of 255; colours count by their opacity. None where Pillow alone cannot tell what
     the source shows: 16-bit grey, which its conversions cut off, and profiles of inks.
@@ -162,7 +162,7 @@ def compare(source: Path, made: Path) -> float | None:
             if after.mode.startswith("I"):
                 return None
             if before.info.get("default_image") and before.n_frames > 1:
-                before.seek(1)  # The first picture is not part of the animation.
+                before.seek(1)  # The first image is not part of the animation.
             wanted = ImageOps.exif_transpose(before).convert("RGBA").convert("RGBa")
             result = after.convert("RGBA").convert("RGBa")
     size = (2 * wanted.width, 2 * wanted.height)

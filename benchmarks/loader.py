@@ -69,7 +69,7 @@ def waiting(store: Store, steps: int) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=60)
+    parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--train", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -21,7 +21,7 @@ from srgan_cli.config import EvalConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.models.interpolation import interpolate
 from srgan_cli.engine.models.weights import save_weights
-from srgan_cli.imaging.io import list_pictures, read_picture
+from srgan_cli.imaging.io import list_images, read_image
 from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
 from srgan_cli.observer import SilentBar, SilentObserver
 
@@ -51,7 +51,7 @@ class Damaged:
 
 
 def clean(folder: Path, models: Mapping[str, Path]) -> Clean:
-    """Measure bicubic, the models and the pictures themselves."""
+    """Measure bicubic, the models and the images themselves."""
     report = engine.evaluate(
         EvalConfig(
             hr=folder, sr=(folder,), models=paths(models), metrics=("niqe", "vgg16"), device="cpu"
@@ -75,8 +75,8 @@ def damaged(folder: Path, models: Mapping[str, Path], scale: int) -> Damaged:
     for quality in QUALITIES:
         with tempfile.TemporaryDirectory() as name:
             lr = Path(name)
-            for path in list_pictures(folder):
-                hr = mod_crop(read_picture(path, max_pixels=10**9).pixels, scale)
+            for path in list_images(folder):
+                hr = mod_crop(read_image(path, max_pixels=10**9).pixels, scale)
                 target = (lr / path.relative_to(folder)).with_suffix(".jpg")
                 Image.fromarray(downscale(hr, scale)).save(target, quality=quality)
             config = EvalConfig(hr=folder, lr=lr, models=paths(models), device="cpu")
@@ -98,10 +98,10 @@ def between(fidelity: Path, photo: Path, alphas: Sequence[float], folder: Path) 
 
 
 def cards(path: Path | None, scale: int) -> Figures:
-    """Enlarge flat colours and edges, where every artefact shows: largest figures, in levels.
+    """Upscale flat colours and edges, where every artefact shows: largest figures, in levels.
 
     Args:
-        path: Weights; bicubic enlargement when None.
+        path: Weights; bicubic upscaling when None.
         scale: Factor per side.
     """
     upscaler = None
@@ -111,7 +111,7 @@ def cards(path: Path | None, scale: int) -> Figures:
 
     def inner(hr: np.ndarray) -> np.ndarray:
         lr = downscale(hr, scale)
-        sr = upscaler.enlarge(lr, SilentBar()) if upscaler else upscale_bicubic(lr, scale)
+        sr = upscaler.upscale(lr, SilentBar()) if upscaler else upscale_bicubic(lr, scale)
         cut = MARGIN * scale
         return sr[cut:-cut, cut:-cut].astype(float)
 
@@ -204,7 +204,7 @@ def bar(met: bool, text: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sets", nargs="+", type=Path, help="folders of HR pictures")
+    parser.add_argument("sets", nargs="+", type=Path, help="folders of HR images")
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument("--fidelity", help="weights; the bundled ones when not given")
     parser.add_argument("--photo", help="weights; the bundled ones when not given")

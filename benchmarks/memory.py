@@ -1,6 +1,6 @@
-"""Print the peak memory of enlarging a large picture: python benchmarks/memory.py [SIDE].
+"""Print the peak memory of enlarging a large image: python benchmarks/memory.py [SIDE].
 
-The picture is SIDE x SIDE pixels (8000 by default), RGB, once with 8 and once with 16 bits. The
+The image is SIDE x SIDE pixels (8000 by default), RGB, once with 8 and once with 16 bits. The
 network is the smallest that there is, since only a tile's worth of it is in memory at a time.
 """
 
@@ -33,7 +33,7 @@ print(f"{peak / 1e6:.0f} MB peak, {time.perf_counter() - started:.0f} s")
 
 
 def main(side: int) -> None:
-    """Make the pictures and run each in a process of its own."""
+    """Make the images and run each in a process of its own."""
     import numpy as np
     import tifffile
 

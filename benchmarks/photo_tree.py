@@ -68,7 +68,7 @@ def recompressed(image: Image.Image, quality: int) -> Image.Image:
 
 
 def near(image: Image.Image, dice: random.Random) -> Image.Image:
-    """Return what people make of a picture: smaller, recompressed, brighter, trimmed."""
+    """Return what people make of an image: smaller, recompressed, brighter, trimmed."""
     width, height = image.size
     match dice.randrange(4):
         case 0:

@@ -5,7 +5,7 @@ Pillow's bicubic and save HR and LR, in one process. It runs once with uncompres
 which is as fast as such a loop gets, and on a part of the photographs with PNG files, which
 is what such scripts write. ``srgan prepare`` runs as a command, its start included, on the
 photographs and on several copies of them, where the start hardly counts; it examines all
-pictures and leaves out faults, which the loops do not.
+images and leaves out faults, which the loops do not.
 
 ``--basicsr FOLDER`` adds BasicSR's extract_subimages and LMDB creation with its own functions
 and settings from a checkout (needs opencv-python-headless, lmdb, tqdm), on the same part; HR

@@ -1,4 +1,4 @@
-"""How fast every preset enlarges a picture: python benchmarks/presets.py.
+"""How fast every preset upscales an image: python benchmarks/presets.py.
 
 Networks with random numbers, fp32 on the CPU, all runtimes of ``srgan upscale``; in turns, the
 median of five. Prints the table of docs/models.in.md.
@@ -22,21 +22,21 @@ from srgan_cli.observer import SilentObserver
 
 RUNTIMES = ("torch", "ncnn", "onnxruntime")
 SIDES = {"standard": 192, "esrgan": 64}
-"""LR sides of the picture; 384 where a network is small."""
+"""LR sides of the image; 384 where a network is small."""
 
 
 def timed(name: str, scale: int, runtime: str) -> tuple[Callable[[], float], float]:
-    """Return what enlarges a picture once and times it, and the result's megapixels."""
+    """Return what upscales an image once and times it, and the result's megapixels."""
     side = SIDES.get(name, 384)
     network = make_generator(preset(name, scale)).eval().requires_grad_(requires_grad=False)
     model = Model(ModelSource(name, Path(), "measured"), network, {})
     upscaler = Upscaler(model, Amp.create(torch.device("cpu"), "fp32"), runtime=runtime)
-    picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
 
     def run() -> float:
         with SilentObserver().bar("", total=1, unit="MP") as bar:
             started = time.perf_counter()
-            upscaler.enlarge(picture, bar)
+            upscaler.upscale(image, bar)
         return time.perf_counter() - started
 
     return run, (side * scale) ** 2 / 1e6

@@ -51,7 +51,7 @@ class Variant:
     skip: int = 0
     """1: the first features are added to the last."""
     base: str = "nearest"
-    """Enlargement that the network's result is added to: nearest or bilinear."""
+    """Upscalement that the network's result is added to: nearest or bilinear."""
     optimizer: str = "adam"
     rate: float = 1e-3
     muon_rate: float = 1e-3
@@ -259,7 +259,7 @@ def crops(store: Store, side: int = 192) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def pictures(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pictures of an evaluation set with their reductions."""
+    """Images of an evaluation set with their reductions."""
     found = []
     for path in sorted(folder.iterdir()):
         with Image.open(path) as image:

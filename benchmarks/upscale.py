@@ -8,7 +8,7 @@ python benchmarks/upscale.py PART …, where PART is one or more of
   photo    the network of ``fidelity-x2`` alone, on a photograph, each way in its own process
   rrdb     RRDBs of the published size alone, on a tile
   files    photographs from file to file, to PNG and to JPEG, process start included
-  cold     one small picture, and where the time goes
+  cold     one small image, and where the time goes
   memory   peak memory from 1 to 256 megapixels of result
 
 The peers of the first parts are optional: pip install onnx onnxruntime openvino ncnn.
@@ -93,7 +93,7 @@ from PIL import Image
 config = UpscaleConfig(("a",), "b", device="cpu")
 upscaler = load_upscaler(engine.find_model("fidelity-x2", 2), config, SilentObserver())
 t.append(time.perf_counter())
-sr = upscaler.enlarge(np.asarray(Image.open(sys.argv[1])), SilentBar())
+sr = upscaler.upscale(np.asarray(Image.open(sys.argv[1])), SilentBar())
 t.append(time.perf_counter())
 Image.fromarray(sr).save(sys.argv[2]); t.append(time.perf_counter())
 print(*(f"{b - a:.4f}" for a, b in zip(t, t[1:])))
@@ -154,7 +154,7 @@ def peak() -> None:
 
 
 def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) -> None:
-    """Compare on one picture: within this process, or each in its own if the picture is large.
+    """Compare on one image: within this process, or each in its own if the image is large.
 
     The other libraries keep what they took, and together take more than a machine may have.
     """
@@ -300,7 +300,7 @@ def cold() -> None:
             splits.append([float(value) for value in split.stdout.split()])
     torch_alone, whole = statistics.median(imports), statistics.median(wholes)
     parts = [statistics.median(column) for column in zip(*splits, strict=True)]
-    names = ("import torch", "import srgan", "load the model", "enlarge", "write")
+    names = ("import torch", "import srgan", "load the model", "upscale", "write")
     print("\n500×400, cold (median of 5)\n\n| | seconds |\n|---|---:|")
     for label, seconds in zip(names, parts, strict=True):
         print(f"| {label} | {seconds:.2f} |")

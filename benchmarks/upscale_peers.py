@@ -1,4 +1,4 @@
-"""The ways to run a network on a picture that benchmarks/upscale.py compares.
+"""The ways to run a network on an image that benchmarks/upscale.py compares.
 
 All but PyTorch's and srgan's own are optional: pip install onnx onnxruntime openvino ncnn.
 """
@@ -37,7 +37,7 @@ def networks(name: str) -> tuple[Any, str]:
 
 
 def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Callable[[], Run]]:
-    """Return the ways to run a network on a picture, on 2 threads: each is made when called.
+    """Return the ways to run a network on an image, on 2 threads: each is made when called.
 
     All but those of srgan take it whole.
     """
@@ -92,7 +92,7 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
         cpu = Amp.create(torch.device("cpu"), "fp32")
         pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
         upscaler = Upscaler(networks(name)[0], cpu, runtime=runtime)
-        return partial(upscaler.enlarge, pixels, SilentBar())
+        return partial(upscaler.upscale, pixels, SilentBar())
 
     return {
         "eager NCHW": lambda: lambda: network(lr),

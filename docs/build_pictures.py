@@ -48,12 +48,12 @@ def main() -> None:
         pictures = [
             nearest,
             upscale_bicubic(lr, 2),
-            *(upscaler.enlarge(lr, SilentBar()) for upscaler in upscalers),
+            *(upscaler.upscale(lr, SilentBar()) for upscaler in upscalers),
             original(),
         ]
-        for column, picture in enumerate(pictures):
+        for column, image in enumerate(pictures):
             box = (2 * left, 2 * top, 2 * (left + SIDE), 2 * (top + SIDE))
-            crop = Image.fromarray(picture).crop(box).resize((cell, cell), Image.Resampling.NEAREST)
+            crop = Image.fromarray(image).crop(box).resize((cell, cell), Image.Resampling.NEAREST)
             sheet.paste(crop, (column * (cell + GAP), LABEL + row * (cell + GAP)))
     sheet.save(TARGET, optimize=True)
 

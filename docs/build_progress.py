@@ -1,6 +1,6 @@
-"""Draw what a run's checkpoints make of free pictures.
+"""Draw what a run's checkpoints make of free images.
 
-python docs/build_progress.py RUN PICTURE.jpg [--init WEIGHTS]
+python docs/build_progress.py RUN IMAGE.jpg [--init WEIGHTS]
 
 A column for the weights that the run began with where --init names them, one for each of up to
 STEPS checkpoints, evenly chosen, and one for the original. srgan train --keep 100 keeps enough of
@@ -68,7 +68,7 @@ def main() -> None:
         _, *crops = columns(row, upscalers, scale)
         for column, crop in enumerate(crops):
             page.paste(crop, (column * step, LABEL + number * step))
-    page.save(given.picture, quality=88, subsampling=0, optimize=True)
+    page.save(given.image, quality=88, subsampling=0, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draw docs/images/looks-*.jpg: what the bundled weights make of many kinds of pictures.
+"""Draw docs/images/looks-*.jpg: what the bundled weights make of many kinds of images.
 
 python docs/build_sheets.py [--scale 2] [--fidelity FILE] [--photo FILE] [--to FOLDER]
 
@@ -33,10 +33,10 @@ COLUMNS = ("bicubic", "fidelity", "photo", "original")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One crop of one picture."""
+    """One crop of one image."""
 
     label: str
-    picture: Callable[[], Uint8Image]
+    image: Callable[[], Uint8Image]
     """Returns the original, H, W, 3."""
     centre: tuple[float, float]
     """Of the crop, as shares of width and height."""
@@ -59,12 +59,12 @@ def noise(sigma: float) -> Callable[[Uint8Image], Uint8Image]:
     return lambda lr: to_levels(lr + np.random.default_rng(0).normal(0, sigma, lr.shape))
 
 
-def colour(picture: Uint8Image) -> Uint8Image:
-    return np.asarray(Image.fromarray(picture).convert("RGB"))
+def colour(image: Uint8Image) -> Uint8Image:
+    return np.asarray(Image.fromarray(image).convert("RGB"))
 
 
 def shipped(name: str) -> Callable[[], Uint8Image]:
-    """Return a picture of scikit-image, or of scikit-learn where the name has a suffix."""
+    """Return an image of scikit-image, or of scikit-learn where the name has a suffix."""
 
     def load() -> Uint8Image:
         if name.endswith(".jpg"):
@@ -76,9 +76,9 @@ def shipped(name: str) -> Callable[[], Uint8Image]:
     return load
 
 
-def reduced(picture: Callable[[], Uint8Image], factor: int) -> Callable[[], Uint8Image]:
-    """Return the picture as if taken from farther away."""
-    return lambda: downscale(mod_crop(picture(), factor), factor)
+def reduced(image: Callable[[], Uint8Image], factor: int) -> Callable[[], Uint8Image]:
+    """Return the image as if taken from farther away."""
+    return lambda: downscale(mod_crop(image(), factor), factor)
 
 
 def printed() -> Uint8Image:
@@ -174,18 +174,18 @@ SHEETS: Mapping[str, Sequence[Row]] = {
 
 def columns(row: Row, upscalers: Sequence[engine.Upscaler], scale: int) -> Iterator[Image.Image]:
     """Yield the crops of a row in the order of COLUMNS, each CELL pixels wide and high."""
-    hr = mod_crop(row.picture(), scale)
+    hr = mod_crop(row.image(), scale)
     lr = downscale(hr, scale)
     if row.damage:
         lr = row.damage(lr)
-    results = [upscaler.enlarge(lr, SilentBar()) for upscaler in upscalers]
+    results = [upscaler.upscale(lr, SilentBar()) for upscaler in upscalers]
     side = CELL // row.zoom
     left, top = (
         int(np.clip(share * length - side / 2, 0, length - side)) // scale * scale
         for share, length in zip(row.centre, hr.shape[1::-1], strict=True)
     )
-    for picture in (upscale_bicubic(lr, scale), *results, hr):
-        crop = Image.fromarray(picture[top : top + side, left : left + side])
+    for image in (upscale_bicubic(lr, scale), *results, hr):
+        crop = Image.fromarray(image[top : top + side, left : left + side])
         yield crop.resize((CELL, CELL), Image.Resampling.NEAREST)
 
 

@@ -1,4 +1,4 @@
-"""Draw how a GAN run went: python docs/plot_losses.py RUN/metrics.jsonl PICTURE.png.
+"""Draw how a GAN run went: python docs/plot_losses.py RUN/metrics.jsonl IMAGE.png.
 
 Losses are the records of ten steps (thin) and their mean over ten records (thick). Needs
 pip install '.[docs]'.
@@ -42,7 +42,7 @@ WINDOW = 10
 Records = Sequence[Mapping[str, Any]]
 
 
-def main(metrics: Path, picture: Path) -> None:
+def main(metrics: Path, image: Path) -> None:
     """Draw one panel for each group of figures of the adversarial phase that the run has."""
     lines = metrics.read_text(encoding="utf-8").splitlines()
     records = [record for record in map(json.loads, lines) if record["phase"] == "adversarial"]
@@ -56,7 +56,7 @@ def main(metrics: Path, picture: Path) -> None:
             axis.legend(fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("step")
-    figure.savefig(picture, dpi=90)
+    figure.savefig(image, dpi=90)
 
 
 def draw(axis: Axes, name: str, records: Records) -> None:

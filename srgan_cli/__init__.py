@@ -1,3 +1,3 @@
-"""srgan: train super-resolution networks on photographs, and enlarge pictures with them."""
+"""srgan: train super-resolution networks on photographs, and upscale images with them."""
 
 __version__ = "0.1.0"

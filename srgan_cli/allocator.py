@@ -11,7 +11,7 @@ def keep_freed_memory() -> None:
     """Let this process use memory again that it has freed, instead of asking the system anew.
 
     A training step takes and frees the same tensors over and over, and preparing does so with
-    pictures. glibc would give each large one back to the system, which then has to find and
+    images. glibc would give each large one back to the system, which then has to find and
     zero its pages for the next: 5 to 15 % of the time of a training step on a CPU. Other C
     libraries are left as they are.
     """

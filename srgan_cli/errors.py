@@ -30,7 +30,7 @@ class UsageError(SrganError):
 
 
 class InputError(SrganError):
-    """Pictures, folders or data sets that cannot be used."""
+    """Images, folders or data sets that cannot be used."""
 
 
 class WeightsError(SrganError):

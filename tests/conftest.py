@@ -55,9 +55,9 @@ def home(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Return the folder of benchmark pictures, which is not part of the repository."""
+    """Return the folder of benchmark images, which is not part of the repository."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("needs the benchmark pictures of shared/data beside the repository")
+        pytest.skip("needs the benchmark images of shared/data beside the repository")
     return SHARED_DATA
 
 

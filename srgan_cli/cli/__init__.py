@@ -42,7 +42,7 @@ def srgan(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Enlarge photographs with networks that you can train yourself.
+    """Upscale photographs with networks that you can train yourself.
 
     [bold]upscale[/] works at once, with the bundled weights. To train your own,
     run [bold]prepare[/], [bold]train[/], then [bold]upscale[/] or [bold]eval[/]:
@@ -79,7 +79,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # PyTorch has no class of its own for a CPU that has run out of memory.
         if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
             raise
-        show_error(f"out of memory: {error}", "use smaller pictures, tiles or batches")
+        show_error(f"out of memory: {error}", "use smaller images, tiles or batches")
         return ExitCode.RESOURCE
     return int(code or ExitCode.OK)
 

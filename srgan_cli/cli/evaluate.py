@@ -32,7 +32,7 @@ def evaluate(
         list[Path] | None,
         typer.Argument(
             metavar="FOLDER",
-            help="Folders of HR pictures. [dim]Default: the validation pictures of the data "
+            help="Folders of HR images. [dim]Default: the validation images of the data "
             "set that the model was trained on.[/]",
             show_default=False,
         ),
@@ -49,14 +49,12 @@ def evaluate(
         ),
     ] = None,
     hr: Annotated[
-        Path | None, _folder("--hr", "HR pictures that go with --lr or --sr by name.")
+        Path | None, _folder("--hr", "HR images that go with --lr or --sr by name.")
     ] = None,
-    lr: Annotated[
-        Path | None, _folder("--lr", "LR pictures. [dim]Default: made from HR.[/]")
-    ] = None,
+    lr: Annotated[Path | None, _folder("--lr", "LR images. [dim]Default: made from HR.[/]")] = None,
     sr: Annotated[
         list[Path] | None,
-        _folder("--sr", "Pictures that another tool enlarged; may be given again."),
+        _folder("--sr", "Images that another tool upscaled; may be given again."),
     ] = None,
     scale: ScaleOption = None,
     channel: Annotated[
@@ -101,14 +99,14 @@ def evaluate(
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html", help="Write a page with plots and pictures.", show_default=False
+            metavar="FILE.html", help="Write a page with plots and images.", show_default=False
         ),
     ] = None,
     show: Annotated[
         int,
         typer.Option(
             metavar="N",
-            help="Show crops of N pictures here, in kitty, iTerm2 or a sixel terminal.",
+            help="Show crops of N images here, in kitty, iTerm2 or a sixel terminal.",
         ),
     ] = EvalConfig.show,
     report_mb: Annotated[
@@ -122,11 +120,11 @@ def evaluate(
     device: DeviceOption = EvalConfig.device,
     json: JsonOption = False,
 ) -> ExitCode:
-    """Score models, or other tools' pictures, beside bicubic and Lanczos enlargement.
+    """Score models, or other tools' images, beside bicubic and Lanczos upscaling.
 
     PSNR and SSIM follow the literature, so the figures can be compared with
     published tables; the protocol is printed with them. Differences come with
-    a 95 % interval over the pictures and a verdict.
+    a 95 % interval over the images and a verdict.
 
     [bold]Examples[/]
 

@@ -56,21 +56,21 @@ def show_evaluation(report: "EvalReport") -> None:
 def show_crops(
     document: Mapping[str, Any], exhibits: list[Any], count: int, observer: RichObserver
 ) -> None:
-    """Draw the crops of the pictures that gained least, then of those that gained most."""
+    """Draw the crops of the images that gained least, then of those that gained most."""
     if not count:
         return
-    from srgan_cli.cli.terminal_pictures import escape_sequence, side_by_side, supported
+    from srgan_cli.cli.terminal_images import escape_sequence, side_by_side, supported
 
     protocol = supported(os.environ) if sys.stdout.isatty() else None
     if protocol is None:
-        observer.say("no pictures here: kitty, iTerm2 and sixel terminals show them; or --report")
+        observer.say("no images here: kitty, iTerm2 and sixel terminals show them; or --report")
         return
     names = [contender["name"] for contender in document["contenders"]]
     lead = names[min(2, len(names) - 1)]
     figures = {
-        (scored["name"], picture["name"]): picture["scores"]
+        (scored["name"], image["name"]): image["scores"]
         for scored in document["sets"]
-        for picture in scored["pictures"]
+        for image in scored["pictures"]
     }
 
     def gain(exhibit: Mapping[str, Any]) -> float:
@@ -89,7 +89,7 @@ def show_crops(
 
 def _count(scored: "SetScores") -> str:
     left_out = f", {len(scored.failed)} left out" if scored.failed else ""
-    return f"{len(scored.pictures)} picture{'s' * (len(scored.pictures) != 1)}{left_out}"
+    return f"{len(scored.pictures)} image{'s' * (len(scored.pictures) != 1)}{left_out}"
 
 
 def _gain(comparison: "Comparison | None") -> tuple[str, str]:

@@ -28,11 +28,11 @@ class ExitCode(IntEnum):
     OK = 0, "all done"
     BUG = 1, "a bug of srgan; please report the traceback"
     USAGE = 2, "wrong usage: an option is unknown, contradicts another or is out of range"
-    INPUT = 3, "unusable input: a folder, picture or data set is missing or cannot be read"
+    INPUT = 3, "unusable input: a folder, image or data set is missing or cannot be read"
     WEIGHTS = 4, "unusable weights: missing, damaged, or of another scale"
     RESOURCE = 5, "a device, memory, disk or network is lacking"
     DIVERGED = 6, "training diverged: a loss is no longer finite"
-    PARTIAL = 7, "some pictures failed, the rest are written"
+    PARTIAL = 7, "some images failed, the rest are written"
     BELOW = 8, "a score is below what --min-psnr, --min-ssim or --not-worse-than asks for"
     INTERRUPTED = 130, "interrupted; training saved where it stands"
 

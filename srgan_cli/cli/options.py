@@ -37,7 +37,7 @@ TileOption = Annotated[
         "--tile",
         "-t",
         metavar="PIXELS",
-        help="Side of the square enlarged at once, in LR pixels. [dim]Default: by memory.[/]",
+        help="Side of the square upscaled at once, in LR pixels. [dim]Default: by memory.[/]",
         show_default=False,
     ),
 ]
@@ -47,7 +47,7 @@ PrecisionOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps or xpu.")
 ]
-PicturePaths = Annotated[
+ImagePaths = Annotated[
     list[Path],
-    typer.Argument(metavar="PICTURE", help="Pictures, or folders of pictures."),
+    typer.Argument(metavar="IMAGE", help="Images, or folders of images."),
 ]

@@ -112,7 +112,7 @@ def prepare(
         list[Path] | None,
         typer.Option(
             metavar="FOLDER",
-            help="Leave out what looks like a picture of this evaluation set; repeatable.",
+            help="Leave out what looks like an image of this evaluation set; repeatable.",
             rich_help_panel=_DOCTOR,
         ),
     ] = None,

@@ -95,7 +95,7 @@ def card(
     overwrite: Overwrite = False,
     json: JsonOption = False,
 ) -> ExitCode:
-    """Write a model card for the Hugging Face Hub: README.md and a picture.
+    """Write a model card for the Hugging Face Hub: README.md and an image.
 
     [bold]Examples[/]
 
@@ -106,5 +106,5 @@ def card(
     if json:
         show_json(report)
     else:
-        say(f"written: {report.card}, {report.picture}")
+        say(f"written: {report.card}, {report.image}")
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""``srgan upscale -``: pictures through pipes."""
+"""``srgan upscale -``: images through pipes."""
 
 import shutil
 import tempfile
@@ -15,16 +15,16 @@ _STREAM = Path("-")
 
 
 def upscale_stream(config: UpscaleConfig, source: BinaryIO, target: BinaryIO) -> None:
-    """Enlarge one picture from a file or ``source`` into ``target`` or a folder.
+    """Upscale one image from a file or ``source`` into ``target`` or a folder.
 
     The streams are spooled to disk, because decoders and encoders seek.
 
     Raises:
-        UsageError: More than one picture goes into a stream.
-        InputError: The picture cannot be enlarged.
+        UsageError: More than one image goes into a stream.
+        InputError: The image cannot be upscaled.
     """
     if len(config.inputs) != 1 or config.output is None:
-        raise UsageError("- takes one picture", hint="try: srgan upscale - -o - < a.png > b.png")
+        raise UsageError("- takes one image", hint="try: srgan upscale - -o - < a.png > b.png")
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
         path = config.inputs[0]
         if path == _STREAM:
@@ -39,7 +39,7 @@ def upscale_stream(config: UpscaleConfig, source: BinaryIO, target: BinaryIO) ->
         if config.output != _STREAM:
             return
         if len(report.written) != 1:
-            raise UsageError("- takes one picture", hint="name a single file, not a folder")
+            raise UsageError("- takes one image", hint="name a single file, not a folder")
         with report.written[0].output.open("rb") as file:
             shutil.copyfileobj(file, target)
         target.flush()

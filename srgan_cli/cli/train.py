@@ -132,7 +132,7 @@ def train(
         ],
     )
     say(f"weights: {report.weights}")
-    say("next: srgan upscale PICTURE... -o out/, or srgan eval")
+    say("next: srgan upscale IMAGE... -o out/, or srgan eval")
     return ExitCode.OK
 
 

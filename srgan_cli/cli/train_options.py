@@ -92,7 +92,7 @@ Detail = Annotated[
 ]
 Equivariant = Annotated[
     bool,
-    _what(None, "Tie weights: what is turned or mirrored is enlarged alike.", "--equivariant"),
+    _what(None, "Tie weights: what is turned or mirrored is upscaled alike.", "--equivariant"),
 ]
 Init = Annotated[Path | None, _what("FILE", "Weights to start from.")]
 Name = Annotated[
@@ -206,10 +206,10 @@ GradientPenaltyWeight = Annotated[
     float | None,
     _weight("Its gradient's distance from 1. [dim]Default: 10 for wgan-gp, else 0.[/]"),
 ]
-R1Weight = Annotated[float, _weight("Its gradient at real pictures.")]
+R1Weight = Annotated[float, _weight("Its gradient at real images.")]
 
 DiscriminatorOption = Annotated[
-    DiscriminatorName, _discriminator(None, "conv scores a picture, unet each of its pixels.")
+    DiscriminatorName, _discriminator(None, "conv scores an image, unet each of its pixels.")
 ]
 DiscriminatorWidth = Annotated[
     int, _discriminator("N", "Kernels of its first convolution; the last has 8 times as many.")

@@ -29,8 +29,8 @@ def upscale(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PICTURE",
-            help="Pictures, folders of pictures, quoted patterns, or - for standard input.",
+            metavar="IMAGE",
+            help="Images, folders of images, quoted patterns, or - for standard input.",
         ),
     ],
     output: Annotated[
@@ -40,7 +40,7 @@ def upscale(
         ),
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Replace each picture by its result.")
+        bool, typer.Option("--in-place", help="Replace each image by its result.")
     ] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Search subfolders, and mirror them.")
@@ -83,7 +83,7 @@ def upscale(
         str | None,
         typer.Option(
             metavar="EXT",
-            help="Format of the results, such as png. [dim]Default: each picture's own.[/]",
+            help="Format of the results, such as png. [dim]Default: each image's own.[/]",
             rich_help_panel=_FORMAT,
         ),
     ] = None,
@@ -141,7 +141,7 @@ def upscale(
         int,
         typer.Option(
             metavar="N",
-            help="Refuse pictures with more pixels than this.",
+            help="Refuse images with more pixels than this.",
             rich_help_panel=_CARE,
         ),
     ] = UpscaleConfig.max_pixels,
@@ -165,11 +165,11 @@ def upscale(
     device: DeviceOption = UpscaleConfig.device,
     json: JsonOption = False,
 ) -> ExitCode:
-    """Enlarge pictures.
+    """Upscale images.
 
-    Pictures are turned upright and keep their format, depth, transparency, colour
+    Images are turned upright and keep their format, depth, transparency, colour
     profile, metadata, frames and pages. Running the same command again does only
-    what is missing or changed. Pictures that cannot be enlarged are named and the
+    what is missing or changed. Images that cannot be upscaled are named and the
     rest is written; the exit code is then 7.
 
     [bold]Examples[/]
@@ -210,7 +210,7 @@ def upscale(
             raise UsageError("- goes with neither --json nor --dry-run", hint="name files")
         upscale_stream(config, sys.stdin.buffer, sys.stdout.buffer)
         return ExitCode.OK
-    from srgan_cli.cli.pictures import show_estimate, show_upscaled
+    from srgan_cli.cli.upscale_view import show_estimate, show_upscaled
 
     if dry_run:
         planned = engine.estimate(config, RichObserver())

@@ -17,16 +17,16 @@ class EvalConfig:
     """Options of ``srgan eval``."""
 
     sets: tuple[Path, ...] = ()
-    """Folders of HR pictures, whose LR is made by MATLAB's bicubic."""
+    """Folders of HR images, whose LR is made by MATLAB's bicubic."""
     models: tuple[str, ...] = ()
     """Runs, bundled models or weights files; when empty and no ``sr`` is given: the
     newest run, else the bundled model."""
     hr: Path | None = None
-    """Folder of HR pictures that go with ``lr`` or ``sr`` by name."""
+    """Folder of HR images that go with ``lr`` or ``sr`` by name."""
     lr: Path | None = None
-    """Folder of LR pictures; made from HR when not given."""
+    """Folder of LR images; made from HR when not given."""
     sr: tuple[Path, ...] = ()
-    """Folders of pictures that other tools enlarged."""
+    """Folders of images that other tools upscaled."""
     scale: int | None = None
     """Factor per side that the weights must have; the weights' own when not given."""
     channel: Channel = "y"
@@ -45,7 +45,7 @@ class EvalConfig:
     report: Path | None = None
     """HTML file to write."""
     show: int = 0
-    """Crops to show in the terminal: of the pictures that gained least, then most."""
+    """Crops to show in the terminal: of the images that gained least, then most."""
     report_mb: float = 20.0
     """Largest size of the HTML file, in megabytes."""
     overwrite: bool = False
@@ -70,15 +70,15 @@ class EvalConfig:
         if self.hr is None and (self.lr or self.sr):
             raise UsageError(
                 f"--{'lr' if self.lr else 'sr'} needs --hr",
-                hint="name the folder of HR pictures to compare with: --hr FOLDER",
+                hint="name the folder of HR images to compare with: --hr FOLDER",
             )
         if self.hr is not None and not (self.lr or self.sr):
             raise UsageError(
                 "--hr needs --lr or --sr",
-                hint=f"to score a model on made LR pictures: srgan eval {self.hr}",
+                hint=f"to score a model on made LR images: srgan eval {self.hr}",
             )
         if self.hr is not None and self.sets:
-            raise UsageError("folders of HR pictures and --hr", hint="give one of the two")
+            raise UsageError("folders of HR images and --hr", hint="give one of the two")
         if self.sr and not (self.scale or self.lr or self.models):
             raise UsageError(
                 "--sr needs --scale",

@@ -29,7 +29,7 @@ class GeneratorConfig:
     residual_scale: float
     """Factor on each block's residual before it is added to the skip connection."""
     upsampler: Upsampler
-    """``pixelshuffle``: one convolution at LR size, added to the bilinear enlargement.
+    """``pixelshuffle``: one convolution at LR size, added to the bilinear upscaling.
     ``nearest``: ESRGAN's nearest-neighbour doublings, each with a convolution."""
     unshuffle: int | None = None
     """``nearest`` only: pixels per side that are folded into channels before the trunk.

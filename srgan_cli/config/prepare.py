@@ -18,11 +18,11 @@ class PrepareConfig:
     source: Path
     """Folder of photographs, searched with all its subfolders."""
     scale: int | tuple[int, ...] = 2
-    """Factor per side, or several: 2 gives HR pictures four times the pixels of LR ones."""
+    """Factor per side, or several: 2 gives HR images four times the pixels of LR ones."""
     name: str | None = None
     """Name of the data set; the source folder's name and the scale when not given."""
     max_side: int = 2048
-    """Longest side of an HR picture; larger photographs are reduced to it. 0 keeps all."""
+    """Longest side of an HR image; larger photographs are reduced to it. 0 keeps all."""
     min_side: int | None = None
     """Photographs with a side shorter than this, in pixels, are left out; 64 LR pixels
     when not given, so that training patches of the default size fit."""
@@ -37,7 +37,7 @@ class PrepareConfig:
     reduce: tuple[float, ...] = ()
     """Shares of their sides at which photographs are in the set once more."""
     exclude: tuple[Path, ...] = ()
-    """Folders of evaluation pictures; what looks like one of them is left out."""
+    """Folders of evaluation images; what looks like one of them is left out."""
     duplicates: Action = "drop"
     """Photographs that look like another one, which is kept."""
     flat: Action = "drop"
@@ -45,13 +45,13 @@ class PrepareConfig:
     blurry: Action = "drop"
     """Photographs without fine detail."""
     upscaled: Action = "drop"
-    """Photographs whose spectrum ends early, as it does after an enlargement."""
+    """Photographs whose spectrum ends early, as it does after an upscaling."""
     blocky: Action = "drop"
     """Photographs with the 8×8 blocks of strong JPEG compression."""
     check: bool = False
     """Examine the photographs and write nothing."""
     export: Literal["png"] | None = None
-    """Also write the set as plain folders of pictures in this format."""
+    """Also write the set as plain folders of images in this format."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -94,7 +94,7 @@ class PrepareConfig:
 
     @property
     def shortest(self) -> int:
-        """Least side of an HR picture, in pixels."""
+        """Least side of an HR image, in pixels."""
         return max(self.min_side or 64 * max(self.scales), self.crop)
 
     @property

@@ -38,7 +38,7 @@ class LossWeights:
     perceptual: float = 1.0
     """L1 distance of VGG features, normalised to unit mean magnitude per layer."""
     artefact: float = 0.0
-    """L1 distance of pixels where the picture looks like an artefact (LDL)."""
+    """L1 distance of pixels where the image looks like an artefact (LDL)."""
     degraded: float = 0.0
     """The pixel term of those patches that discriminator and VGG do not see, once more, with
     luma, chroma and spectrum in their relation to it."""
@@ -47,12 +47,12 @@ class LossWeights:
     smooth: float = 0.0
     """L1 distance of pixels where the original is smooth, up to the edge of what stands there."""
     adversarial: float = 5e-3
-    """What the generator pays for pictures that do not look real."""
+    """What the generator pays for images that do not look real."""
     gradient_penalty: float | None = None
     """Mean squared distance of the discriminator's gradient norm from 1; 10 for ``wgan-gp``
     and 0 for other losses when not given."""
     r1: float = 0.0
-    """Half the mean squared norm of the discriminator's gradient at real pictures."""
+    """Half the mean squared norm of the discriminator's gradient at real images."""
 
     def __post_init__(self) -> None:
         """Refuse negative weights."""
@@ -83,7 +83,7 @@ class TrainConfig:
     generator: Mapping[str, Any] = field(default_factory=dict)
     """Sizes that differ from the preset's: fields of :class:`GeneratorConfig` but the scale."""
     equivariant: bool = False
-    """Tie weights so that a turned or mirrored picture is enlarged as the picture is, turned or
+    """Tie weights so that a turned or mirrored image is upscaled as the image is, turned or
     mirrored alike; of ``row`` with a multiple of 8 channels only."""
     init: Path | None = None
     """Generator weights to start from."""
@@ -151,7 +151,7 @@ class TrainConfig:
     adversarial: Adversarial = "wgan-gp"
     """What both networks are told of the discriminator's scores."""
     discriminator: DiscriminatorName = "conv"
-    """``conv``: SRGAN's eight convolutions, one score for a picture. ``unet``: Real-ESRGAN's
+    """``conv``: SRGAN's eight convolutions, one score for an image. ``unet``: Real-ESRGAN's
     U-Net with spectral normalisation, a score for each pixel."""
     discriminator_width: int = 64
     """Kernels of the discriminator's first convolution; the last has eight times as many."""

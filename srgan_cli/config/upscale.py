@@ -12,13 +12,13 @@ class UpscaleConfig:
     """Options of ``srgan upscale``."""
 
     inputs: tuple[Path, ...]
-    """Pictures, folders whose pictures are taken, and patterns such as ``scans/*.jpg``."""
+    """Images, folders whose images are taken, and patterns such as ``scans/*.jpg``."""
     output: Path | None = None
     """Folder for the results; made when it does not exist. None with ``in_place``."""
     in_place: bool = False
-    """Replace each picture by its result."""
+    """Replace each image by its result."""
     recursive: bool = False
-    """Take the pictures of subfolders too, and mirror these below ``output``."""
+    """Take the images of subfolders too, and mirror these below ``output``."""
     model: str | None = None
     """Run, bundled model or weights file; the newest run, else the bundled model."""
     strength: float | None = None
@@ -34,7 +34,7 @@ class UpscaleConfig:
     suffix: str = ""
     """Added to each file name before its extension."""
     ext: str | None = None
-    """Extension of the results' format; each picture's own format when not given."""
+    """Extension of the results' format; each image's own format when not given."""
     quality: int | None = None
     """1 to 100, for lossy formats."""
     background: str = "white"
@@ -46,13 +46,13 @@ class UpscaleConfig:
     runtime: RuntimeName = "auto"
     """What runs the network; ``auto`` takes the fastest that is installed and fits."""
     tta: bool = False
-    """Average the results of all eight orientations of the picture."""
+    """Average the results of all eight orientations of the image."""
     precision: Precision = "fp32"
     """Arithmetic of the generator."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
     max_pixels: int = 256_000_000
-    """Pictures with more input pixels than this are refused before they are decoded."""
+    """Images with more input pixels than this are refused before they are decoded."""
     overwrite: bool = False
     """Replace files in the way that srgan did not make."""
     check: bool = False
@@ -63,7 +63,7 @@ class UpscaleConfig:
     def __post_init__(self) -> None:
         """Check ranges and contradictions."""
         if not self.inputs:
-            raise UsageError("no pictures were named", hint="try: srgan upscale *.jpg -o out/")
+            raise UsageError("no images were named", hint="try: srgan upscale *.jpg -o out/")
         if self.in_place == (self.output is not None):
             raise UsageError(
                 "either --output or --in-place is needed, and not both",

@@ -1,4 +1,4 @@
-"""Find out what is wrong with a photograph: flat, blurry, enlarged or blocky. No torch here.
+"""Find out what is wrong with a photograph: flat, blurry, upscaled or blocky. No torch here.
 
 All thresholds are stated in ``docs/data.md``, with the share of good and of damaged
 photographs that each was found to catch.
@@ -17,14 +17,14 @@ Uint8Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 
 FLAT = 2.0
-"""A picture is flat when 9 of 10 of its blocks deviate less than this, in levels of 255."""
+"""An image is flat when 9 of 10 of its blocks deviate less than this, in levels of 255."""
 DETAIL = -2.55
 """Least power above 0.24 cycles per pixel against that at 0.06 to 0.15, in powers of ten."""
 FALL = -2.3
 """Steepest fall of power over 0.12 cycles per pixel, in powers of ten."""
 BLUR = -1.55
 """A lack of detail is called blur when power falls by this from 0.08 to 0.17 cycles per pixel,
-else an enlargement, which keeps these frequencies."""
+else an upscaling, which keeps these frequencies."""
 BLOCKY = 1.75
 """Most that steps of brightness along one 8×8 grid may exceed those beside it."""
 
@@ -47,7 +47,7 @@ class Health:
 
 
 def examine(pixels: Uint8Image) -> Health:
-    """Examine an HR picture.
+    """Examine an HR image.
 
     Args:
         pixels: H, W, 3, uint8.
@@ -79,7 +79,7 @@ def _lack_of_detail(powers: FloatArray) -> list[tuple[str, str]]:
 
 
 def sample_blocks(pixels: Uint8Image) -> npt.NDArray[np.float32]:
-    """Cut squares of brightness out of a picture, spread evenly: N, 64, 64, in levels."""
+    """Cut squares of brightness out of an image, spread evenly: N, 64, 64, in levels."""
     height, width = pixels.shape[:2]
     side = min(_BLOCK, height, width)
     per_axis = round(_MAX_BLOCKS**0.5)
@@ -136,7 +136,7 @@ def grid_steps(pixels: Uint8Image) -> float:
     The grid may lie anywhere, since photographs are cropped after compression.
 
     Args:
-        pixels: H, W, 3, uint8; the middle of large pictures is looked at.
+        pixels: H, W, 3, uint8; the middle of large images is looked at.
     """
     height, width = pixels.shape[:2]
     top, left = (max(0, side - _MAX_GRID_SIDE) // 2 for side in (height, width))

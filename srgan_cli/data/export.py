@@ -1,4 +1,4 @@
-"""Write a data set as plain picture folders, for other tools. No torch here."""
+"""Write a data set as plain image folders, for other tools. No torch here."""
 
 import hashlib
 import shutil
@@ -22,14 +22,14 @@ Task = tuple[str, tuple[tuple[str, str], ...]]
 
 
 def export_png(folder: Path, observer: Observer) -> Path:
-    """Write the pictures of a data set as PNG files, on all cores.
+    """Write the images of a data set as PNG files, on all cores.
 
     Those that an interrupted export has written are left alone; an export of what the set
     was before it grew or was replaced is deleted first, since tools train on all they find.
 
     They go to ``png/<split>/hr`` and ``png/<split>/lr`` in the set's folder (``lr-x4`` and so
     on where it holds several scales), under their sources' paths with ``.png`` appended, and
-    the number of the picture where a photograph was cut into several.
+    the number of the image where a photograph was cut into several.
 
     Returns:
         The folder ``png``.
@@ -67,7 +67,7 @@ def _tasks(manifest: Manifest) -> list[Task]:
 
 
 def _files(entry: Entry, scales: Sequence[int], *, whole: bool) -> list[tuple[str, str]]:
-    """Return a picture's tensors and the files that they go into."""
+    """Return an image's tensors and the files that they go into."""
     part = "" if whole else f"-{entry.index}"
     name = f"{entry.source.removeprefix('hr/')}{part}.png"
     sides = [("hr", "hr")]

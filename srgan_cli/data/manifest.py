@@ -2,7 +2,7 @@
 
 A data set is one folder, described in ``docs/data.md``::
 
-    manifest.json              settings, pictures, what was dropped and why
+    manifest.json              settings, images, what was dropped and why
     shard-<key>.safetensors    uint8 tensors "hr/<index>" and "lr-x<scale>/<index>", H, W, 3
 """
 
@@ -33,7 +33,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture of a data set: a photograph, a reduction or a part of one."""
+    """One image of a data set: a photograph, a reduction or a part of one."""
 
     source: str
     """Path of the photograph below the source folder."""
@@ -71,9 +71,9 @@ class Manifest:
 
     name: str
     scales: tuple[int, ...]
-    """Factors per side for which the set holds LR pictures."""
+    """Factors per side for which the set holds LR images."""
     fingerprint: str
-    """Hash of the settings and of every picture's source path and content."""
+    """Hash of the settings and of every image's source path and content."""
     listing: str
     """Hash of the settings and of the source files' paths, sizes and times: tells cheaply
     whether they changed."""

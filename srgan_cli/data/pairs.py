@@ -1,4 +1,4 @@
-"""Folders of LR and HR pictures that other tools made. No torch here."""
+"""Folders of LR and HR images that other tools made. No torch here."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ def find_pairs(folder: Path, scale: int) -> list[Photograph]:
         scale: Factor per side that the sizes must have.
 
     Raises:
-        InputError: A picture has no counterpart, or sizes do not fit.
+        InputError: An image has no counterpart, or sizes do not fit.
     """
     hr, lr = (find_photographs(folder / side) for side in (HR, LR))
     counterparts = {_stem(photo.source): photo for photo in lr}

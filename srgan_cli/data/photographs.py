@@ -12,7 +12,7 @@ from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.formats import readable_formats
-from srgan_cli.imaging.io import list_pictures, read_picture
+from srgan_cli.imaging.io import list_images, read_image
 
 Uint8Image = npt.NDArray[np.uint8]
 
@@ -27,7 +27,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a picture upright, by its EXIF orientation."""
+"""What turns an image upright, by its EXIF orientation."""
 
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 
@@ -60,15 +60,15 @@ def find_photographs(folder: Path) -> list[Photograph]:
     """List the photographs below a folder, sorted by path.
 
     Raises:
-        InputError: The folder is missing or holds no picture.
+        InputError: The folder is missing or holds no image.
     """
     if not folder.is_dir():
         reason = "not a folder" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {reason}", hint="name a folder that holds photographs")
-    paths = list_pictures(folder)
+    paths = list_images(folder)
     if not paths:
         raise InputError(
-            f"{folder}: no pictures in this folder or below it",
+            f"{folder}: no images in this folder or below it",
             hint="name a folder that holds JPEG, PNG, WebP, TIFF … files",
         )
     return [_listed(folder, path) for path in paths]
@@ -132,13 +132,13 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
 
     JPEGs that are much larger are decoded at a half, a quarter or an eighth of
     their size, which the codec does by leaving out high frequencies; the rest of
-    the way is Lanczos. Deeper pictures, which Pillow alone would clip, are read by
-    :func:`srgan_cli.imaging.io.read_picture`.
+    the way is Lanczos. Deeper images, which Pillow alone would clip, are read by
+    :func:`srgan_cli.imaging.io.read_image`.
 
     Args:
         path: Any raster file that Pillow reads.
         max_side: Longest side of the result, in pixels; 0 keeps the size.
-        max_pixels: Larger pictures are refused before any pixel is decoded.
+        max_pixels: Larger images are refused before any pixel is decoded.
 
     Raises:
         InputError: The file cannot be read, is damaged or too large.
@@ -151,14 +151,14 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
                 _require_size(path, image, max_pixels)
                 if image.mode in _EIGHT_BIT_MODES:
                     return _decoded(path, image, max_side)
-            upright = Image.fromarray(read_picture(path, max_pixels=max_pixels).pixels)
+            upright = Image.fromarray(read_image(path, max_pixels=max_pixels).pixels)
             return _decoded(path, upright, max_side)
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         reason = reason.replace(str(path), path.name)
-        raise InputError(f"{path}: not a readable picture ({reason})", hint=hint) from error
+        raise InputError(f"{path}: not a readable image ({reason})", hint=hint) from error
 
 
 def _require_size(path: Path, image: Image.Image, max_pixels: int) -> None:
@@ -205,5 +205,5 @@ def _decoded_at_once(path: Path, image: Image.Image) -> Uint8Image | None:
     if image.format == "WEBP":
         return None if getattr(image, "is_animated", True) else imagecodecs.webp_decode(data)
     # The codec fills in what lacks at the end; Pillow says that the file is truncated. Only the
-    # end has these bytes, and thumbnails in a header, after which there would be no picture.
+    # end has these bytes, and thumbnails in a header, after which there would be no image.
     return imagecodecs.jpeg8_decode(data) if data.endswith(b"\xff\xd9") else None

@@ -38,7 +38,7 @@ def plan(config: PrepareConfig) -> Job:
     """List the photographs and settle what is to be made of them.
 
     Raises:
-        InputError: A folder is missing or holds no picture, or pairs do not fit.
+        InputError: A folder is missing or holds no image, or pairs do not fit.
         UsageError: Several scales were asked of pairs that have one.
     """
     photographs = _photographs(config)

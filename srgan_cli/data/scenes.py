@@ -1,6 +1,6 @@
 """Divide photographs into training and validation by scene. No torch here.
 
-Validation on a picture whose twin is trained on measures memory. So pictures that
+Validation on an image whose twin is trained on measures memory. So images that
 show one scene (near-duplicates, a series, a small folder) go to the same side.
 """
 

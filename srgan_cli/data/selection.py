@@ -16,7 +16,7 @@ from srgan_cli.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """Pictures that must not be trained on."""
+    """Images that must not be trained on."""
 
     paths: tuple[Path, ...] = ()
     """Where they are."""
@@ -25,10 +25,10 @@ class EvaluationSet:
 
     @classmethod
     def find(cls, folders: Iterable[Path]) -> "EvaluationSet":
-        """List the pictures of some folders.
+        """List the images of some folders.
 
         Raises:
-            InputError: A folder is missing or holds no picture.
+            InputError: A folder is missing or holds no image.
         """
         found = [
             (
@@ -46,7 +46,7 @@ class EvaluationSet:
         return sorted({photograph.source.split("/")[0] for photograph in self.photographs})
 
     def looks(self) -> dict[str, Look]:
-        """Return what each picture looks like, by its source; broken ones are left out."""
+        """Return what each image looks like, by its source; broken ones are left out."""
         looks = {}
         for path, photograph in zip(self.paths, self.photographs, strict=True):
             try:
@@ -76,7 +76,7 @@ def select(records: Sequence[Record], config: PrepareConfig, exclude: dict[str, 
     Args:
         records: All photographs, in the order of their sources.
         config: Says which findings are dropped, flagged or ignored.
-        exclude: What evaluation pictures look like, by name.
+        exclude: What evaluation images look like, by name.
     """
     selection = Selection()
     whole = [record for record in records if not record.dropped]

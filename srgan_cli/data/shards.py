@@ -1,6 +1,6 @@
 """Make shards: the unit of work of ``srgan prepare``. No torch here.
 
-A shard holds the pictures of one lot of photographs and, in its header, what was
+A shard holds the images of one lot of photographs and, in its header, what was
 found out about each of them. Its bytes and its name follow from the lot and the
 recipe alone, and it appears under its name only when complete. So the shards that
 lie in a folder are all that a restart needs to know, and any process of any
@@ -42,11 +42,11 @@ class Recipe:
     """What decides the pixels of a shard."""
 
     scales: tuple[int, ...]
-    """Factors per side for which LR pictures are made."""
+    """Factors per side for which LR images are made."""
     max_side: int
-    """Longest side of an HR picture; 0 keeps all."""
+    """Longest side of an HR image; 0 keeps all."""
     min_side: int
-    """Shortest side of an HR picture."""
+    """Shortest side of an HR image."""
     crop: int
     """Side of the sub-images that photographs are cut into; 0 keeps them whole."""
     dropped: tuple[str, ...]
@@ -57,7 +57,7 @@ class Recipe:
 
     @property
     def step(self) -> int:
-        """Sides of HR pictures are multiples of this, so that every LR picture is exact."""
+        """Sides of HR images are multiples of this, so that every LR image is exact."""
         return int(np.lcm.reduce(self.scales))
 
     def bytes_of(self, width: int, height: int) -> int:
@@ -91,11 +91,11 @@ class Record:
     taken: str = ""
     """When it was taken, as EXIF says."""
     pictures: tuple[tuple[int, int, int], ...] = ()
-    """Index in the shard, width and height of each of its HR pictures."""
+    """Index in the shard, width and height of each of its HR images."""
 
     @property
     def pixels(self) -> int:
-        """Pixels of all its HR pictures."""
+        """Pixels of all its HR images."""
         return sum(width * height for _, width, height in self.pictures)
 
     @classmethod
@@ -149,7 +149,7 @@ class _Draft:
     keep_pixels: bool
     tensors: dict[str, Uint8Image] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
-    num_pictures: int = 0
+    num_images: int = 0
 
 
 def make_shard(source: Path, recipe: Recipe, folder: Path | None, lot: Lot) -> list[Record]:
@@ -229,10 +229,10 @@ def _prepared(source: Path, photograph: Photograph, recipe: Recipe, draft: _Draf
 def _keep(
     hr: Uint8Image, lr: Uint8Image | None, recipe: Recipe, draft: _Draft
 ) -> Iterable[tuple[int, int, int]]:
-    """Put a photograph's pictures into the draft; yield the index and size of each."""
+    """Put a photograph's images into the draft; yield the index and size of each."""
     for box in _boxes(hr, recipe):
-        index = draft.num_pictures
-        draft.num_pictures += 1
+        index = draft.num_images
+        draft.num_images += 1
         part = _cut(hr, box, 1)
         yield index, part.shape[1], part.shape[0]
         if not draft.keep_pixels:
@@ -245,7 +245,7 @@ def _keep(
 
 
 def _boxes(hr: Uint8Image, recipe: Recipe) -> list[Box]:
-    """Return the whole picture, or a grid of squares around its middle."""
+    """Return the whole image, or a grid of squares around its middle."""
     height, width = hr.shape[:2]
     side = recipe.crop
     if not side:

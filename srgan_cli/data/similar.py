@@ -1,7 +1,7 @@
 """Which photographs look alike. No torch here.
 
 Perceptual hashes find candidates among millions of pairs. Bits of a hash that hang
-in the balance turn over by little, though, and pictures of little structure have
+in the balance turn over by little, though, and images of little structure have
 many of these; so candidates are compared by their thumbnails.
 """
 
@@ -39,7 +39,7 @@ class Look:
 
     @classmethod
     def of(cls, pixels: Uint8Image) -> "Look":
-        """Look at a picture.
+        """Look at an image.
 
         The pHash (Zauner 2010) survives recompression and resizing.
 

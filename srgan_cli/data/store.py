@@ -71,10 +71,10 @@ class Store:
         return f"lr-x{self.scale}/{entry.index}", f"hr/{entry.index}"
 
     def entries(self, split: Split) -> list[Entry]:
-        """Return the pictures of one split in their order."""
+        """Return the images of one split in their order."""
         return [entry for entry in self.manifest.pictures if entry.split == split]
 
     def pair(self, entry: Entry) -> tuple[Tensor, Tensor]:
-        """Return a picture's LR and HR pixels: uint8, H, W, 3, views of the mapped file."""
+        """Return an image's LR and HR pixels: uint8, H, W, 3, views of the mapped file."""
         lr, hr = (self._tensors[entry.shard, key] for key in self._keys(entry))
         return lr, hr

@@ -7,8 +7,8 @@ from srgan_cli.engine.evaluation.contenders import Contender as Contender
 from srgan_cli.engine.evaluation.evaluate import Comparison as Comparison
 from srgan_cli.engine.evaluation.evaluate import EvalReport as EvalReport
 from srgan_cli.engine.evaluation.evaluate import evaluate as evaluate
+from srgan_cli.engine.evaluation.protocol import ImageScores as ImageScores
 from srgan_cli.engine.evaluation.protocol import Metric as Metric
-from srgan_cli.engine.evaluation.protocol import PictureScores as PictureScores
 from srgan_cli.engine.evaluation.protocol import Protocol as Protocol
 from srgan_cli.engine.evaluation.protocol import SetScores as SetScores
 from srgan_cli.engine.models.blend import blend_models as blend_models

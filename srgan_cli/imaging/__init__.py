@@ -1,1 +1,1 @@
-"""Pure picture functions: reading and writing, resizing, tiles and metrics."""
+"""Pure image functions: reading and writing, resizing, tiles and metrics."""

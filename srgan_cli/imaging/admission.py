@@ -7,7 +7,7 @@ from srgan_cli.errors import InputError
 
 
 def require_regular(path: Path) -> None:
-    """Refuse what cannot be a picture without opening it: a pipe would block for ever."""
+    """Refuse what cannot be an image without opening it: a pipe would block for ever."""
     try:
         status = path.stat()
     except FileNotFoundError as error:
@@ -20,7 +20,7 @@ def require_regular(path: Path) -> None:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: {reason}", hint="check the name and the folder") from error
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{path}: a folder, not a picture", hint="pass --recursive to enter it")
+        raise InputError(f"{path}: a folder, not an image", hint="pass --recursive to enter it")
     if not stat.S_ISREG(status.st_mode):
         raise InputError(
             f"{path}: a pipe, socket or device, not a file", hint="name a regular file"
@@ -30,7 +30,7 @@ def require_regular(path: Path) -> None:
 
 
 def require_size(path: Path, size: tuple[int, int], num_frames: int, max_pixels: int) -> None:
-    """Refuse a picture without pixels, or with more of them in all its frames than allowed."""
+    """Refuse an image without pixels, or with more of them in all its frames than allowed."""
     width, height = size
     if width < 1 or height < 1:
         raise InputError(f"{path}: {width}x{height} has no pixels", hint="the file is damaged")

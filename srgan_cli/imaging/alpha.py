@@ -9,9 +9,9 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def bleed(colour: Pixels, alpha: Pixels) -> Pixels:
-    """Continue the visible colours into the fully transparent parts of a picture.
+    """Continue the visible colours into the fully transparent parts of an image.
 
-    What stands there is arbitrary, most often black, and an enlargement would mix it
+    What stands there is arbitrary, most often black, and an upscaling would mix it
     into the visible edge as a halo. Each transparent pixel gets the mean of the
     visible ones nearby, weighted by their alpha, from the finest level of a 2x2
     pyramid that has any (push-pull, Gortler et al. 1996, section 3.2).
@@ -53,12 +53,12 @@ def _halve(values: FloatArray) -> FloatArray:
 
 
 def within_neighbours(band: Pixels, alpha: Pixels, *, top: int, scale: int) -> Pixels:
-    """Keep enlarged alpha between the extremes of the 3x3 pixels around its source.
+    """Keep upscaled alpha between the extremes of the 3x3 pixels around its source.
 
     So what was fully opaque or fully transparent stays exactly that.
 
     Args:
-        band: Rows of the enlarged alpha, all columns.
+        band: Rows of the upscaled alpha, all columns.
         alpha: The whole source, H, W.
         top: Row of the result that ``band`` starts at; a multiple of ``scale``.
         scale: Factor per side.

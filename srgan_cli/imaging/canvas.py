@@ -10,9 +10,9 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 class Canvas:
-    """A picture that is filled from top to bottom.
+    """An image that is filled from top to bottom.
 
-    With 8 bits per channel it is Pillow's own picture, so that a large result is
+    With 8 bits per channel it is Pillow's own image, so that a large result is
     in memory once and not a second time for its encoder; with 16 bits, of which
     Pillow has no colour, it is an array.
 
@@ -34,7 +34,7 @@ class Canvas:
 
     @classmethod
     def of(cls, image: Image.Image) -> "Canvas":
-        """Wrap a picture of mode L, LA, RGB or RGBA."""
+        """Wrap an image of mode L, LA, RGB or RGBA."""
         canvas = cls(1, 1, channels=len(image.getbands()), deep=False)
         canvas.width, canvas.height = image.size
         canvas._image = image
@@ -66,7 +66,7 @@ class Canvas:
             self._image.paste(Image.fromarray(np.ascontiguousarray(flat)), (0, top))
 
     def image(self) -> Image.Image:
-        """Return the picture with 8 bits per channel; no copy unless it has 16."""
+        """Return the image with 8 bits per channel; no copy unless it has 16."""
         if self._image is None:
             self._image, self._array = Image.fromarray(shallow(self.array())), None
         return self._image

@@ -14,7 +14,7 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 
 def to_grey_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Turn a picture into mode L, LA, RGB or RGBA.
+    """Turn an image into mode L, LA, RGB or RGBA.
 
     Grey stays grey, palettes become RGB or RGBA, a colour that is declared
     transparent becomes alpha. CMYK goes through its own ICC profile to sRGB where
@@ -80,7 +80,7 @@ def _transform(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.I
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert a finished picture to sRGB, for formats that hold no profile.
+    """Convert a finished image to sRGB, for formats that hold no profile.
 
     Alpha is left as it is; a profile that cannot be used leaves the pixels alone.
     """

@@ -1,4 +1,4 @@
-"""Find the parts of a picture that are worth a look, and encode them small."""
+"""Find the parts of an image that are worth a look, and encode them small."""
 
 import io
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from srgan_cli.imaging.levels import FloatArray, Levels, to_levels
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rectangle of a picture, in HR pixels; all four numbers divide by the scale."""
+    """A rectangle of an image, in HR pixels; all four numbers divide by the scale."""
 
     x: int
     y: int
@@ -19,13 +19,13 @@ class Window:
     height: int
 
     def of(self, image: Levels, scale: int = 1) -> Levels:
-        """Cut the window out of a picture that is ``scale`` times smaller per side than HR."""
+        """Cut the window out of an image that is ``scale`` times smaller per side than HR."""
         x, y, width, height = (n // scale for n in (self.x, self.y, self.width, self.height))
         return image[y : y + height, x : x + width]
 
 
 def extreme_windows(gain: FloatArray, side: int, scale: int) -> tuple[Window, Window]:
-    """Find where a picture gains most and where it gains least.
+    """Find where an image gains most and where it gains least.
 
     Args:
         gain: H, W; how much smaller a pixel's squared error has become. Both sides
@@ -35,7 +35,7 @@ def extreme_windows(gain: FloatArray, side: int, scale: int) -> tuple[Window, Wi
 
     Returns:
         The windows with the largest and with the smallest mean; the same one twice when
-        the picture is no larger than a window.
+        the image is no larger than a window.
     """
     height, width = (min(length, side // scale * scale) for length in gain.shape)
     total = np.zeros((gain.shape[0] + 1, gain.shape[1] + 1))
@@ -54,9 +54,9 @@ def extreme_windows(gain: FloatArray, side: int, scale: int) -> tuple[Window, Wi
 
 
 def encode_webp(image: Levels, quality: int | None) -> bytes:
-    """Encode a picture as WebP, without loss when ``quality`` is None."""
+    """Encode an image as WebP, without loss when ``quality`` is None."""
     buffer = io.BytesIO()
     options = {"lossless": True} if quality is None else {"quality": quality}
-    # Pillow's encoder takes RGB only where the picture is to stay small and portable.
+    # Pillow's encoder takes RGB only where the image is to stay small and portable.
     Image.fromarray(to_levels(image)).convert("RGB").save(buffer, "WEBP", method=4, **options)
     return buffer.getvalue()

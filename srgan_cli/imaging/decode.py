@@ -1,4 +1,4 @@
-"""Decode picture files to upright frames, and say truly why where that fails."""
+"""Decode image files to upright frames, and say truly why where that fails."""
 
 import logging
 import warnings
@@ -18,7 +18,7 @@ from srgan_cli.imaging.formats import readable_formats
 from srgan_cli.imaging.frames import Frame, Pixels
 from srgan_cli.imaging.metadata import Metadata, orientation, read_metadata
 
-# Pictures are checked against --max-pixels before they are decoded, which
+# Images are checked against --max-pixels before they are decoded, which
 # replaces Pillow's own, process-wide limit.
 Image.MAX_IMAGE_PIXELS = None
 # What these libraries log about odd files would appear between our own lines.
@@ -45,7 +45,7 @@ class Header:
     has_alpha: bool
     """Whether there may be transparency."""
     left_out: int
-    """Further pictures in the file (layers, previews, sizes) that are not read."""
+    """Further images in the file (layers, previews, sizes) that are not read."""
 
     @property
     def megapixels(self) -> float:
@@ -53,8 +53,8 @@ class Header:
         return self.width * self.height * self.num_frames / 1e6
 
 
-class OpenPicture:
-    """A picture file whose frames are decoded one after the other.
+class OpenImage:
+    """An image file whose frames are decoded one after the other.
 
     Args:
         path: The file, for messages and for the 16-bit readers.
@@ -70,9 +70,9 @@ class OpenPicture:
         self.metadata = Metadata()
         """Complete once the first frame has been decoded."""
         if _has_default_image(image):
-            self.notes.append("the still picture for old viewers is replaced by the first frame")
+            self.notes.append("the still image for old viewers is replaced by the first frame")
         if self.header.left_out:
-            self.notes.append(f"only the first of {self.header.left_out + 1} pictures is taken")
+            self.notes.append(f"only the first of {self.header.left_out + 1} images is taken")
 
     def frames(self) -> Iterator[Frame]:
         """Decode the frames in order.
@@ -80,14 +80,14 @@ class OpenPicture:
         Raises:
             InputError: A frame is damaged, too large, or of a kind that is not read.
         """
-        # An animated PNG can have a still picture for programs that do not know animations.
+        # An animated PNG can have a still image for programs that do not know animations.
         first = 1 if _has_default_image(self._image) else 0
         stop = first + self.header.num_frames
         for index in range(first, stop):
             with _decoding(self._path, self.notes), _pixels_within(self._max_pixels):
                 frame = self._frame(index, is_first=index == first)
                 if index == stop - 1:
-                    self._image.close()  # Frees the decoder's pixels before the enlargement.
+                    self._image.close()  # Frees the decoder's pixels before the upscaling.
             yield frame
 
     def _frame(self, index: int, *, is_first: bool) -> Frame:
@@ -151,15 +151,15 @@ class OpenPicture:
 
 
 @contextmanager
-def open_picture(path: Path, *, max_pixels: int) -> Iterator[OpenPicture]:
-    """Open a picture file; its pixels are decoded when frames are asked for.
+def open_image(path: Path, *, max_pixels: int) -> Iterator[OpenImage]:
+    """Open an image file; its pixels are decoded when frames are asked for.
 
     Args:
         path: A file of any raster format that Pillow reads.
         max_pixels: Limit on the pixels of all frames together, checked on the header.
 
     Raises:
-        InputError: The file is missing, not a picture, or larger than ``max_pixels``.
+        InputError: The file is missing, not an image, or larger than ``max_pixels``.
     """
     require_regular(path)
     notes: list[str] = []
@@ -167,7 +167,7 @@ def open_picture(path: Path, *, max_pixels: int) -> Iterator[OpenPicture]:
         image = Image.open(path, formats=readable_formats())
     try:
         with _decoding(path, notes):
-            picture = OpenPicture(path, image, max_pixels)
+            picture = OpenImage(path, image, max_pixels)
             header = picture.header
             require_size(path, (header.width, header.height), header.num_frames, max_pixels)
         picture.notes += notes
@@ -180,9 +180,9 @@ def probe(path: Path, *, max_pixels: int) -> Header:
     """Read a file's header only.
 
     Raises:
-        InputError: As :func:`open_picture`.
+        InputError: As :func:`open_image`.
     """
-    with open_picture(path, max_pixels=max_pixels) as picture:
+    with open_image(path, max_pixels=max_pixels) as picture:
         return picture.header
 
 
@@ -201,7 +201,7 @@ def _header(image: Image.Image) -> Header:
 
 
 def _has_default_image(image: Image.Image) -> bool:
-    """Say whether the first picture of an animated PNG is not part of the animation."""
+    """Say whether the first image of an animated PNG is not part of the animation."""
     return bool(image.info.get("default_image")) and getattr(image, "n_frames", 1) > 1
 
 
@@ -250,7 +250,7 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
 
 @contextmanager
 def _pixels_within(max_pixels: int) -> Iterator[None]:
-    """Apply the limit to pictures inside pictures too, whose size no header has told."""
+    """Apply the limit to images inside images too, whose size no header has told."""
     Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)  # Pillow refuses twice as many.
     try:
         yield
@@ -271,7 +271,7 @@ def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
         raise InputError(f"{path}: no permission to read it", hint="check its owner") from error
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{path}: not a picture that can be read: of no known format, or damaged",
+            f"{path}: not an image that can be read: of no known format, or damaged",
             hint=_VIEWER_HINT,
         ) from error
     except MemoryError as error:

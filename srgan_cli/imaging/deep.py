@@ -124,7 +124,7 @@ def write_png(path: Path, samples: Uint16Image, metadata: Metadata) -> None:
 
 
 def _ancillary_chunks(metadata: Metadata, size: tuple[int, int]) -> Iterable[bytes]:
-    """Let Pillow write the metadata into a picture of one pixel, and cut them out of it."""
+    """Let Pillow write the metadata into an image of one pixel, and cut them out of it."""
     buffer = BytesIO()
     Image.new("L", (1, 1)).save(buffer, "PNG", **save_options("PNG", metadata, size))
     data = buffer.getvalue()

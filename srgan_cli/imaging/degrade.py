@@ -1,7 +1,7 @@
-"""Make LR pictures that look like the world's: blurred, noisy, resized and compressed.
+"""Make LR images that look like the world's: blurred, noisy, resized and compressed.
 
 The chain is that of Real-ESRGAN (Wang et al. 2021, section 3 and table 1), whose second
-order sends the picture through it twice. All that is random is drawn from a generator
+order sends the image through it twice. All that is random is drawn from a generator
 that the caller seeds.
 """
 
@@ -51,7 +51,7 @@ ORDERS: Mapping[str, tuple[Order, ...]] = {
         Order(0.8, (0.2, 1.5), 1.0, (0.3, 1.2), 1.0, (1, 25), 1.0, (30, 95)),
     ),
 }
-"""The passes of each strength. Most pictures of the web are clean but for their JPEG, so the mild
+"""The passes of each strength. Most images of the web are clean but for their JPEG, so the mild
 one leaves the others out more often than not; and none of those is so weak that the input
 might as well be clean, since then a generator can never be sure of it."""
 
@@ -95,7 +95,7 @@ def _kernel(sigma: Range, random: np.random.Generator) -> FloatArray:
     """Return a Gaussian of random width, length and direction, or now and then a sinc filter."""
     radius = int(random.integers(3, 11))
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float64)
-    if random.random() < _SINC_CHANCE:  # Ringing, as of sharpened or over-compressed pictures.
+    if random.random() < _SINC_CHANCE:  # Ringing, as of sharpened or over-compressed images.
         cutoff = random.uniform(1 / 3, 1)
         kernel = np.sinc(cutoff * x) * np.sinc(cutoff * y)
     else:

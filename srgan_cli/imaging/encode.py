@@ -1,4 +1,4 @@
-"""Encode finished pictures with all that they carried."""
+"""Encode finished images with all that they carried."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class Encoding:
     quality: int | None = None
     """1 to 100 for lossy formats; None for their default, which is lossless where it can be."""
     background: str = "white"
-    """Colour that transparent pictures are laid on where the format has no transparency."""
+    """Colour that transparent images are laid on where the format has no transparency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def write_frames(
         What the format could not hold, in words.
 
     Raises:
-        InputError: The encoder refuses the picture.
+        InputError: The encoder refuses the image.
         OSError: The disk is full or the folder cannot be written.
     """
     first = next(frames)
@@ -128,7 +128,7 @@ def _write_shallow(
 
 
 def _fitting(image: Image.Image, encoding: Encoding, notes: list[str]) -> Image.Image:
-    """Bring a picture into a mode that the format holds."""
+    """Bring an image into a mode that the format holds."""
     format_ = encoding.format
     if image.mode in {"LA", "RGBA"} and not format_.alpha:
         note = f"transparency was laid on {encoding.background}"
@@ -167,7 +167,7 @@ def _for_gif(image: Image.Image) -> Image.Image:
 
 
 def _timing(name: str, durations: list[int], loop: int | None) -> dict[str, Any]:
-    """Return the options for animations. Frames are whole pictures, each replacing the last."""
+    """Return the options for animations. Frames are whole images, each replacing the last."""
     options: dict[str, Any] = {"duration": durations}
     match name:
         case "GIF":

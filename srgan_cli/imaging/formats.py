@@ -1,4 +1,4 @@
-"""Which picture formats are read and written, and what each of them can hold."""
+"""Which image formats are read and written, and what each of them can hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-# Not pictures but programs (EPS), drawings (WMF), or stubs for decoders that do not exist.
+# Not images but programs (EPS), drawings (WMF), or stubs for decoders that do not exist.
 _NOT_RASTER = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 _PLUGINS = ("pillow_heif", "pillow_jxl", "pillow_jpls")
 """Pillow plugins that are used where they are installed."""
@@ -84,8 +84,8 @@ FORMATS: Mapping[str, Format] = {
         Format("JXL", ".jxl", alpha=True, icc=True, lossy=True),
     )
 }
-"""Formats that are written. Pillow's other writers are for tiny pictures (icons) or hold
-less than the picture had; results for such sources become PNG."""
+"""Formats that are written. Pillow's other writers are for tiny images (icons) or hold
+less than the image had; results for such sources become PNG."""
 
 
 @cache
@@ -107,7 +107,7 @@ def _register(plugin: str) -> None:
 
 
 @cache
-def picture_extensions() -> frozenset[str]:
+def image_extensions() -> frozenset[str]:
     """Return the lower-case extensions, with their dot, of files that can be read."""
     readable = readable_formats()
     return frozenset(ext for ext, name in Image.registered_extensions().items() if name in readable)

@@ -1,4 +1,4 @@
-"""What a picture file holds once it is decoded: frames of pixels."""
+"""What an image file holds once it is decoded: frames of pixels."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of a file: a still, a page, or a frame of an animation; upright."""
+    """One image of a file: a still, a page, or a frame of an animation; upright."""
 
     pixels: Pixels
     """H, W (grey) or H, W, 3 (RGB); uint8 in 0..255 or uint16 in 0..65535."""
@@ -42,7 +42,7 @@ class Frame:
 
 
 def peak(pixels: npt.NDArray[Any]) -> int:
-    """Return the largest level of a picture's type: 255 or 65535."""
+    """Return the largest level of an image's type: 255 or 65535."""
     return 65535 if pixels.dtype == np.uint16 else 255
 
 

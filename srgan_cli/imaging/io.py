@@ -1,4 +1,4 @@
-"""Picture files: find them, and read a single picture."""
+"""Image files: find them, and read a single image."""
 
 import os
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from srgan_cli.imaging.decode import open_picture
-from srgan_cli.imaging.formats import picture_extensions
+from srgan_cli.imaging.decode import open_image
+from srgan_cli.imaging.formats import image_extensions
 from srgan_cli.imaging.frames import shallow
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A single picture with 8 bits per channel, upright."""
+class Image:
+    """A single image with 8 bits per channel, upright."""
 
     pixels: npt.NDArray[np.uint8]
     """H, W (grey) or H, W, 3 (RGB), 0..255."""
@@ -32,30 +32,30 @@ class Picture:
         return int(self.pixels.shape[1])
 
 
-def read_picture(path: Path, *, max_pixels: int) -> Picture:
+def read_image(path: Path, *, max_pixels: int) -> Image:
     """Decode the first frame of a file to 8 bits per channel, upright.
 
     Grey stays grey, palettes become RGB or RGBA, CMYK becomes RGB.
 
     Args:
         path: Any raster file that Pillow reads.
-        max_pixels: Larger pictures are refused before any pixel is decoded.
+        max_pixels: Larger images are refused before any pixel is decoded.
 
     Raises:
         InputError: The file is missing, unreadable, damaged or larger than ``max_pixels``.
     """
-    with open_picture(path, max_pixels=max_pixels) as picture:
-        frame = next(picture.frames())
+    with open_image(path, max_pixels=max_pixels) as image:
+        frame = next(image.frames())
     alpha = None if frame.alpha is None else shallow(frame.alpha)
-    return Picture(shallow(frame.pixels), alpha)
+    return Image(shallow(frame.pixels), alpha)
 
 
-def list_pictures(folder: Path) -> list[Path]:
-    """Return the picture files below a folder, sorted, hidden ones left out.
+def list_images(folder: Path) -> list[Path]:
+    """Return the image files below a folder, sorted, hidden ones left out.
 
     Symbolic links to folders are not followed, so a loop cannot trap the walk.
     """
-    extensions = picture_extensions()
+    extensions = image_extensions()
     found = []
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

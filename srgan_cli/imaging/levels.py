@@ -1,4 +1,4 @@
-"""Picture levels from 0 to 255, rounded or not."""
+"""Image levels from 0 to 255, rounded or not."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,7 +6,7 @@ import numpy.typing as npt
 Uint8Image = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
 Levels = Uint8Image | FloatArray
-"""Levels from 0 to 255; float where an enlargement has not been rounded yet."""
+"""Levels from 0 to 255; float where an upscaling has not been rounded yet."""
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """What red, green and blue give to luma of the full range (ITU-R BT.601)."""

@@ -1,4 +1,4 @@
-"""What a picture file carries beside its pixels, read from one format and written to another."""
+"""What an image file carries beside its pixels, read from one format and written to another."""
 
 import re
 import struct

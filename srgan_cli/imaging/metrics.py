@@ -13,7 +13,7 @@ SSIM_WINDOW = 11
 def luma(image: Levels) -> Uint8Image:
     """Return the Y channel that papers score: BT.601, studio range, rounded.
 
-    This is MATLAB's ``rgb2ycbcr``. A grey picture is scored on its grey values as
+    This is MATLAB's ``rgb2ycbcr``. A grey image is scored on its grey values as
     they are.
 
     Args:
@@ -58,7 +58,7 @@ def psnr(a: Levels, b: Levels) -> float:
 
 
 def ssim(a: Levels, b: Levels) -> float:
-    """Return the mean structural similarity of two one-channel pictures.
+    """Return the mean structural similarity of two one-channel images.
 
     Wang et al. 2004, with the reference implementation's constants: an 11x11
     Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, peak 255, over the region
@@ -72,7 +72,7 @@ def ssim(a: Levels, b: Levels) -> float:
         At most 1, reached when both are equal.
 
     Raises:
-        ValueError: The shapes differ, or a picture is smaller than the window.
+        ValueError: The shapes differ, or an image is smaller than the window.
     """
     _require_same_shape(a, b)
     if a.ndim != 2 or min(a.shape) < SSIM_WINDOW:
@@ -104,4 +104,4 @@ def _blur(x: FloatArray) -> FloatArray:
 
 def _require_same_shape(a: Levels, b: Levels) -> None:
     if a.shape != b.shape:
-        raise ValueError(f"pictures differ in shape: {a.shape} and {b.shape}")
+        raise ValueError(f"images differ in shape: {a.shape} and {b.shape}")

@@ -1,4 +1,4 @@
-"""NIQE: how far a picture's local statistics are from those of natural photographs.
+"""NIQE: how far an image's local statistics are from those of natural photographs.
 
 A. Mittal, R. Soundararajan and A. C. Bovik, "Making a 'Completely Blind' Image Quality
 Analyzer", IEEE Signal Processing Letters 20 (3), 2013. Equation numbers are the paper's.
@@ -30,7 +30,7 @@ def niqe(y: Uint8Image) -> float:
 
     Returns:
         The distance of eq. 10, or NaN when fewer than two 96x96 blocks fit or have any
-        contrast: it is not defined for small or flat pictures.
+        contrast: it is not defined for small or flat images.
     """
     rows, columns = y.shape[0] // _BLOCK, y.shape[1] // _BLOCK
     if rows * columns < _FEWEST_BLOCKS:

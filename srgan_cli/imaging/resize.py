@@ -1,6 +1,6 @@
 """Bicubic and Lanczos resizing that equals MATLAB's ``imresize`` bit for bit.
 
-Published super-resolution scores are computed on low-resolution pictures made
+Published super-resolution scores are computed on low-resolution images made
 by that function, so training pairs, the evaluation protocol and its bicubic
 baseline all use this one module.
 """
@@ -42,7 +42,7 @@ def kernel_taps(
     """Return which pixels, with which weights, make each pixel of a resized axis.
 
     When the axis shrinks, the kernel widens by the same factor (antialiasing).
-    The picture continues beyond its edges as its own mirror image.
+    The image continues beyond its edges as its own mirror image.
 
     Args:
         length: Pixels along the axis now.
@@ -90,13 +90,13 @@ def mod_crop(image: Uint8Image, scale: int) -> Uint8Image:
 
 
 def downscale(image: Uint8Image, scale: int) -> Uint8Image:
-    """Make the LR counterpart of an HR picture, as ``imresize(image, 1/scale)`` does.
+    """Make the LR counterpart of an HR image, as ``imresize(image, 1/scale)`` does.
 
     Rows are resized first, and the result of each pass is rounded half up to
     uint8; both are needed to reproduce MATLAB's pixels.
 
     Args:
-        image: HR picture, H, W or H, W, C, uint8; both sides divide by ``scale``.
+        image: HR image, H, W or H, W, C, uint8; both sides divide by ``scale``.
         scale: Factor per side.
 
     Raises:
@@ -111,11 +111,11 @@ def downscale(image: Uint8Image, scale: int) -> Uint8Image:
     return to_levels(_resize_columns(rows, width // scale))
 
 
-def enlarge(image: Uint8Image, scale: int, kernel: Kernel) -> FloatArray:
-    """Enlarge an LR picture ``scale`` times per side, in floating point throughout.
+def upscale(image: Uint8Image, scale: int, kernel: Kernel) -> FloatArray:
+    """Upscale an LR image ``scale`` times per side, in floating point throughout.
 
     Args:
-        image: LR picture, H, W or H, W, C, uint8.
+        image: LR image, H, W or H, W, C, uint8.
         scale: Factor per side.
         kernel: ``bicubic`` or ``lanczos``.
 
@@ -217,10 +217,10 @@ def _mirrored(places: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]
 
 
 def upscale_bicubic(image: Uint8Image, scale: int) -> Uint8Image:
-    """Enlarge an LR picture as :func:`enlarge` does, and round the result once.
+    """Upscale an LR image as :func:`upscale` does, and round the result once.
 
     Args:
-        image: LR picture, H, W or H, W, C, uint8.
+        image: LR image, H, W or H, W, C, uint8.
         scale: Factor per side.
     """
-    return to_levels(enlarge(image, scale, "bicubic"))
+    return to_levels(upscale(image, scale, "bicubic"))

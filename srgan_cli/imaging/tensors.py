@@ -1,4 +1,4 @@
-"""Between pictures of 8 or 16 bits and the float batches that networks take."""
+"""Between images of 8 or 16 bits and the float batches that networks take."""
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ def to_unit(batch: Tensor) -> Tensor:
     return batch.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
-def from_picture(pixels: Pixels) -> Tensor:
+def from_image(pixels: Pixels) -> Tensor:
     """Turn H, W or H, W, 3 pixels of 8 or 16 bits into 1, 3, H, W floats in [0, 1].
 
     Grey is repeated. All of 16 bits fit into the 24 of a float's mantissa.
@@ -36,7 +36,7 @@ def to_pixels(batch: Tensor) -> npt.NDArray[np.uint8]:
     return np.stack(tuple(levels.cpu().numpy()), axis=2)  # Faster than a permuted copy.
 
 
-def to_picture(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
+def to_image(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
     """Turn 1, 3, H, W floats into pixels: clipped to [0, 1] and rounded once.
 
     Args:

@@ -1,4 +1,4 @@
-"""Cover a picture with tiles that overlap enough for their seams to vanish."""
+"""Cover an image with tiles that overlap enough for their seams to vanish."""
 
 from dataclasses import dataclass
 
@@ -22,11 +22,11 @@ class Span:
         return self.keep_stop - self.keep_start
 
     def kept_of_tile(self, scale: int) -> slice:
-        """Return the kept part, in pixels of the enlarged tile."""
+        """Return the kept part, in pixels of the upscaled tile."""
         return slice(scale * (self.keep_start - self.start), scale * (self.keep_stop - self.start))
 
     def kept_of_result(self, scale: int) -> slice:
-        """Return the kept part, in pixels of the enlarged picture."""
+        """Return the kept part, in pixels of the upscaled image."""
         return slice(scale * self.keep_start, scale * self.keep_stop)
 
 
@@ -36,7 +36,7 @@ def tile_spans(length: int, *, tile: int, overlap: int, align: int = 1) -> list[
     The last span is moved back to end on the border rather than cut short, so
     the network sees the same input size on every call. Two neighbours are cut
     in the middle of what they share, so each kept pixel lies at least
-    ``overlap // 2`` pixels inside its tile, or at the picture's own border.
+    ``overlap // 2`` pixels inside its tile, or at the image's own border.
 
     Args:
         length: Image height or width, in LR pixels.

@@ -12,11 +12,11 @@ from jinja2 import Environment
 from PIL import Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import read_picture
+from srgan_cli.imaging.io import read_image
 
 _SIDE = 160
-_MAX_PIXELS = 64_000_000  # What is larger is named without a picture.
-_MAX_PICTURES = 2000
+_MAX_PIXELS = 64_000_000  # What is larger is named without an image.
+_MAX_IMAGES = 2000
 
 
 class Finding(Protocol):
@@ -40,7 +40,7 @@ class Finding(Protocol):
 
 
 def contact_sheet(title: str, folder: Path, findings: Sequence[Finding]) -> str:
-    """Return the page as HTML, with all pictures inside.
+    """Return the page as HTML, with all images inside.
 
     Args:
         title: Its heading.
@@ -57,7 +57,7 @@ def contact_sheet(title: str, folder: Path, findings: Sequence[Finding]) -> str:
                 _thumbnail(folder / name) for name in (finding.source, finding.twin) if name
             ],
         }
-        for finding in findings[:_MAX_PICTURES]
+        for finding in findings[:_MAX_IMAGES]
     ]
     page = Environment(autoescape=True).from_string(template)
     counts = Counter(finding.kind for finding in findings)
@@ -65,12 +65,12 @@ def contact_sheet(title: str, folder: Path, findings: Sequence[Finding]) -> str:
 
 
 def _thumbnail(path: Path) -> str:
-    """Return a picture as a data URL, or nothing where it cannot be read."""
+    """Return an image as a data URL, or nothing where it cannot be read."""
     try:
-        picture = read_picture(path, max_pixels=_MAX_PIXELS)
+        image = read_image(path, max_pixels=_MAX_PIXELS)
     except (InputError, OSError):
         return ""
-    small = Image.fromarray(picture.pixels).convert("RGB")
+    small = Image.fromarray(image.pixels).convert("RGB")
     small.thumbnail((_SIDE, _SIDE))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=80)

@@ -15,13 +15,13 @@ _PLACE = re.compile(r"\{\{(\w+)\}\}")
 def evaluation_page(document: Mapping[str, Any], exhibits: Sequence[Mapping[str, Any]]) -> str:
     """Render an evaluation as one HTML file that opens from disk and asks nothing of a network.
 
-    Names of pictures and models reach the page as JSON only, and its script writes them
+    Names of images and models reach the page as JSON only, and its script writes them
     as text, never as markup. The content security policy allows this script and this
-    style by their hashes, pictures inside the file, and nothing else.
+    style by their hashes, images inside the file, and nothing else.
 
     Args:
         document: What ``srgan eval --json`` prints.
-        exhibits: For each picture its ``set``, ``name`` and ``crops``: ``kind``, ``x``, ``y``,
+        exhibits: For each image its ``set``, ``name`` and ``crops``: ``kind``, ``x``, ``y``,
             ``width``, ``height``, ``quality`` and ``layers``, WebP files in base64 by
             contender, besides "LR" and "HR".
 

@@ -1,4 +1,4 @@
-"""The page about a training run: curves, verdicts and picture sheets in one file."""
+"""The page about a training run: curves, verdicts and image sheets in one file."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ _NOT_TERMS = {"step", "learning_rate", "skipped", "rollbacks", "held"}
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One set of axes, in the coordinates of its picture."""
+    """One set of axes, in the coordinates of its image."""
 
     title: str
     lines: list[tuple[str, str]]
@@ -54,14 +54,14 @@ def training_page(
 ) -> str:
     """Render a run as one HTML file that opens from disk and asks nothing of a network.
 
-    There is no script in it; the content security policy allows its own style and pictures
+    There is no script in it; the content security policy allows its own style and images
     inside the file, and nothing else.
 
     Args:
         name: Of the run.
         config: Its options.
         records: The lines of ``metrics.jsonl``.
-        sheets: Picture sheets in their order; at most 12 are shown, evenly chosen.
+        sheets: Image sheets in their order; at most 12 are shown, evenly chosen.
         steps: The whole length of the run, where it is known.
 
     Returns:
@@ -116,7 +116,7 @@ def _charts(
         for title, lines in (
             ("PSNR on Y, dB", {"this run": "validation_psnr", "bicubic": "bicubic_psnr"}),
             ("SSIM on Y", {"this run": "validation_ssim", "bicubic": "bicubic_ssim"}),
-            ("detail, share of real pictures", {"this run": "detail", "bicubic": "bicubic_detail"}),
+            ("detail, share of real images", {"this run": "detail", "bicubic": "bicubic_detail"}),
         )
     ]
     losses = [record for record in records if "learning_rate" in record]

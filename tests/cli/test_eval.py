@@ -19,7 +19,7 @@ def _save(path, pixels):
 
 @pytest.fixture
 def folders(tmp_path):
-    """HR, LR and two other tools' results of five pictures: bicubic, and that with noise."""
+    """HR, LR and two other tools' results of five images: bicubic, and that with noise."""
     random = np.random.default_rng(0)
     for i in range(5):
         hr = synthetic_photograph(64, 56, seed=i)
@@ -100,23 +100,23 @@ def test_perfect_results_are_said_to_be_equal_and_are_null_in_json(evaluate, fol
     assert document["sets"][0]["means"]["hr"] == {"psnr": None, "ssim": 1.0}
 
 
-def test_one_unreadable_picture_is_left_out_of_every_row(evaluate, folders):
-    (folders / "tool" / "3.png").write_bytes(b"not a picture")
+def test_one_unreadable_image_is_left_out_of_every_row(evaluate, folders):
+    (folders / "tool" / "3.png").write_bytes(b"not an image")
     code, out, err = evaluate(
         "--sr", folders / "tool", "--hr", folders / "hr", "--scale", 2, "--json"
     )
     (scored,) = _document(out)["sets"]
     assert code == 7
-    assert [picture["name"] for picture in scored["pictures"]] == [f"{i}.png" for i in (0, 1, 2, 4)]
-    assert "3.png: not a picture that can be read: of no known format, or damaged" in err
+    assert [image["name"] for image in scored["pictures"]] == [f"{i}.png" for i in (0, 1, 2, 4)]
+    assert "3.png: not an image that can be read: of no known format, or damaged" in err
 
 
-def test_no_readable_picture_at_all_is_unusable_input(evaluate, folders):
+def test_no_readable_image_at_all_is_unusable_input(evaluate, folders):
     for path in (folders / "tool").iterdir():
         path.write_bytes(b"")
     code, out, err = evaluate("--sr", folders / "tool", "--hr", folders / "hr", "--scale", 2)
     assert (code, out) == (3, "")
-    assert "no picture could be scored" in err
+    assert "no image could be scored" in err
 
 
 @pytest.mark.parametrize(
@@ -126,17 +126,17 @@ def test_no_readable_picture_at_all_is_unusable_input(evaluate, folders):
         ("--lr lr", 2, "--lr needs --hr"),
         ("--hr hr", 2, "--hr needs --lr or --sr"),
         ("--sr tool --hr hr", 2, "--sr needs --scale"),
-        ("hr --sr tool --hr hr --scale 2", 2, "folders of HR pictures and --hr"),
+        ("hr --sr tool --hr hr --scale 2", 2, "folders of HR images and --hr"),
         ("--sr none --hr hr --scale 2", 3, "none: no such folder"),
-        ("--sr empty --hr hr --scale 2", 3, "empty: no pictures in this folder"),
-        ("empty", 3, "empty: no pictures in this folder"),
-        ("--sr tool --hr few --scale 2", 3, "no HR picture for 1.png, 2.png, 3.png and 1 more"),
-        ("--sr few --hr hr --scale 2", 3, "few has no picture for 1, 2, 3 and 1 more"),
+        ("--sr empty --hr hr --scale 2", 3, "empty: no images in this folder"),
+        ("empty", 3, "empty: no images in this folder"),
+        ("--sr tool --hr few --scale 2", 3, "no HR image for 1.png, 2.png, 3.png and 1 more"),
+        ("--sr few --hr hr --scale 2", 3, "few has no image for 1, 2, 3 and 1 more"),
         ("--sr lr --hr hr --scale 2", 3, "32x28, but HR is 64x56"),
         ("--sr tool --sr tool --hr hr --scale 2", 2, "two things to compare are called"),
         ("--lr tool --hr hr", 3, "64x56 at ×2 is not its HR's 64x56"),
         ("--lr tool --sr tool --hr hr", 3, "64x56, but its HR is 64x56"),
-        ("tiny --scale 2", 3, "tiny: no picture could be scored"),
+        ("tiny --scale 2", 3, "tiny: no image could be scored"),
     ],
 )
 def test_bad_input_takes_two_lines(evaluate, folders, monkeypatch, options, code, message):
@@ -224,7 +224,7 @@ def test_better_results_pass(evaluate, folders, earlier):
     [
         (lambda run: run["protocol"].update(border=4), "scored with border 4, now with 2"),
         (lambda run: run["sets"][0].update(name="other"), "set hr is not in it"),
-        (lambda run: run["sets"][0]["pictures"].pop(), "with the same pictures"),
+        (lambda run: run["sets"][0]["pictures"].pop(), "with the same images"),
         (lambda run: run.pop("sets"), "not the JSON of an evaluation"),
         (lambda run: run["sets"][0]["pictures"][0].pop("scores"), "not the JSON of an evaluation"),
         (lambda run: run.update(contenders=[]), "holds baselines only"),

@@ -21,7 +21,7 @@ LONG = "x" * 300
         ("--nope", ["--nope"]),
         ("train --nope", ["--nope"]),
         ("prepare", ["FOLDER"]),
-        ("upscale", ["PICTURE"]),
+        ("upscale", ["IMAGE"]),
         ("upscale a.png", ["--output"]),
         ("train extra", ["extra"]),
         ("train --resume", ["--resume"]),
@@ -69,8 +69,8 @@ def test_wrong_usage_is_told_in_two_lines(srgan, line, words):
 
 @pytest.mark.parametrize("value", ["meta", "quux", ""])
 def test_unknown_device_is_wrong_usage(srgan, make_photographs, tmp_path, value):
-    (picture,) = make_photographs(tmp_path, count=1)
-    assert_fails(srgan("upscale", picture, "-o", tmp_path / "out", "--device", value), 2, "cuda:1")
+    (image,) = make_photographs(tmp_path, count=1)
+    assert_fails(srgan("upscale", image, "-o", tmp_path / "out", "--device", value), 2, "cuda:1")
 
 
 @pytest.mark.parametrize("line", ["prepare nowhere", "upscale nowhere -o out", "eval nowhere"])
@@ -79,12 +79,12 @@ def test_missing_folder_is_unusable_input(srgan, line):
 
 
 @pytest.mark.parametrize("command", ["prepare", "upscale", "eval"])
-def test_folder_without_pictures_is_unusable_input(srgan, tmp_path, command):
+def test_folder_without_images_is_unusable_input(srgan, tmp_path, command):
     folder = tmp_path / "empty"
     folder.mkdir()
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     options = ["-o", tmp_path / "out"] if command == "upscale" else []
-    assert_fails(srgan(command, folder, *options), 3, "empty: no pictures")
+    assert_fails(srgan(command, folder, *options), 3, "empty: no images")
     assert not (tmp_path / "out").exists()
 
 
@@ -133,8 +133,8 @@ def test_damaged_weights_are_refused(srgan, made, make_photographs, tmp_path, da
             path.write_bytes(shard.read_bytes())
         case "folder":
             path.mkdir()
-    (picture,) = make_photographs(tmp_path / "in", count=1)
-    result = srgan("upscale", picture, "-o", tmp_path / "out", "--model", path)
+    (image,) = make_photographs(tmp_path / "in", count=1)
+    result = srgan("upscale", image, "-o", tmp_path / "out", "--model", path)
     assert_fails(result, 4, "w.safetensors")
     assert not (tmp_path / "out").exists()
 
@@ -202,7 +202,7 @@ def test_damaged_run_cannot_be_resumed(srgan, used_home, pattern, damage):
 
 
 @pytest.mark.usefixtures("used_home")
-def test_patch_larger_than_the_pictures_is_told(srgan):
+def test_patch_larger_than_the_images_is_told(srgan):
     result = srgan("train", *TINY, "--patch", "1000")
     assert_fails(result, 3, "patch of 1000", "--patch 64 or less")
 
@@ -218,9 +218,9 @@ def test_missing_device_is_a_lacking_resource(srgan, make_photographs, tmp_path)
 
     if torch.cuda.is_available():
         pytest.skip("this machine has the device")
-    (picture,) = make_photographs(tmp_path, count=1)
+    (image,) = make_photographs(tmp_path, count=1)
     assert_fails(
-        srgan("upscale", picture, "-o", tmp_path / "o", "--device", "cuda"), 5, "--device cpu"
+        srgan("upscale", image, "-o", tmp_path / "o", "--device", "cuda"), 5, "--device cpu"
     )
 
 
@@ -262,9 +262,9 @@ def test_full_disk_is_a_lacking_resource_and_leaves_nothing(
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    (picture,) = make_photographs(tmp_path / "in", count=1)
+    (image,) = make_photographs(tmp_path / "in", count=1)
     monkeypatch.setattr("os.fsync", full)
-    assert_fails(srgan("upscale", picture, "-o", tmp_path / "out"), 5, "No space left on device")
+    assert_fails(srgan("upscale", image, "-o", tmp_path / "out"), 5, "No space left on device")
     assert files_below(tmp_path / "out") == []
 
 
@@ -272,9 +272,9 @@ def test_lack_of_memory_is_no_bug(srgan, monkeypatch, make_photographs, tmp_path
     def greedy(*_):
         raise MemoryError("Unable to allocate 3 TiB")
 
-    (picture,) = make_photographs(tmp_path, count=1)
+    (image,) = make_photographs(tmp_path, count=1)
     monkeypatch.setattr("srgan_cli.engine.upscaling.upscaler.Upscaler.bands", greedy)
-    result = srgan("upscale", picture, "-o", tmp_path / "out")
+    result = srgan("upscale", image, "-o", tmp_path / "out")
     assert result.code == 7
     assert "not enough memory" in result.err
 
@@ -298,13 +298,13 @@ def test_any_other_runtime_error_is_ours_to_see(srgan, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["big.png", "big.JPG", "file"])
 def test_output_that_names_a_file_is_wrong_usage(srgan, make_photographs, tmp_path, name):
-    (picture,) = make_photographs(tmp_path / "in", count=1)
+    (image,) = make_photographs(tmp_path / "in", count=1)
     (tmp_path / "file").write_text("mine")
-    assert_fails(srgan("upscale", picture, "-o", tmp_path / name), 2, "folder")
+    assert_fails(srgan("upscale", image, "-o", tmp_path / name), 2, "folder")
     assert files_below(tmp_path) == ["file", "in", "in/photo-00.png"]
 
 
-def test_failed_pictures_give_code_7_and_the_rest_is_written(srgan, make_photographs, tmp_path):
+def test_failed_images_give_code_7_and_the_rest_is_written(srgan, make_photographs, tmp_path):
     good, bad = make_photographs(tmp_path / "in", count=2, size=(40, 30))
     bad.write_bytes(b"no JPEG")
     result = srgan("upscale", tmp_path / "in", "-o", tmp_path / "out", "--json")
@@ -316,7 +316,7 @@ def test_failed_pictures_give_code_7_and_the_rest_is_written(srgan, make_photogr
     assert (tmp_path / "out" / good.name).is_file()
 
 
-def test_pictures_that_cannot_be_scored_give_code_7(srgan, make_photographs, tmp_path):
+def test_images_that_cannot_be_scored_give_code_7(srgan, make_photographs, tmp_path):
     _, bad = make_photographs(tmp_path / "in", count=2, size=(40, 30))
     bad.write_bytes(b"no JPEG")
     result = srgan("eval", tmp_path / "in", "--json")

@@ -26,7 +26,7 @@ for line in sys.argv[1:]:
 ONLY_WHAT_IT_NEEDS = """
 import sys
 from srgan_cli import engine
-import srgan_cli.cli.pictures
+import srgan_cli.cli.upscale_view
 engine.upscale, engine.estimate
 others = {"scipy", "imagehash", "torchvision", "jinja2", "triton", "torch._dynamo"}
 others |= {"srgan_cli.data.prepare", "srgan_cli.engine.training.trainer"}

@@ -68,7 +68,7 @@ def test_interrupted_prepare_leaves_no_half_made_set(home, tmp_path):
     for i in range(20):
         Image.effect_noise((1000, 1000), 40 + i).save(tmp_path / "in" / f"{i}.png")
     process = start("prepare", tmp_path / "in")
-    wait_until((home / "datasets").exists, process)  # Then the pictures are being worked on.
+    wait_until((home / "datasets").exists, process)  # Then the images are being worked on.
     interrupt(process)
     assert not list(home.rglob("manifest.json"))
     assert not list(home.rglob(".*"))  # Nothing half written, no lock.

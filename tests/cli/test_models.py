@@ -93,7 +93,7 @@ def test_weights_of_another_scale_end_in_4(srgan, tmp_path, picture, anime):
     assert not (tmp_path / "home").exists()
 
 
-def test_a_published_model_goes_onto_the_shelf_and_enlarges(srgan, tmp_path, picture, anime):
+def test_a_published_model_goes_onto_the_shelf_and_upscales(srgan, tmp_path, picture, anime):
     added = srgan("models", "add", anime, "--licence", "BSD-3-Clause", "--json").document
     assert (added["kind"], added["summary"]["scale"]) == ("shelf", 4)
     done = srgan("upscale", picture, "-o", tmp_path / "out", "--model", "ani")

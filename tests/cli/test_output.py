@@ -70,9 +70,9 @@ def test_perfect_scores_are_null_in_json_because_json_has_no_infinity(srgan, tmp
 
 
 def test_names_that_are_no_unicode_come_out_as_json(srgan, make_photographs, tmp_path):
-    (picture,) = make_photographs(tmp_path / "in", count=1, size=(40, 30))
+    (image,) = make_photographs(tmp_path / "in", count=1, size=(40, 30))
     name = os.fsdecode(b"caf\xe9.png")
-    picture.rename(picture.with_name(name))
+    image.rename(image.with_name(name))
     result = srgan("upscale", tmp_path / "in", "-o", tmp_path / "out", "--json")
     assert result.code == 0
     assert result.document["written"][0]["output"].endswith("caf�.png")

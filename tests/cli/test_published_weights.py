@@ -60,7 +60,7 @@ def by_spandrel(path, pixels):
 
 
 def by_srgan(srgan, path, pixels, *options):
-    """Enlarge with the command, from and to PNG of 16 bits."""
+    """Upscale with the command, from and to PNG of 16 bits."""
     source, out = path.with_name("lr.png"), path.with_name("out")
     source.write_bytes(imagecodecs.png_encode(pixels))
     result = srgan("upscale", source, "-o", out, "--model", path, *options, "--device", "cpu")
@@ -78,7 +78,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "box"), CASES)
-def test_published_weights_enlarge_as_spandrel_does(srgan, published, name, box, record_property):
+def test_published_weights_upscale_as_spandrel_does(srgan, published, name, box, record_property):
     path, pixels = published(name), picture(box)
     wanted = by_spandrel(path, pixels)
     whole = by_srgan(srgan, path, pixels)

@@ -1,4 +1,4 @@
-"""A model whose result is known: without its convolutions it is the bilinear enlargement."""
+"""A model whose result is known: without its convolutions it is the bilinear upscaling."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ class Upscale:
         return engine.upscale(config, SilentObserver())
 
     def one(self, source, output, **options):
-        """Enlarge one picture and return the result's path."""
+        """Upscale one image and return the result's path."""
         report = self(source, output=output, **options)
         assert not report.failed, report.failed
         (item,) = report.written

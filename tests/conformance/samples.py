@@ -1,4 +1,4 @@
-"""Pictures of every format, mode and depth, made with what each format can carry."""
+"""Images of every format, mode and depth, made with what each format can carry."""
 
 import io
 import struct
@@ -52,7 +52,7 @@ def ramp(channels: int, *, deep: bool = False, phase: float = 0.0) -> np.ndarray
 
 
 def image(mode: str, phase: float = 0.0) -> Image.Image:
-    """Return a smooth picture of a Pillow mode."""
+    """Return a smooth image of a Pillow mode."""
     match mode:
         case "1":
             return Image.fromarray(ramp(1, phase=phase)).point(lambda v: 255 * (v > 127), "1")
@@ -84,7 +84,7 @@ def photoshop_segment() -> bytes:
 
 
 def save(path: Path, picture: Image.Image, *, orientation: int = 1) -> Path:  # noqa: C901
-    """Write a picture with all the metadata that Pillow can put into its format."""
+    """Write an image with all the metadata that Pillow can put into its format."""
     name = Image.registered_extensions()[path.suffix]
     common = {"exif": exif(orientation), "icc_profile": profile(), "dpi": (300, 300)}
     match name:

@@ -43,7 +43,7 @@ def test_folders_are_taken_flat_or_mirrored(tmp_path, upscale):
     assert list(files_below(tmp_path / "all")) == ["a.png", "deep/b.png", "deep/er/a.png"]
 
 
-def test_results_are_not_taken_for_pictures_of_the_next_run(tmp_path, upscale):
+def test_results_are_not_taken_for_images_of_the_next_run(tmp_path, upscale):
     picture(tmp_path / "a.png")
     for _ in range(2):
         report = upscale(tmp_path, output=tmp_path / "out", recursive=True)
@@ -189,7 +189,7 @@ def _bad_files(folder: Path) -> dict[str, str]:
     data = good.read_bytes()
     (folder / "truncated.png").write_bytes(data[: len(data) // 2])
     (folder / "empty.jpg").touch()
-    (folder / "text.jpg").write_text("not a picture")
+    (folder / "text.jpg").write_text("not an image")
     corrupt = bytearray(data)
     corrupt[45] ^= 0xFF
     (folder / "corrupt.png").write_bytes(corrupt)
@@ -198,7 +198,7 @@ def _bad_files(folder: Path) -> dict[str, str]:
     return {
         "truncated.png": "damaged",
         "empty.jpg": "empty",
-        "text.jpg": "not a picture",
+        "text.jpg": "not an image",
         "corrupt.png": "",
         "folder.png": "a folder",
         "bomb.png": "more than",

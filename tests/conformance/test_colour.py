@@ -35,7 +35,7 @@ def drift(before, after):
     return deltaE_ciede2000(lab(before), lab(reduced)).mean()
 
 
-def enlarged(source, tmp_path, **options):
+def upscaled(source, tmp_path, **options):
     config = UpscaleConfig(
         (source,), tmp_path / "out", model="fidelity-x2", device="cpu", **options
     )
@@ -54,7 +54,7 @@ def photograph(tmp_path):
 
 @pytest.mark.parametrize("extension", ["png", "jpg", "tif", "webp", "avif"])
 def test_a_display_p3_photograph_keeps_its_look(tmp_path, photograph, extension):
-    with Image.open(photograph) as before, enlarged(photograph, tmp_path, ext=extension) as after:
+    with Image.open(photograph) as before, upscaled(photograph, tmp_path, ext=extension) as after:
         assert after.info["icc_profile"] == samples.display_p3()
         assert drift(before, after) < 1
 
@@ -63,7 +63,7 @@ def test_the_look_is_kept_where_the_format_holds_no_profile(tmp_path, photograph
     with Image.open(photograph) as image:  # Paler, so that sRGB can show it all.
         pale = ImageEnhance.Color(image).enhance(0.5)
         pale.save(photograph, icc_profile=samples.display_p3())
-    with Image.open(photograph) as before, enlarged(photograph, tmp_path, ext="bmp") as after:
+    with Image.open(photograph) as before, upscaled(photograph, tmp_path, ext="bmp") as after:
         assert "icc_profile" not in after.info
         assert drift(before, after) < 1
         before.info.pop("icc_profile")

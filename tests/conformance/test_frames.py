@@ -71,7 +71,7 @@ def test_an_opaque_frame_between_transparent_ones_is_cleared_too(tmp_path, upsca
     assert [frame.getpixel((28, 16))[3] for frame, _ in made] == [0, 255, 0]
 
 
-def test_the_still_picture_of_an_animated_png_is_not_a_frame(tmp_path, upscale):
+def test_the_still_image_of_an_animated_png_is_not_a_frame(tmp_path, upscale):
     frames = [samples.image("RGB", phase) for phase in (0.0, 1.0, 2.0)]
     frames[0].save(
         tmp_path / "a.png", save_all=True, append_images=frames[1:], default_image=True, duration=90
@@ -189,7 +189,7 @@ def test_sizes_that_contradict_are_refused(tmp_path, upscale, options):
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_pictures_of_any_shape_work(tmp_path_factory, upscale, width, height, scale):
+def test_images_of_any_shape_work(tmp_path_factory, upscale, width, height, scale):
     folder = tmp_path_factory.mktemp("shape")
     Image.new("RGB", (width, height), (10, 200, 30)).save(folder / "a.png")
     with Image.open(upscale.one(folder / "a.png", folder / "out", scale=scale)) as image:

@@ -42,7 +42,7 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def start_at_work(source, target, options):
-    """Start a batch and return when it has come to its first picture."""
+    """Start a batch and return when it has come to its first image."""
     process = subprocess.Popen(
         command(source, "-o", target, *options),
         env=environment(),
@@ -112,7 +112,7 @@ def test_a_killed_batch_is_finished_by_a_rerun(tmp_path, upscale, monkeypatch):
 
 
 @posix
-def test_an_in_place_batch_killed_before_the_name_is_given_does_not_enlarge_twice(
+def test_an_in_place_batch_killed_before_the_name_is_given_does_not_upscale_twice(
     tmp_path, upscale, monkeypatch
 ):
     source = make_batch(tmp_path / "in", 1)
@@ -178,7 +178,7 @@ def test_ctrl_c_drops_the_current_file_cleanly(tmp_path, bilinear):
             assert image.size == (600, 600)
 
 
-def test_pictures_go_through_pipes(tmp_path, bilinear):
+def test_images_go_through_pipes(tmp_path, bilinear):
     data = samples.save(tmp_path / "a.webp", samples.image("RGBA")).read_bytes()
     done = subprocess.run(
         command("-", "-o", "-", "--model", bilinear),
@@ -191,17 +191,17 @@ def test_pictures_go_through_pipes(tmp_path, bilinear):
         assert (image.format, image.size) == ("WEBP", (48, 32))
 
 
-def test_a_bad_picture_in_a_pipe_is_told(bilinear):
+def test_a_bad_image_in_a_pipe_is_told(bilinear):
     done = subprocess.run(
         command("-", "-o", "-", "--model", bilinear),
-        input=b"no picture",
+        input=b"no image",
         env=environment(),
         capture_output=True,
         check=False,
     )
     assert done.returncode == 3
     assert done.stdout == b""
-    assert b"not a picture" in done.stderr
+    assert b"not an image" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
@@ -219,7 +219,7 @@ def srgan(capsys, monkeypatch, bilinear, tmp_path):
 
 def test_json_lists_written_and_failed(tmp_path, srgan):
     source = make_batch(tmp_path / "in", 2)
-    (source / "bad.png").write_text("no picture")
+    (source / "bad.png").write_text("no image")
     code, out, err = srgan(source, "-o", tmp_path / "out", "--json", "--check")
     document = json.loads(out)
     assert code == 7

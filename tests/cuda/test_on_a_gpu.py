@@ -29,30 +29,30 @@ CUDA = torch.device("cuda")
 SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 
 
-def _enlarged(device, precision, picture, **options):
+def _upscaled(device, precision, image, **options):
     generator = random_generator(SMALL).eval().requires_grad_(False)
     amp = Amp.create(torch.device(device), precision)
     model = Model(ModelSource("random", None, ""), generator, {})
-    return Upscaler(model, amp, **options).enlarge(picture, SilentBar()).astype(int)
+    return Upscaler(model, amp, **options).upscale(image, SilentBar()).astype(int)
 
 
 @pytest.mark.parametrize(("precision", "bound"), [("fp32", 1), ("bf16", 6), ("fp16", 2)])
 @pytest.mark.parametrize("tile", [None, 64])
-def test_a_gpu_enlarges_as_a_cpu_does(precision, bound, tile):
-    picture = synthetic_photograph(150, 90)
-    wanted = _enlarged("cpu", "fp32", picture)
-    found = _enlarged("cuda", precision, picture, tile=tile)
+def test_a_gpu_upscales_as_a_cpu_does(precision, bound, tile):
+    image = synthetic_photograph(150, 90)
+    wanted = _upscaled("cpu", "fp32", image)
+    found = _upscaled("cuda", precision, image, tile=tile)
     assert np.abs(found - wanted).max() <= bound
 
 
 def test_a_tile_too_large_for_the_gpu_is_halved_and_the_pixels_stay_right():
-    picture = synthetic_photograph(2000, 1500)
-    wanted = _enlarged("cuda", "fp32", picture, tile=128)
+    image = synthetic_photograph(2000, 1500)
+    wanted = _upscaled("cuda", "fp32", image, tile=128)
     total = torch.cuda.get_device_properties(CUDA).total_memory
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(150 * 2**20 / total)
     try:
-        found = _enlarged("cuda", "fp32", picture, tile=2000)
+        found = _upscaled("cuda", "fp32", image, tile=2000)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert np.abs(found - wanted).max() <= 1

@@ -40,7 +40,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     assert shard.startswith("shard-")
 
     trained = srgan("train", *TINY)
-    assert first_line(trained) == "data set: photos-x2 (the newest prepared), ×2, 12 pictures"
+    assert first_line(trained) == "data set: photos-x2 (the newest prepared), ×2, 12 images"
     (run,) = (home / "runs").iterdir()
     assert files_below(run) == [
         *("best.safetensors", "checkpoints"),
@@ -60,7 +60,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     scored = srgan("eval")
     assert first_line(scored).startswith(f"model: {run.name} (the newest run), ×2")
     assert (
-        "data set: photos-x2 (the set that the model was trained on), 1 validation pictures"
+        "data set: photos-x2 (the set that the model was trained on), 1 validation images"
         in scored.err
     )
     assert "protocol: Y channel" in scored.out
@@ -77,7 +77,7 @@ def test_newer_things_are_taken_before_older_ones(srgan, home, photographs):
     )
     assert first_line(srgan("eval")).startswith("model: four (the newest run), ×4")
     named = srgan("train", *TINY, "--name", "two", "--data", "photos-x2")
-    assert first_line(named) == "data set: photos-x2 (as named), ×2, 12 pictures"
+    assert first_line(named) == "data set: photos-x2 (as named), ×2, 12 images"
     picture = photographs / "photo-00.png"
     out = home / "out"
     assert "model: two (the newest run)" in srgan("upscale", picture, "-o", out).err

@@ -15,7 +15,7 @@ from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.models.shelf import BUNDLED
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale, mod_crop
-from srgan_cli.imaging.tensors import from_picture, to_pixels
+from srgan_cli.imaging.tensors import from_image, to_pixels
 from srgan_cli.observer import SilentBar
 
 MODEL = BUNDLED[0]
@@ -57,9 +57,9 @@ def test_scores_equal_an_independent_computation(pictures, observer, border):
         hr = mod_crop(np.asarray(Image.open(pictures / picture.name)), 2)
         lr = downscale(hr, 2)
         assert hr.shape == (64, 70, 3)
-        sr = upscaler.enlarge(lr, SilentBar())
+        sr = upscaler.upscale(lr, SilentBar())
         # What lies half-way between two levels is rounded either way by another order of sums.
-        plain = to_pixels(model.generator(from_picture(lr)))
+        plain = to_pixels(model.generator(from_image(lr)))
         assert np.abs(sr.astype(int) - plain).max() <= 1
         assert (sr != plain).mean() < 1e-3
         psnr, ssim = scored(sr, hr, border or 2)
@@ -90,7 +90,7 @@ def test_bicubic_row_equals_the_published_one(shared_data, observer, name, psnr,
 
 
 @pytest.mark.usefixtures("home")
-def test_identical_pictures_score_infinity_which_is_null_in_json(tmp_path, observer):
+def test_identical_images_score_infinity_which_is_null_in_json(tmp_path, observer):
     Image.new("RGB", (30, 30), (9, 99, 199)).save(tmp_path / "flat.png")
     report = evaluate(EvalConfig((tmp_path,), device="cpu"), observer)
     assert report.sets[0].means["bicubic"]["psnr"] == math.inf
@@ -99,7 +99,7 @@ def test_identical_pictures_score_infinity_which_is_null_in_json(tmp_path, obser
 
 
 @pytest.mark.usefixtures("home")
-def test_grey_picture_is_scored_on_its_grey_values(tmp_path, observer, make_photographs):
+def test_grey_image_is_scored_on_its_grey_values(tmp_path, observer, make_photographs):
     (path,) = make_photographs(tmp_path / "in", count=1, size=(64, 64))
     with Image.open(path) as image:
         grey = image.convert("L")
@@ -126,7 +126,7 @@ def test_default_set_is_the_newest_validation(prepared, photographs, observer):
     assert any("newest (the newest prepared)" in line for line in observer.said)
     lr, hr = (side.numpy() for side in Store(newest).pair(entries[0]))
     generator = load_model(find_model(None, None)).generator
-    psnr, _ = scored(to_pixels(generator(from_picture(lr))), hr, 2)
+    psnr, _ = scored(to_pixels(generator(from_image(lr))), hr, 2)
     assert found.pictures[0].scores[MODEL]["psnr"] == pytest.approx(psnr, abs=1e-6)
 
 
@@ -140,9 +140,9 @@ def test_tiles_do_not_change_the_scores(pictures, observer):
 
 
 @pytest.mark.usefixtures("home")
-def test_small_and_bad_pictures_cost_only_themselves(pictures, observer):
+def test_small_and_bad_images_cost_only_themselves(pictures, observer):
     Image.new("RGB", (14, 60)).save(pictures / "small.png")
-    (pictures / "bad.png").write_text("no picture")
+    (pictures / "bad.png").write_text("no image")
     (found,) = evaluate(EvalConfig((pictures,), device="cpu"), observer).sets
     assert len(found.pictures) == 2
     assert len(found.failed) == 2
@@ -150,6 +150,6 @@ def test_small_and_bad_pictures_cost_only_themselves(pictures, observer):
     assert list(observer.warned) == list(found.failed)
     for path in (pictures / "deeper").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="no picture could be scored") as caught:
+    with pytest.raises(InputError, match="no image could be scored") as caught:
         evaluate(EvalConfig((pictures,), device="cpu"), observer)
     assert "bad.png" in caught.value.hint

@@ -35,7 +35,7 @@ def test_whatever_a_folder_holds_the_usable_rest_is_prepared(
     grey.save(source / "grey.TIF")
     grey.convert("RGBA").save(source / "alpha.webp", lossless=True)
     shutil.copy(source / "grey.TIF", source / "z copy.tif")
-    (source / "text.jpg").write_text("no picture")
+    (source / "text.jpg").write_text("no image")
     whole = (source / "a/b/photo-01.jpg").read_bytes()
     (source / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (source / "dangling.png").symlink_to(source / "nowhere.png")
@@ -194,7 +194,7 @@ def test_two_runs_give_the_same_bytes(prepared, photographs, observer):
     assert replace(again.manifest, name=first.name, listing=first.listing) == first
 
 
-def test_validation_pictures_are_a_tenth_at_most_and_follow_from_the_seed(
+def test_validation_images_are_a_tenth_at_most_and_follow_from_the_seed(
     prepared, photographs, observer
 ):
     def chosen(folder):
@@ -211,7 +211,7 @@ def test_validation_pictures_are_a_tenth_at_most_and_follow_from_the_seed(
 @pytest.mark.usefixtures("home")
 def test_one_photograph_is_too_few(tmp_path, make_photographs, observer):
     make_photographs(tmp_path / "in", count=1)
-    (tmp_path / "in" / "text.jpg").write_text("no picture")
+    (tmp_path / "in" / "text.jpg").write_text("no image")
     with pytest.raises(InputError, match="1 of 2 photographs can be used") as caught:
         prepare(PrepareConfig(tmp_path / "in"), observer)
     assert "at least 2" in caught.value.hint

@@ -70,7 +70,7 @@ def test_faults_can_be_flagged_or_ignored(tree):
     assert "flat.png" in {entry.source for entry in manifest.pictures}
 
 
-def test_evaluation_pictures_are_kept_out_even_when_changed(tree, tmp_path):
+def test_evaluation_images_are_kept_out_even_when_changed(tree, tmp_path):
     (tmp_path / "Set1").mkdir()
     picture = Image.open(tree / "photo-02.png").resize((300, 225), Image.Resampling.LANCZOS)
     picture.save(tmp_path / "Set1" / "a.jpg", quality=70)
@@ -133,7 +133,7 @@ def test_pairs_that_do_not_fit_are_refused_before_anything_is_made(pairs, home, 
     assert not list(home.rglob("shard-*"))
 
 
-def test_exported_pictures_are_those_of_the_set_and_can_be_prepared_again(tree):
+def test_exported_images_are_those_of_the_set_and_can_be_prepared_again(tree):
     report = prepare(PrepareConfig(tree, export="png"), WATCH)
     store = Store(report.folder)
     for entry in store.manifest.pictures:
@@ -164,7 +164,7 @@ def test_an_export_holds_nothing_that_the_set_no_longer_has(
         for entry in store.manifest.pictures
         for side, pixels in zip(("lr", "hr"), store.pair(entry), strict=True)
     }
-    assert pictures_below(folder / "png") == wanted
+    assert images_below(folder / "png") == wanted
 
 
 def test_an_interrupted_export_goes_on(tree):
@@ -177,7 +177,7 @@ def test_an_interrupted_export_goes_on(tree):
     assert before == {path: path.stat().st_ino for path in paths[1:]}
 
 
-def pictures_below(folder):
+def images_below(folder):
     return {
         path.relative_to(folder): np.asarray(Image.open(path)).tobytes()
         for path in folder.rglob("*.png")
@@ -194,7 +194,7 @@ def test_all_cores_export_what_one_does(tmp_path, make_photographs, monkeypatch)
         config = PrepareConfig(tmp_path / "in", name=f"by-{cores}", scale=(2, 4), min_side=64)
         folder = prepare(config, WATCH).folder
         with seen_processes(monkeypatch) as seen:
-            writers[cores] = pictures_below(export_png(folder, WATCH))
+            writers[cores] = images_below(export_png(folder, WATCH))
         assert len(seen) == (3 if cores == 3 else 0)
     assert writers[1] == writers[3]
     wanted = {}

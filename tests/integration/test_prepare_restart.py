@@ -326,7 +326,7 @@ def test_check_writes_nothing(photographs, home):
     assert not home.exists()
 
 
-def test_several_scales_share_one_hr_picture(photographs):
+def test_several_scales_share_one_hr_image(photographs):
     folder = prepare(config(photographs, scale=(2, 3), min_side=100), WATCH).folder
     for scale in (2, 3):
         store = Store(folder, scale)
@@ -338,7 +338,7 @@ def test_several_scales_share_one_hr_picture(photographs):
         Store(folder, 4)
 
 
-def test_reductions_are_pictures_of_their_own_in_the_split_of_their_photograph(photographs):
+def test_reductions_are_images_of_their_own_in_the_split_of_their_photograph(photographs):
     whole = Store(prepare(config(photographs), WATCH).folder)
     both = prepare(config(photographs, name="both", reduce=(0.75,), min_side=64), WATCH)
     store = Store(both.folder)

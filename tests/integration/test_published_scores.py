@@ -2,7 +2,7 @@
 
 import pytest
 
-from srgan_cli.engine.evaluation.contenders import enlarge_baselines
+from srgan_cli.engine.evaluation.contenders import upscale_baselines
 from srgan_cli.engine.evaluation.protocol import Protocol
 from srgan_cli.engine.evaluation.sets import folder_set
 
@@ -24,7 +24,7 @@ def test_bicubic_scores_equal_the_published_table(shared_data, name, scale, psnr
     scores = []
     for load in pictures.load.values():
         frame = load()
-        scores.append(protocol.score(enlarge_baselines(frame)["bicubic"], frame.hr))
+        scores.append(protocol.score(upscale_baselines(frame)["bicubic"], frame.hr))
     means = {key: sum(score[key] for score in scores) / len(scores) for key in ("psnr", "ssim")}
     assert means["psnr"] == pytest.approx(psnr, abs=0.02)
     assert means["ssim"] == pytest.approx(ssim, abs=0.0005)

@@ -87,7 +87,7 @@ def test_network_learns_to_beat_its_start_and_bicubic(observer):
     config = tiny(steps=120, pretrain=1, batch=4, ema=0.9, learning_rate=1e-3, warmup=30)
     trained = engine.train(config, observer).scores
     untrained = engine.train(replace(config, steps=1, learning_rate=1e-9), observer).scores
-    # It starts as the bilinear enlargement, which is below bicubic.
+    # It starts as the bilinear upscaling, which is below bicubic.
     assert untrained.psnr < trained.bicubic_psnr < trained.psnr
     assert trained.psnr > untrained.psnr + 0.5
 
@@ -200,7 +200,7 @@ def test_init_of_another_scale_gives_all_but_what_depends_on_it(observer, photog
     for key in before.keys() - {f"{new}.weight", f"{new}.bias"}:
         torch.testing.assert_close(after[key], before[key], rtol=0, atol=1e-6)
     assert after[f"{new}.weight"].abs().max() < 1e-6
-    assert any("enlarges ×2" in line and "×4" in line for line in observer.said)
+    assert any("upscales ×2" in line and "×4" in line for line in observer.said)
 
 
 def test_too_large_a_patch_leaves_no_run_behind(observer, prepared):

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 NAME = "<b onclick=alert(1)>&run"
 SCREENSHOT = os.environ.get("SRGAN_TRAINING_REPORT")
-"""A report to take the documentation's picture of, when set."""
+"""A report to take the documentation's image of, when set."""
 
 
 def records():
@@ -126,7 +126,7 @@ def test_names_and_reasons_are_shown_as_text(opened):
 def test_every_term_and_score_has_its_curve(opened):
     titles = texts(opened, "figure h3")[:7]
     assert titles == [
-        *("PSNR on Y, dB", "SSIM on Y", "detail, share of real pictures"),
+        *("PSNR on Y, dB", "SSIM on Y", "detail, share of real images"),
         *("pixel, × 10⁻²", "wasserstein, × 10⁴", "accuracy", "learning rate, × 10⁻⁵"),
     ]
     script = (
@@ -154,7 +154,7 @@ def test_labels_of_the_axes_are_whole_and_large_enough_to_read(opened, width):
     assert all(left >= 0 and right <= 400 and high >= 11 for _, left, right, high in labels)
 
 
-def test_verdicts_roll_backs_and_pictures_are_there(opened):
+def test_verdicts_roll_backs_and_images_are_there(opened):
     assert "Step 1,200: pixel was no longer finite; back to step 1,000." in texts(
         opened, "header p"
     )
@@ -163,9 +163,9 @@ def test_verdicts_roll_backs_and_pictures_are_there(opened):
     assert len(rows) == 9
     assert rows[0].startswith("2,000 adversarial 34.00 0.9500 80 % 0.2000 healthy")
     script = (
-        "const done = arguments[0]; const pictures = [...document.querySelectorAll('.sheets img')];"
-        "pictures.forEach(i => i.loading = 'eager'); setTimeout(() => "
-        "done(pictures.map(i => i.complete && i.naturalWidth)), 300)"
+        "const done = arguments[0]; const images = [...document.querySelectorAll('.sheets img')];"
+        "images.forEach(i => i.loading = 'eager'); setTimeout(() => "
+        "done(images.map(i => i.complete && i.naturalWidth)), 300)"
     )
     assert opened.execute_async_script(script) == [652, 652]
     assert texts(opened, ".sheets h3") == ["step-00002000", "step-00000500"]
@@ -189,7 +189,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened):
 
 
 @pytest.mark.skipif(not SCREENSHOT, reason="needs SRGAN_TRAINING_REPORT")
-def test_a_picture_for_the_documentation(browser):
+def test_a_image_for_the_documentation(browser):
     set_size(browser, 1100, 1250)
     prefer(browser, "light")
     browser.get(Path(SCREENSHOT).as_uri())

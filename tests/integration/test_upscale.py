@@ -11,7 +11,7 @@ from srgan_cli.engine.runtimes.fastest import open_runtime
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.imaging.resize import upscale_bicubic
-from srgan_cli.imaging.tensors import from_picture, to_picture, to_pixels
+from srgan_cli.imaging.tensors import from_image, to_image, to_pixels
 from srgan_cli.imaging.tiles import tile_spans
 from srgan_cli.observer import SilentBar
 from tests.conftest import synthetic_photograph
@@ -21,7 +21,7 @@ SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 RRDB = GeneratorConfig(4, 32, 32, 1, 1, 3, 0.2, "nearest")
 
 
-def upscaler(generator, tile):
+def make_upscaler(generator, tile):
     model = Model(ModelSource("random", None, ""), generator, {})
     return Upscaler(model, Amp.create(torch.device("cpu"), "fp32"), tile=tile)
 
@@ -35,7 +35,7 @@ def small_weights(tmp_path):
 
 
 @pytest.fixture
-def enlarge(home, observer, small_weights, tmp_path):  # noqa: ARG001 - an empty home
+def upscaled(home, observer, small_weights, tmp_path):  # noqa: ARG001 - an empty home
     """Return a function that upscales into ``out``."""
 
     def run(*inputs, output=None, **options):
@@ -70,7 +70,7 @@ def tiled(generator, picture, tile, overlap, run=None):
     result = torch.full((3, height * scale, width * scale), torch.nan)
     for row in tile_spans(height, tile=tile + overlap, overlap=overlap):
         for column in tile_spans(width, tile=tile + overlap, overlap=overlap):
-            sr = run(from_picture(picture[row.start : row.stop, column.start : column.stop]))
+            sr = run(from_image(picture[row.start : row.stop, column.start : column.stop]))
             inner = sr[0][:, row.kept_of_tile(scale), column.kept_of_tile(scale)]
             result[:, row.kept_of_result(scale), column.kept_of_result(scale)] = inner
     return result
@@ -85,12 +85,12 @@ def tiled(generator, picture, tile, overlap, run=None):
     ],
     ids=lambda config: f"x{config.scale}-{config.upsampler}",
 )
-def test_tiles_equal_the_whole_picture(config):
+def test_tiles_equal_the_whole_image(config):
     generator = random_generator(config)
     picture = synthetic_photograph(117, 74)
-    enlarger = upscaler(generator, 17)
-    whole = generator(from_picture(picture))
-    pixels = enlarger.enlarge(picture, SilentBar())
+    upscaler = make_upscaler(generator, 17)
+    whole = generator(from_image(picture))
+    pixels = upscaler.upscale(picture, SilentBar())
     if config.upsampler == "pixelshuffle":
         pieces = tiled(generator, picture, 16, 2 * generator.receptive_radius)
         assert float((pieces - whole[0]).abs().max()) < 1e-5
@@ -101,21 +101,21 @@ def test_tiles_equal_the_whole_picture(config):
 
 @pytest.mark.parametrize(("runtime", "within"), [("torch", 1e-5), ("ncnn", 1e-4)])
 @pytest.mark.parametrize("config", [preset("compact", 2), RRDB], ids=["compact", "rrdb"])
-def test_tiles_equal_the_whole_picture_in_every_runtime(config, runtime, within):
+def test_tiles_equal_the_whole_image_in_every_runtime(config, runtime, within):
     if runtime != "torch":
         pytest.importorskip(runtime)
     generator = random_generator(config)
     picture = synthetic_photograph(61, 50)
-    whole = generator(from_picture(picture))
+    whole = generator(from_image(picture))
     cpu = Amp.create(torch.device("cpu"), "fp32")
     opened = open_runtime(runtime, generator, 1, cpu)
     overlap = 2 * generator.receptive_radius
     pieces = tiled(generator, picture, 16, overlap, lambda lr: opened.run(lr, exact=True))
     assert float((pieces - whole[0]).abs().max()) < within
     model = Model(ModelSource("random", None, ""), generator, {})
-    enlarger = Upscaler(model, cpu, tile=17, runtime=runtime)
-    assert enlarger.runtime == runtime
-    pixels = enlarger.enlarge(picture, SilentBar())
+    upscaler = Upscaler(model, cpu, tile=17, runtime=runtime)
+    assert upscaler.runtime == runtime
+    pixels = upscaler.upscale(picture, SilentBar())
     assert np.abs(pixels.astype(int) - to_pixels(whole)).max() <= 1
 
 
@@ -124,44 +124,44 @@ def test_too_small_an_overlap_would_show():
     generator = random_generator(preset("compact", 2))
     picture = synthetic_photograph(117, 74)
     pieces = tiled(generator, picture, 16, generator.receptive_radius)
-    assert float((pieces - generator(from_picture(picture))[0]).abs().max()) > 1e-5
+    assert float((pieces - generator(from_image(picture))[0]).abs().max()) > 1e-5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (3, 5), (17, 16), (300, 2)])
-def test_odd_sizes_come_out_exactly_twice_as_large(enlarge, tmp_path, size):
+def test_odd_sizes_come_out_exactly_twice_as_large(upscaled, tmp_path, size):
     Image.fromarray(synthetic_photograph(*size)).save(tmp_path / "odd.png")
-    result = one(enlarge(tmp_path / "odd.png", tile=16))
+    result = one(upscaled(tmp_path / "odd.png", tile=16))
     assert result.size == (2 * size[0], 2 * size[1])
-    result = one(enlarge(tmp_path / "odd.png", model="fidelity-x2", output=tmp_path / "o2"))
+    result = one(upscaled(tmp_path / "odd.png", model="fidelity-x2", output=tmp_path / "o2"))
     assert result.size == (2 * size[0], 2 * size[1])
 
 
-def test_result_is_the_generator_applied_to_the_pixels(enlarge, tmp_path):
+def test_result_is_the_generator_applied_to_the_pixels(upscaled, tmp_path):
     picture = synthetic_photograph(40, 30)
     Image.fromarray(picture).save(tmp_path / "a.png")
-    expected = to_pixels(random_generator(SMALL)(from_picture(picture)))
-    np.testing.assert_array_equal(np.asarray(one(enlarge(tmp_path / "a.png"))), expected)
+    expected = to_pixels(random_generator(SMALL)(from_image(picture)))
+    np.testing.assert_array_equal(np.asarray(one(upscaled(tmp_path / "a.png"))), expected)
 
 
 @pytest.mark.parametrize("extension", ["png", "jpg", "webp", "tif", "bmp"])
-def test_grey_stays_grey(enlarge, tmp_path, extension):
+def test_grey_stays_grey(upscaled, tmp_path, extension):
     grey = Image.fromarray(synthetic_photograph(40, 30)).convert("L")
     path = tmp_path / f"grey.{extension}"
     grey.save(path)
     source = np.asarray(opened(path).convert("L"))
-    result = one(enlarge(path))
+    result = one(upscaled(path))
     assert result.size == (80, 60)
     if extension != "webp":  # It has no grey.
         assert result.mode == "L"
-    sr = random_generator(SMALL)(from_picture(source))
-    expected = to_picture(sr, grey=True, deep=False).astype(int)
+    sr = random_generator(SMALL)(from_image(source))
+    expected = to_image(sr, grey=True, deep=False).astype(int)
     got = np.asarray(result.convert("L")).astype(int)
     assert np.abs(got - expected).mean() < (4 if extension == "jpg" else 1)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 @pytest.mark.parametrize("extension", ["png", "webp", "tif"])
-def test_alpha_is_kept_and_enlarged(enlarge, tmp_path, mode, extension):
+def test_alpha_is_kept_and_upscaled(upscaled, tmp_path, mode, extension):
     alpha = np.tile(np.linspace(0, 255, 40).astype(np.uint8), (30, 1))
     image = Image.fromarray(synthetic_photograph(40, 30))
     if mode == "P":
@@ -178,10 +178,10 @@ def test_alpha_is_kept_and_enlarged(enlarge, tmp_path, mode, extension):
         if (mode, extension) == ("LA", "webp"):
             image = image.convert("RGBA")
         image.save(tmp_path / f"a.{extension}", lossless=True)
-    result = one(enlarge(tmp_path / f"a.{extension}"))
+    result = one(upscaled(tmp_path / f"a.{extension}"))
     assert result.size == (80, 60)
     made = np.asarray(result.getchannel("A"))
-    # Enlarged by the network, but never beyond the pixels around.
+    # Upscaled by the network, but never beyond the pixels around.
     low, high = (
         np.asarray(Image.fromarray(alpha).filter(extreme)).repeat(2, axis=0).repeat(2, axis=1)
         for extreme in (ImageFilter.MinFilter(3), ImageFilter.MaxFilter(3))
@@ -189,72 +189,72 @@ def test_alpha_is_kept_and_enlarged(enlarge, tmp_path, mode, extension):
     assert ((low <= made) & (made <= high))[2:-2, 2:-2].all()
 
 
-def test_cmyk_becomes_rgb_without_its_profile(enlarge, tmp_path):
+def test_cmyk_becomes_rgb_without_its_profile(upscaled, tmp_path):
     Image.fromarray(synthetic_photograph(40, 30)).convert("CMYK").save(
         tmp_path / "a.jpg", icc_profile=b"of the press"
     )
-    result = one(enlarge(tmp_path / "a.jpg"))
+    result = one(upscaled(tmp_path / "a.jpg"))
     assert result.mode == "RGB"
     assert "icc_profile" not in result.info
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "webp", "tif"])
-def test_exif_and_profile_are_kept_and_the_picture_stands_upright(enlarge, tmp_path, extension):
+def test_exif_and_profile_are_kept_and_the_image_stands_upright(upscaled, tmp_path, extension):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     exif[0x0112] = 6  # To be turned by a quarter.
     path = tmp_path / f"a.{extension}"
     Image.fromarray(synthetic_photograph(40, 30)).save(path, exif=exif, icc_profile=profile)
-    result = one(enlarge(path))
+    result = one(upscaled(path))
     assert result.size == (60, 80)
     assert result.info["icc_profile"] == profile
     assert result.getexif()[0x010F] == "Maker"
     assert result.getexif().get(0x0112, 1) == 1
 
 
-def test_tiff_of_tiles_and_compression_can_be_read_again(enlarge, tmp_path):
+def test_tiff_of_tiles_and_compression_can_be_read_again(upscaled, tmp_path):
     picture = Image.fromarray(synthetic_photograph(70, 50))
     picture.save(tmp_path / "a.tif", compression="tiff_lzw", tiffinfo={317: 2, 270: "kept"})
-    result = one(enlarge(tmp_path / "a.tif"))
+    result = one(upscaled(tmp_path / "a.tif"))
     result.load()
     assert result.size == (140, 100)
     assert result.getexif()[270] == "kept"
 
 
-def test_results_have_their_sources_names(enlarge, tmp_path):
+def test_results_have_their_sources_names(upscaled, tmp_path):
     folder = tmp_path / "in"
     (folder / "deeper").mkdir(parents=True)
     picture = Image.fromarray(synthetic_photograph(8, 8))
     for name in ("a.png", "b.tar.JPG", "ü n.webp", "deeper/not.png", ".hidden.png"):
         picture.save(folder / name)
-    report = enlarge(folder, suffix="_x2")
+    report = upscaled(folder, suffix="_x2")
     assert files_below(tmp_path / "out") == ["a_x2.png", "b.tar_x2.JPG", "ü n_x2.webp"]
     assert [w.output.name for w in report.written] == files_below(tmp_path / "out")
     assert (report.scale, report.failed) == (2, ())
 
 
-def test_format_that_cannot_be_written_becomes_png(enlarge, tmp_path):
+def test_format_that_cannot_be_written_becomes_png(upscaled, tmp_path):
     lines = ['"2 1 2 1"', '"a c #ff0000"', '"b c #00ff00"', '"ab"']
     text = "/* XPM */\nstatic char *a[] = {\n" + ",\n".join(lines) + "\n};\n"
     (tmp_path / "a.xpm").write_text(text)
-    assert one(enlarge(tmp_path / "a.xpm")).size == (4, 2)
+    assert one(upscaled(tmp_path / "a.xpm")).size == (4, 2)
     assert files_below(tmp_path / "out") == ["a.png"]
 
 
 @pytest.mark.parametrize("names", [("a/x.png", "b/x.png"), ("x.png", "a/x.png")])
-def test_colliding_results_are_refused_before_any_work(enlarge, tmp_path, names, monkeypatch):
-    monkeypatch.setattr(Upscaler, "enlarge", lambda *_: pytest.fail("worked"))
+def test_colliding_results_are_refused_before_any_work(upscaled, tmp_path, names, monkeypatch):
+    monkeypatch.setattr(Upscaler, "upscale", lambda *_: pytest.fail("worked"))
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     with pytest.raises(UsageError, match="both be written to"):
-        enlarge(*(tmp_path / name for name in names))
+        upscaled(*(tmp_path / name for name in names))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_source_is_never_overwritten_by_its_own_result(enlarge, tmp_path, overwrite):
+def test_source_is_never_overwritten_by_its_own_result(upscaled, tmp_path, overwrite):
     (tmp_path / "in").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "in", target_is_directory=True)
     path = tmp_path / "in" / "a.png"
@@ -262,21 +262,21 @@ def test_source_is_never_overwritten_by_its_own_result(enlarge, tmp_path, overwr
     before = path.read_bytes()
     for output in ("in", "link", "in/../in"):
         with pytest.raises(UsageError, match="would be overwritten"):
-            enlarge(path, output=tmp_path / output, overwrite=overwrite)
+            upscaled(path, output=tmp_path / output, overwrite=overwrite)
     assert path.read_bytes() == before
-    one(enlarge(path, output=tmp_path / "in", suffix="_x2"))
+    one(upscaled(path, output=tmp_path / "in", suffix="_x2"))
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_source_is_never_overwritten_by_anothers_result(enlarge, tmp_path, overwrite):
+def test_source_is_never_overwritten_by_anothers_result(upscaled, tmp_path, overwrite):
     for name in ("a.png", "a_x2.png"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     before = (tmp_path / "a_x2.png").read_bytes()
     with pytest.raises(
         UsageError, match=r"a_x2\.png would be overwritten by the result of .*a\.png"
     ):
-        enlarge(
+        upscaled(
             tmp_path / "a.png",
             tmp_path / "a_x2.png",
             output=tmp_path,
@@ -286,38 +286,38 @@ def test_source_is_never_overwritten_by_anothers_result(enlarge, tmp_path, overw
     assert (tmp_path / "a_x2.png").read_bytes() == before
 
 
-def test_existing_results_are_replaced_only_when_asked(enlarge, tmp_path):
+def test_existing_results_are_replaced_only_when_asked(upscaled, tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png").write_text("mine")
-    report = enlarge(tmp_path / "a.png", tmp_path / "b.png")
+    report = upscaled(tmp_path / "a.png", tmp_path / "b.png")
     assert (tmp_path / "out" / "a.png").read_text() == "mine"
     assert [w.source.name for w in report.written] == ["b.png"]
     assert "exists already" in report.failed[0].reason
     assert "--overwrite" in report.failed[0].hint
-    report = enlarge(tmp_path / "a.png", tmp_path / "b.png", overwrite=True)
+    report = upscaled(tmp_path / "a.png", tmp_path / "b.png", overwrite=True)
     assert [w.source.name for w in report.written] == ["a.png"]
     assert [path.name for path in report.unchanged] == ["b.png"]
     assert opened(tmp_path / "out" / "a.png").size == (16, 16)
 
 
-def test_picture_named_twice_is_enlarged_once(enlarge, tmp_path):
+def test_image_named_twice_is_upscaled_once(upscaled, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    assert len(enlarge(tmp_path / "a.png", tmp_path, tmp_path / "a.png").written) == 1
+    assert len(upscaled(tmp_path / "a.png", tmp_path, tmp_path / "a.png").written) == 1
 
 
-def test_bad_file_costs_only_itself(enlarge, tmp_path, observer):
+def test_bad_file_costs_only_itself(upscaled, tmp_path, observer):
     folder = tmp_path / "in"
     folder.mkdir()
     picture = Image.fromarray(synthetic_photograph(40, 30))
     for name in ("a.png", "c.png", "e.jpg"):
         picture.save(folder / name)
-    (folder / "b.png").write_text("no picture")
+    (folder / "b.png").write_text("no image")
     (folder / "d.jpg").write_bytes((folder / "e.jpg").read_bytes()[:300])
     (folder / "f.png").symlink_to("nowhere")
     Image.new("RGB", (90, 90)).save(folder / "g.png")
-    report = enlarge(folder, max_pixels=8000)
+    report = upscaled(folder, max_pixels=8000)
     assert [w.source.name for w in report.written] == ["a.png", "c.png", "e.jpg"]
     reasons = {f.source.name: f.reason for f in report.failed}
     assert sorted(reasons) == ["b.png", "d.jpg", "f.png", "g.png"]
@@ -326,45 +326,45 @@ def test_bad_file_costs_only_itself(enlarge, tmp_path, observer):
     assert len(observer.warned) == 4
 
 
-def test_the_bar_is_full_in_the_end_whatever_failed(enlarge, tmp_path, observer):
+def test_the_bar_is_full_in_the_end_whatever_failed(upscaled, tmp_path, observer):
     for name in ("a.jpg", "b.jpg"):
         Image.fromarray(synthetic_photograph(64, 48)).save(tmp_path / name)
     whole = (tmp_path / "b.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[: len(whole) * 9 // 10])
-    report = enlarge(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    report = upscaled(tmp_path / "a.jpg", tmp_path / "b.jpg")
     assert len(report.written) == len(report.failed) == 1
     (bar,), (count,) = observer.bars, observer.counts
     assert bar[1] == pytest.approx(2 * 64 * 48 / 1e6)
     assert count.done == pytest.approx(bar[1])
 
 
-def test_picture_that_its_format_cannot_hold_costs_only_itself(enlarge, tmp_path):
+def test_image_that_its_format_cannot_hold_costs_only_itself(upscaled, tmp_path):
     Image.new("RGB", (40_000, 1)).save(tmp_path / "a.jpg")  # JPEG ends at 65,535.
     Image.new("RGB", (9000, 1)).save(tmp_path / "b.webp")  # WebP at 16,383.
     Image.new("RGB", (8, 8)).save(tmp_path / "c.png")
-    report = enlarge(*(tmp_path / name for name in ("a.jpg", "b.webp", "c.png")))
+    report = upscaled(*(tmp_path / name for name in ("a.jpg", "b.webp", "c.png")))
     assert [f.source.name for f in report.failed] == ["a.jpg", "b.webp"]
     assert files_below(tmp_path / "out") == ["c.png"]
 
 
-def test_animation_in_a_format_of_stills_gives_a_warning(enlarge, tmp_path, observer):
+def test_animation_in_a_format_of_stills_gives_a_warning(upscaled, tmp_path, observer):
     frames = [Image.fromarray(synthetic_photograph(20, 20, seed)) for seed in range(3)]
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
-    assert one(enlarge(tmp_path / "a.webp", ext="jpg")).size == (40, 40)
+    assert one(upscaled(tmp_path / "a.webp", ext="jpg")).size == (40, 40)
     assert "first of 3 frames" in observer.warned[0]
 
 
-def test_broken_generator_is_noticed(enlarge, tmp_path):
+def test_broken_generator_is_noticed(upscaled, tmp_path):
     generator = random_generator(SMALL)
     generator.conv_last.bias.data[0] = float("nan")
     save_weights(tmp_path / "nan.safetensors", generator, {})
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(ResourceError, match="not finite"):
-        enlarge(tmp_path / "a.png", model=str(tmp_path / "nan.safetensors"))
+        upscaled(tmp_path / "a.png", model=str(tmp_path / "nan.safetensors"))
     assert not (tmp_path / "out").exists()
 
 
-def test_bundled_model_beats_bicubic_on_the_example_photographs(enlarge, tmp_path):
+def test_bundled_model_beats_bicubic_on_the_example_photographs(upscaled, tmp_path):
     from pathlib import Path
 
     from srgan_cli.imaging.metrics import psnr
@@ -375,5 +375,5 @@ def test_bundled_model_beats_bicubic_on_the_example_photographs(enlarge, tmp_pat
         hr = mod_crop(np.asarray(opened(path).convert("RGB")), 2)
         lr = downscale(hr, 2)
         Image.fromarray(np.ascontiguousarray(lr)).save(tmp_path / path.name)
-        sr = np.asarray(one(enlarge(tmp_path / path.name, model="fidelity-x2")))
+        sr = np.asarray(one(upscaled(tmp_path / path.name, model="fidelity-x2")))
         assert psnr(sr, hr) > psnr(upscale_bicubic(lr, 2), hr) + 0.5

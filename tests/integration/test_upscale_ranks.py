@@ -33,9 +33,9 @@ def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path):
     source = tmp_path / "in"
     source.mkdir()
     for number in range(7):
-        picture = synthetic_photograph(20 + 9 * number, 30, number)
-        Image.fromarray(picture).save(source / f"{number}.png")
-    (source / "bad.png").write_text("no picture")
+        image = synthetic_photograph(20 + 9 * number, 30, number)
+        Image.fromarray(image).save(source / f"{number}.png")
+    (source / "bad.png").write_text("no image")
     model = tmp_path / "w.safetensors"
     save_weights(model, random_generator(ROW), {})
     arguments = ["-m", "srgan_cli", "upscale", str(source), "--model", str(model)]
@@ -50,13 +50,13 @@ def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path):
     assert single.returncode == 7
     together = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     many = run(*together, *arguments, "-o", str(tmp_path / "many"))
-    # The process that speaks for all met a picture that cannot be read, and waited for the rest.
+    # The process that speaks for all met an image that cannot be read, and waited for the rest.
     assert many.stderr.count("bad.png: ") == 1, many.stderr
     assert results(tmp_path / "many") == results(tmp_path / "single")
     ledgers = sorted((tmp_path / "many").glob(".srgan-ledger*"))
     assert len(ledgers) == 2
     lines = [line for ledger in ledgers for line in ledger.read_text().splitlines()]
-    assert len(lines) == 7  # No picture was done twice.
+    assert len(lines) == 7  # No image was done twice.
     assert min(len(ledger.read_text().splitlines()) for ledger in ledgers) >= 2
     # A rank that had died would have left gaps: what is missing is all that a rerun does.
     (tmp_path / "many" / "3.png").unlink()

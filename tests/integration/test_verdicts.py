@@ -5,7 +5,7 @@ import pytest
 from srgan_cli import engine
 from tests.integration.conftest import tiny
 
-# Without a bilinear skip, pictures are as good as the last convolution: a new one draws nothing.
+# Without a bilinear skip, images are as good as the last convolution: a new one draws nothing.
 WITHOUT_SKIP = {
     "preset": "esrgan",
     "generator": {"channels": 4, "growth": 4, "num_blocks": 1, "dense_blocks": 1, "num_convs": 2},

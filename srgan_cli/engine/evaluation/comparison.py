@@ -1,4 +1,4 @@
-"""Is one better than the other? Paired bootstrap over pictures, and a plain verdict."""
+"""Is one better than the other? Paired bootstrap over images, and a plain verdict."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from srgan_cli.engine.evaluation.protocol import Metric
 
-Verdict = Literal["better", "worse", "no difference shown", "too few pictures"]
+Verdict = Literal["better", "worse", "no difference shown", "too few images"]
 
-FEWEST_PICTURES = 5
+FEWEST_IMAGES = 5
 _RESAMPLES = 10_000
 _CHUNK = 500
 _SEED = 0
@@ -20,12 +20,12 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Mean difference of two contenders on the same pictures."""
+    """Mean difference of two contenders on the same images."""
 
     mean: float
     """In the metric's unit; above 0 when the first has the higher figure."""
     low: float | None
-    """Lower end of the 95 % interval; None with fewer than 5 pictures."""
+    """Lower end of the 95 % interval; None with fewer than 5 images."""
     high: float | None
     """Upper end of the 95 % interval."""
     verdict: Verdict
@@ -33,29 +33,29 @@ class Difference:
 
 
 def compare(first: Sequence[float], second: Sequence[float], metric: Metric) -> Difference:
-    """Compare two contenders' figures picture by picture.
+    """Compare two contenders' figures image by image.
 
     The interval is the percentile bootstrap of the mean difference (Efron and
-    Tibshirani 1993, chapter 13): 10,000 resamples of the pictures, seed 0, so that the
+    Tibshirani 1993, chapter 13): 10,000 resamples of the images, seed 0, so that the
     same figures give the same interval. It says how much the mean depends on which
-    pictures happen to be in the set. A difference is shown when the interval leaves out
+    images happen to be in the set. A difference is shown when the interval leaves out
     zero and the mean would not vanish when printed with the metric's digits.
 
     Args:
-        first: One figure per picture.
-        second: The same pictures' figures of the other contender.
+        first: One figure per image.
+        second: The same images' figures of the other contender.
         metric: Says which direction is better.
 
     Returns:
-        The difference over the pictures for which both figures are finite.
+        The difference over the images for which both figures are finite.
     """
     both = [
         a - b for a, b in zip(first, second, strict=True) if math.isfinite(a) and math.isfinite(b)
     ]
     differences = np.array(both)
     mean = float(differences.mean()) if both else math.nan
-    if len(both) < FEWEST_PICTURES:
-        return Difference(mean, None, None, "too few pictures")
+    if len(both) < FEWEST_IMAGES:
+        return Difference(mean, None, None, "too few images")
     low, high = _interval(differences)
     shown = (low > 0 or high < 0) and abs(mean) >= 0.5 * 10**-metric.digits
     if not shown:

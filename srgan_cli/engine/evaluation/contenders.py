@@ -14,11 +14,11 @@ from srgan_cli.engine.models.weights import Model, load_model, require_scale
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.imaging.levels import Levels
-from srgan_cli.imaging.resize import Kernel, enlarge
+from srgan_cli.imaging.resize import Kernel, upscale
 from srgan_cli.observer import Observer, SilentBar
 
 BASELINES: tuple[Kernel, ...] = ("bicubic", "lanczos")
-_REFERENCES = ("LR", "HR")  # What the report calls the pictures that are not scored.
+_REFERENCES = ("LR", "HR")  # What the report calls the images that are not scored.
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Contender:
     name: str
     kind: Literal["baseline", "model", "pictures"]
     path: Path | None
-    """The weights file or the folder of pictures."""
+    """The weights file or the folder of images."""
     reason: str
     """What it is or why it was taken, in words."""
 
@@ -42,7 +42,7 @@ class Lineup:
     upscalers: Mapping[str, Upscaler]
     """What runs each model, by name."""
     folders: Mapping[str, Path]
-    """Folders of pictures that other tools made, by name."""
+    """Folders of images that other tools made, by name."""
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -50,30 +50,30 @@ class Lineup:
         return tuple(upscaler.model for upscaler in self.upscalers.values())
 
     def run_models(self, frame: Frame) -> dict[str, Levels]:
-        """Enlarge a picture's LR with every model, to 8 bits as ``srgan upscale`` does."""
+        """Upscale an image's LR with every model, to 8 bits as ``srgan upscale`` does."""
         return {
-            name: upscaler.enlarge(frame.lr, SilentBar())
+            name: upscaler.upscale(frame.lr, SilentBar())
             for name, upscaler in self.upscalers.items()
         }
 
 
-def enlarge_baselines(frame: Frame) -> dict[str, Levels]:
-    """Enlarge a picture's LR with every baseline, in floating point."""
+def upscale_baselines(frame: Frame) -> dict[str, Levels]:
+    """Upscale an image's LR with every baseline, in floating point."""
     scale = frame.hr.shape[0] // frame.lr.shape[0]
-    return {kernel: enlarge(frame.lr, scale, kernel) for kernel in BASELINES}
+    return {kernel: upscale(frame.lr, scale, kernel) for kernel in BASELINES}
 
 
 def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
     """Load the models that a config names, or the one that is taken when it names none.
 
     Raises:
-        InputError: A folder of pictures is missing.
+        InputError: A folder of images is missing.
         UsageError: Two contenders have the same name and folder, or models differ in scale.
         WeightsError: Weights cannot be used, or have another scale.
     """
     for folder in config.sr:
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder", hint="name a folder of pictures")
+            raise InputError(f"{folder}: no such folder", hint="name a folder of images")
     specs: tuple[str | None, ...] = config.models or (() if config.sr else (None,))
     models = [load_model(find_model(spec, config.scale)) for spec in specs]
     for model in models:
@@ -99,7 +99,7 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
                 for name, model in zip(model_names, models, strict=True)
             ),
             *(
-                Contender(name, "pictures", folder, "pictures as they are")
+                Contender(name, "pictures", folder, "images as they are")
                 for name, folder in zip(folder_names, config.sr, strict=True)
             ),
         ),

@@ -1,4 +1,4 @@
-"""Score models beside bicubic and Lanczos enlargement: ``srgan eval``."""
+"""Score models beside bicubic and Lanczos upscaling: ``srgan eval``."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from srgan_cli.engine.evaluation.contenders import (
     BASELINES,
     Contender,
     Lineup,
-    enlarge_baselines,
     open_lineup,
+    upscale_baselines,
 )
 from srgan_cli.engine.evaluation.exhibits import Crop, Exhibit, allowance, make_crops
 from srgan_cli.engine.evaluation.extra_metrics import ExtraMetric, open_metrics, score_extra
@@ -20,15 +20,15 @@ from srgan_cli.engine.evaluation.pipeline import in_pipeline
 from srgan_cli.engine.evaluation.protocol import (
     PSNR,
     SSIM,
+    ImageScores,
     Metric,
-    PictureScores,
     Protocol,
     SetScores,
     means,
 )
 from srgan_cli.engine.evaluation.sets import (
     Frame,
-    PictureSet,
+    ImageSet,
     folder_set,
     matched_set,
     paired_scale,
@@ -41,7 +41,7 @@ from srgan_cli.observer import Observer
 
 FORMAT = 1
 
-_SHOWN_BYTES = 150_000  # Of a picture's crops when they are for the terminal only.
+_SHOWN_BYTES = 150_000  # Of an image's crops when they are for the terminal only.
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class EvalReport:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One picture on its way through the pipeline."""
+    """One image on its way through the pipeline."""
 
     set: str
     name: str
@@ -91,7 +91,7 @@ class _Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Enlarged:
+class _Upscaled:
     loaded: _Loaded
     results: Mapping[str, Levels]
     """What the models made of the frame, by name."""
@@ -99,19 +99,19 @@ class _Enlarged:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """A scored picture, or why there is none."""
+    """A scored image, or why there is none."""
 
     job: _Job
-    scores: PictureScores | None
+    scores: ImageScores | None
     crops: tuple[Crop, ...] = ()
     failure: InputError | None = None
 
 
 def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
-    """Score models, folders of pictures and two baselines on sets of HR pictures.
+    """Score models, folders of images and two baselines on sets of HR images.
 
     Raises:
-        InputError: A folder is missing, names do not match, or no picture of a set can
+        InputError: A folder is missing, names do not match, or no image of a set can
             be scored.
         UsageError: Options contradict each other.
         WeightsError: Weights cannot be used, or have another scale.
@@ -147,7 +147,7 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
     )
 
 
-def _crop_bytes(config: EvalConfig, sets: Sequence[PictureSet]) -> int:
+def _crop_bytes(config: EvalConfig, sets: Sequence[ImageSet]) -> int:
     if config.report is None:
         return _SHOWN_BYTES if config.show else 0
     return allowance(config.report_mb, sum(len(s.load) for s in sets))
@@ -164,7 +164,7 @@ def _scale(config: EvalConfig, lineup: Lineup) -> int:
 
 def _open_sets(
     config: EvalConfig, lineup: Lineup, scale: int, observer: Observer
-) -> list[PictureSet]:
+) -> list[ImageSet]:
     if config.hr:
         return [matched_set(config.hr, config.lr, lineup.folders, scale)]
     if config.sets:
@@ -177,15 +177,15 @@ def _open_sets(
 
 
 def _score_all(
-    sets: Sequence[PictureSet],
+    sets: Sequence[ImageSet],
     lineup: Lineup,
-    score: Callable[[_Enlarged], _Outcome],
+    score: Callable[[_Upscaled], _Outcome],
     observer: Observer,
 ) -> list[_Outcome]:
     jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
     outcomes = []
     with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
-        for outcome in in_pipeline(jobs, _load, partial(_enlarge, lineup), score):
+        for outcome in in_pipeline(jobs, _load, partial(_upscale, lineup), score):
             outcomes.append(outcome)
             if outcome.failure:
                 observer.warn(outcome.failure.message, outcome.failure.hint)
@@ -200,8 +200,8 @@ def _load(job: _Job) -> _Loaded:
         return _Loaded(job, None, error)
 
 
-def _enlarge(lineup: Lineup, loaded: _Loaded) -> _Enlarged:
-    return _Enlarged(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
+def _upscale(lineup: Lineup, loaded: _Loaded) -> _Upscaled:
+    return _Upscaled(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
 
 
 def _score(
@@ -209,12 +209,12 @@ def _score(
     protocol: Protocol,
     extras: Sequence[ExtraMetric],
     crop_bytes: int,
-    enlarged: _Enlarged,
+    upscaled: _Upscaled,
 ) -> _Outcome:
-    """Score one picture, or say why it cannot be scored."""
-    frame, job = enlarged.loaded.frame, enlarged.loaded.job
+    """Score one image, or say why it cannot be scored."""
+    frame, job = upscaled.loaded.frame, upscaled.loaded.job
     if frame is None:
-        return _Outcome(job, None, failure=enlarged.loaded.failure)
+        return _Outcome(job, None, failure=upscaled.loaded.failure)
     height, width = frame.hr.shape[:2]
     if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
         failure = InputError(
@@ -222,7 +222,7 @@ def _score(
             hint=f"scores need {SSIM_WINDOW} pixels a side inside a border of {protocol.border}",
         )
         return _Outcome(job, None, failure=failure)
-    results = {**enlarge_baselines(frame), **enlarged.results, **frame.given}
+    results = {**upscale_baselines(frame), **upscaled.results, **frame.given}
     scores = {
         c.name: protocol.score(results[c.name], frame.hr)
         | score_extra(extras, results[c.name], frame.hr, protocol.border)
@@ -231,7 +231,7 @@ def _score(
     crops: tuple[Crop, ...] = ()
     if crop_bytes:
         crops = make_crops(frame, results, lineup.contenders, protocol.scale, crop_bytes)
-    return _Outcome(job, PictureScores(job.name, width, height, scores), crops)
+    return _Outcome(job, ImageScores(job.name, width, height, scores), crops)
 
 
 def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
@@ -240,7 +240,7 @@ def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetS
     failed = tuple(outcome.failure.message for outcome in mine if outcome.failure)
     if not pictures:
         raise InputError(
-            f"{name}: no picture could be scored", hint=f"the first problem: {failed[0]}"
+            f"{name}: no image could be scored", hint=f"the first problem: {failed[0]}"
         )
     set_means = {c.name: means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
     return SetScores(name, set_means, pictures, failed)
@@ -255,7 +255,7 @@ def _comparisons(
         for name, against in pairs:
             for metric in metrics:
                 first, second = (
-                    [picture.scores[who][metric.name] for picture in scored.pictures]
+                    [image.scores[who][metric.name] for image in scored.pictures]
                     for who in (name, against)
                 )
                 difference = compare(first, second, metric)

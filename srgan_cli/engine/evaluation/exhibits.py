@@ -20,7 +20,7 @@ _BASE64 = 4 / 3
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """One part of one picture, as every contender shows it."""
+    """One part of one image, as every contender shows it."""
 
     kind: str
     """Why it is shown, in words."""
@@ -37,7 +37,7 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """The crops of one picture."""
+    """The crops of one image."""
 
     set: str
     name: str
@@ -45,10 +45,10 @@ class Exhibit:
     """Empty where the size allowed for the page leaves no room."""
 
 
-def allowance(report_mb: float, num_pictures: int) -> int:
-    """Return how many bytes of WebP each picture may take, so that the page keeps its limit."""
-    room = report_mb * 1e6 - _PAGE_BYTES - _ROW_BYTES * num_pictures
-    return max(0, int(room / _BASE64 / num_pictures))
+def allowance(report_mb: float, num_images: int) -> int:
+    """Return how many bytes of WebP each image may take, so that the page keeps its limit."""
+    room = report_mb * 1e6 - _PAGE_BYTES - _ROW_BYTES * num_images
+    return max(0, int(room / _BASE64 / num_images))
 
 
 def make_crops(
@@ -58,19 +58,19 @@ def make_crops(
     scale: int,
     most_bytes: int,
 ) -> tuple[Crop, ...]:
-    """Cut out where a picture gains most over bicubic and where it gains least.
+    """Cut out where an image gains most over bicubic and where it gains least.
 
     The gain is that of the first model or folder, in squared error of Y.
 
     Args:
-        frame: The picture's LR and HR.
+        frame: The image's LR and HR.
         results: What each contender made of it, of HR's shape.
         contenders: Their order; of the baselines, only bicubic is shown.
         scale: Factor per side.
         most_bytes: The crops are made smaller, then coarser, until they fit.
 
     Returns:
-        Two crops, one when the whole picture is shown, none when nothing fits.
+        Two crops, one when the whole image is shown, none when nothing fits.
     """
     tested = [contender.name for contender in contenders if contender.kind != "baseline"]
     lead, baseline = (tested or BASELINES[1:])[0], BASELINES[0]
@@ -83,7 +83,7 @@ def make_crops(
         most, least = extreme_windows(gain, side, scale)
         windows = {"largest gain": most, "smallest gain": least}
         if most == least:
-            windows = {"whole picture": most}
+            windows = {"whole image": most}
         pixels = sum(w.width * w.height for w in windows.values()) * len(layers)
         if quality is None and pixels > most_bytes:
             continue  # A photograph takes more than a byte a pixel without loss.
@@ -104,6 +104,6 @@ def _crop(
     quality: int | None,
 ) -> Crop:
     encoded = {name: encode_webp(window.of(image), quality) for name, image in layers.items()}
-    # LR is small, and nearest-neighbour enlargement shows every one of its pixels.
+    # LR is small, and nearest-neighbour upscaling shows every one of its pixels.
     encoded["LR"] = encode_webp(window.of(frame.lr, scale), None)
     return Crop(kind, window.x, window.y, window.width, window.height, quality, encoded)

@@ -14,11 +14,11 @@ from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.imaging.levels import Levels, Uint8Image, to_levels
 from srgan_cli.imaging.metrics import crop_border, luma
 from srgan_cli.imaging.niqe import niqe
-from srgan_cli.imaging.tensors import from_picture
+from srgan_cli.imaging.tensors import from_image
 from srgan_cli.observer import Observer
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-"""Takes two batches of one picture, B, 3, H, W in [0, 1]."""
+"""Takes two batches of one image, B, 3, H, W in [0, 1]."""
 
 _NIQE = Metric("niqe", "NIQE", 2, False, "naturalness without a reference (Mittal et al. 2013), Y")
 _VGG16 = Metric(
@@ -38,7 +38,7 @@ class ExtraMetric:
 
     metric: Metric
     measure: Callable[[Levels, Levels], float]
-    """Takes the scored picture and HR, without their border."""
+    """Takes the scored image and HR, without their border."""
 
 
 def open_metrics(names: Sequence[str], observer: Observer) -> tuple[ExtraMetric, ...]:
@@ -60,7 +60,7 @@ def open_metrics(names: Sequence[str], observer: Observer) -> tuple[ExtraMetric,
 def score_extra(
     extras: Sequence[ExtraMetric], sr: Levels, hr: Levels, border: int
 ) -> dict[str, float]:
-    """Measure a picture of HR's shape; both are cut by the border first."""
+    """Measure an image of HR's shape; both are cut by the border first."""
     inside = crop_border(sr, border), crop_border(hr, border)
     return {extra.metric.name: extra.measure(*inside) for extra in extras}
 
@@ -72,10 +72,10 @@ def _vgg16(observer: Observer) -> ExtraMetric:
 
     @torch.inference_mode()
     def features_of(picture: Uint8Image) -> Tensor:
-        found: list[Tensor] = network(from_picture(picture))
+        found: list[Tensor] = network(from_image(picture))
         return found[-1]
 
-    # All contenders of a picture are measured against one HR; two pictures are scored at a time.
+    # All contenders of an image are measured against one HR; two images are scored at a time.
     @lru_cache(maxsize=2)
     def features_of_hr(levels: bytes, shape: tuple[int, ...]) -> Tensor:
         return features_of(np.frombuffer(levels, np.uint8).reshape(shape))
@@ -92,7 +92,7 @@ def _lpips() -> ExtraMetric:
     def network() -> Distance:
         from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
-        # The network itself: the metric around it keeps state, and pictures are scored in threads.
+        # The network itself: the metric around it keeps state, and images are scored in threads.
         net = LearnedPerceptualImagePatchSimilarity("alex").net.eval()
         return partial(net, normalize=True)
 
@@ -125,6 +125,6 @@ def _by_torchmetrics(metric: Metric, network: Callable[[], Distance]) -> ExtraMe
 
     @torch.inference_mode()
     def measure(sr: Levels, hr: Levels) -> float:
-        return float(distance(*(from_picture(to_levels(image)) for image in (sr, hr))))
+        return float(distance(*(from_image(to_levels(image)) for image in (sr, hr))))
 
     return ExtraMetric(metric, measure)

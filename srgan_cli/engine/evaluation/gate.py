@@ -24,7 +24,7 @@ class EarlierRun:
     contenders: tuple[str, ...]
     """Models and folders, without the baselines."""
     scores: dict[str, dict[str, dict[str, dict[str, float | None]]]]
-    """By set, picture, contender and metric; None where the figure was infinite."""
+    """By set, image, contender and metric; None where the figure was infinite."""
 
     @classmethod
     def read(cls, path: Path) -> "EarlierRun":
@@ -84,15 +84,15 @@ class EarlierRun:
         )
 
     def figures(self, scored: SetScores, contender: str, metric: Metric) -> list[float]:
-        """Return a contender's figures of then, in the order of the present pictures.
+        """Return a contender's figures of then, in the order of the present images.
 
         Raises:
-            InputError: The set was not scored then, or with other pictures.
+            InputError: The set was not scored then, or with other images.
         """
         before = self.scores.get(scored.name)
-        if before is None or set(before) != {picture.name for picture in scored.pictures}:
+        if before is None or set(before) != {image.name for image in scored.pictures}:
             raise InputError(
-                f"{self.path}: set {scored.name} is not in it with the same pictures",
+                f"{self.path}: set {scored.name} is not in it with the same images",
                 hint=f"sets in it: {', '.join(self.scores)}",
             )
         try:
@@ -112,7 +112,7 @@ def unmet(
 
     Models and folders are held to the bars, baselines are not. A figure is worse than
     an earlier run's when the paired 95 % interval of the difference says so, or, with
-    fewer than 5 pictures, when the mean is lower by what its printed digits show.
+    fewer than 5 images, when the mean is lower by what its printed digits show.
     """
     tested = [contender.name for contender in contenders if contender.kind != "baseline"]
     problems: list[str] = []
@@ -137,10 +137,10 @@ def _below_least(config: EvalConfig, scored: SetScores, name: str) -> Iterator[s
 def _worse_than(earlier: EarlierRun, scored: SetScores, name: str) -> Iterator[str]:
     before = earlier.counterpart(name)
     for metric in (PSNR, SSIM):
-        now = [picture.scores[name][metric.name] for picture in scored.pictures]
+        now = [image.scores[name][metric.name] for image in scored.pictures]
         then = earlier.figures(scored, before, metric)
         difference = compare(now, then, metric)
-        few = difference.verdict == "too few pictures"
+        few = difference.verdict == "too few images"
         if difference.verdict == "worse" or (few and difference.mean <= -0.5 * 10**-metric.digits):
             yield (
                 f"{scored.name}: {name} has {metric.label} {difference.mean:+.{metric.digits}f} "

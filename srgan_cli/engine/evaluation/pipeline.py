@@ -1,4 +1,4 @@
-"""Decode, compute and score pictures at the same time."""
+"""Decode, compute and score images at the same time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

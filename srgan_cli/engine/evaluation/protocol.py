@@ -10,9 +10,9 @@ from srgan_cli.imaging.levels import Levels, to_levels
 from srgan_cli.imaging.metrics import crop_border, luma, luma_unrounded, psnr, ssim
 
 _CHANNELS: Mapping[Channel, str] = {
-    "y": "Y channel (BT.601, 16-235, rounded to 8 bits; grey values of grey pictures)",
-    "y-float": "Y channel (BT.601, 16-235, not rounded; grey values of grey pictures)",
-    "rgb": "R, G and B (grey values of grey pictures)",
+    "y": "Y channel (BT.601, 16-235, rounded to 8 bits; grey values of grey images)",
+    "y-float": "Y channel (BT.601, 16-235, not rounded; grey values of grey images)",
+    "rgb": "R, G and B (grey values of grey images)",
 }
 
 
@@ -39,7 +39,7 @@ SSIM = Metric(
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """What PSNR and SSIM depend on besides the pictures."""
+    """What PSNR and SSIM depend on besides the images."""
 
     scale: int
     """Factor per side."""
@@ -48,7 +48,7 @@ class Protocol:
     border: int
     """HR pixels cut off every side."""
     lr: str
-    """Where the LR pictures come from, in words."""
+    """Where the LR images come from, in words."""
 
     @property
     def text(self) -> str:
@@ -56,12 +56,12 @@ class Protocol:
         return (
             f"{_CHANNELS[self.channel]}, border {self.border} px, ×{self.scale}; {self.lr}; "
             "HR cut to a multiple of the scale; SSIM 11×11 Gaussian σ 1.5, K 0.01 and 0.03, "
-            "valid region; bicubic and Lanczos enlarged from the same LR in floating point and "
-            "rounded once; models and folders scored as 8-bit pictures"
+            "valid region; bicubic and Lanczos upscaled from the same LR in floating point and "
+            "rounded once; models and folders scored as 8-bit images"
         )
 
     def plane(self, image: Levels) -> Levels:
-        """Return what of a picture is scored: H, W, 1 or H, W, 3, without the border."""
+        """Return what of an image is scored: H, W, 1 or H, W, 3, without the border."""
         match self.channel:
             case "y":
                 channel: Levels = luma(image)
@@ -73,7 +73,7 @@ class Protocol:
         return cropped[..., None] if cropped.ndim == 2 else cropped
 
     def score(self, sr: Levels, hr: Levels) -> dict[str, float]:
-        """Return the PSNR and SSIM of a picture of HR's size and number of channels."""
+        """Return the PSNR and SSIM of an image of HR's size and number of channels."""
         a, b = self.plane(sr), self.plane(hr)
         similarity = fmean(ssim(a[..., c], b[..., c]) for c in range(a.shape[2]))
         return {PSNR.name: psnr(a, b), SSIM.name: similarity}
@@ -82,12 +82,12 @@ class Protocol:
 Scores = Mapping[str, float]
 
 
-"""Figures by metric name; NaN where a metric is not defined for a picture."""
+"""Figures by metric name; NaN where a metric is not defined for an image."""
 
 
 @dataclass(frozen=True, slots=True)
-class PictureScores:
-    """Figures of one picture."""
+class ImageScores:
+    """Figures of one image."""
 
     name: str
     width: int
@@ -100,18 +100,18 @@ class PictureScores:
 
 @dataclass(frozen=True, slots=True)
 class SetScores:
-    """Figures of one set of pictures."""
+    """Figures of one set of images."""
 
     name: str
     means: Mapping[str, Scores]
-    """Means over the pictures, by contender."""
-    pictures: tuple[PictureScores, ...]
+    """Means over the images, by contender."""
+    pictures: tuple[ImageScores, ...]
     failed: tuple[str, ...]
-    """Pictures that could not be scored, each with the reason; no contender has them."""
+    """Images that could not be scored, each with the reason; no contender has them."""
 
 
 def means(scores: Sequence[Scores]) -> dict[str, float]:
-    """Return the mean of every metric over the pictures for which it is defined."""
+    """Return the mean of every metric over the images for which it is defined."""
     return {metric: _mean([score[metric] for score in scores]) for metric in scores[0]}
 
 

@@ -1,4 +1,4 @@
-"""The pictures that ``srgan eval`` scores: HR with its LR, and with what other tools made."""
+"""The images that ``srgan eval`` scores: HR with its LR, and with what other tools made."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from srgan_cli.data.manifest import Entry, find_by_fingerprint, find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import list_pictures, read_picture
+from srgan_cli.imaging.io import list_images, read_image
 from srgan_cli.imaging.levels import Uint8Image, to_grey
 from srgan_cli.imaging.resize import downscale, mod_crop
 from srgan_cli.observer import Observer
@@ -23,44 +23,44 @@ _SUFFIX_PROBES = 20
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture with all that is scored against it."""
+    """One image with all that is scored against it."""
 
     hr: Uint8Image
     """H, W (grey) or H, W, 3 (RGB); both sides divide by the scale."""
     lr: Uint8Image
     """Its counterpart, ``scale`` times smaller per side, grey where HR is."""
     given: Mapping[str, Uint8Image] = field(default_factory=dict)
-    """Pictures of HR's shape that other tools made, by the name of their folder."""
+    """Images of HR's shape that other tools made, by the name of their folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class PictureSet:
-    """Pictures that are decoded one at a time."""
+class ImageSet:
+    """Images that are decoded one at a time."""
 
     name: str
     load: Mapping[str, Callable[[], Frame]]
-    """For every picture's name, what decodes it; raises InputError."""
+    """For every image's name, what decodes it; raises InputError."""
 
 
-def folder_set(folder: Path, scale: int) -> PictureSet:
-    """Take a folder of HR pictures; LR is made by MATLAB's bicubic.
+def folder_set(folder: Path, scale: int) -> ImageSet:
+    """Take a folder of HR images; LR is made by MATLAB's bicubic.
 
     Raises:
-        InputError: The folder is missing or holds no picture.
+        InputError: The folder is missing or holds no image.
     """
 
     def load(path: Path) -> Frame:
         hr = mod_crop(_read(path), scale)
         return Frame(hr, _made_lr(hr, scale, path))
 
-    return PictureSet(
+    return ImageSet(
         folder.resolve().name,
         {path.relative_to(folder).as_posix(): partial(load, path) for path in _listed(folder)},
     )
 
 
-def validation_set(model: Model | None, scale: int, observer: Observer) -> PictureSet:
-    """Take the validation pictures of the data set that a model was trained on.
+def validation_set(model: Model | None, scale: int, observer: Observer) -> ImageSet:
+    """Take the validation images of the data set that a model was trained on.
 
     When that set is not on this machine, as for the bundled models, the newest
     prepared one is taken, and said to be.
@@ -79,16 +79,16 @@ def validation_set(model: Model | None, scale: int, observer: Observer) -> Pictu
     if store.manifest.scale != scale:
         raise InputError(
             f"data set {store.manifest.name} is ×{store.manifest.scale}, the model ×{scale}",
-            hint="name folders of HR pictures, or choose another --model",
+            hint="name folders of HR images, or choose another --model",
         )
     entries = store.entries("validation")
-    observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation pictures")
+    observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation images")
 
     def load(entry: Entry) -> Frame:
         lr, hr = store.pair(entry)
         return Frame(hr.numpy(), lr.numpy())
 
-    return PictureSet(
+    return ImageSet(
         f"{store.manifest.name} validation",
         {entry.source: partial(load, entry) for entry in entries},
     )
@@ -96,11 +96,11 @@ def validation_set(model: Model | None, scale: int, observer: Observer) -> Pictu
 
 def matched_set(
     hr_folder: Path, lr_folder: Path | None, sr_folders: Mapping[str, Path], scale: int
-) -> PictureSet:
-    """Take HR pictures with the LR or SR pictures of the same names.
+) -> ImageSet:
+    """Take HR images with the LR or SR images of the same names.
 
     Raises:
-        InputError: A folder is missing or empty, or a picture has no partner.
+        InputError: A folder is missing or empty, or an image has no partner.
     """
     hr_paths = _by_name(hr_folder)
     lr_paths = match_names(hr_paths, lr_folder) if lr_folder else None
@@ -117,14 +117,14 @@ def matched_set(
         given = {key: _fitted(paths[name], hr, whole) for key, paths in sr_paths.items()}
         return Frame(hr, lr, given)
 
-    return PictureSet(
+    return ImageSet(
         hr_folder.resolve().name,
         {path.relative_to(hr_folder).as_posix(): partial(load, n) for n, path in hr_paths.items()},
     )
 
 
 def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
-    """Return the factor per side between the first LR picture and its HR.
+    """Return the factor per side between the first LR image and its HR.
 
     Raises:
         InputError: A folder is missing or empty, names differ, or the sizes of the first
@@ -144,17 +144,17 @@ def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
 
 
 def match_names(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    """Find every HR picture's partner in another folder.
+    """Find every HR image's partner in another folder.
 
     Names agree without their extension, or after one suffix that all names of the
     other folder share is taken off, as ``0801x2.png`` and ``baby_out.png`` have it.
 
     Args:
         hr_paths: HR files by their path below their folder, without the extension.
-        folder: Holds one picture for each and nothing else.
+        folder: Holds one image for each and nothing else.
 
     Raises:
-        InputError: The folder is missing or empty, or a picture has no partner.
+        InputError: The folder is missing or empty, or an image has no partner.
     """
     others = _by_name(folder)
     suffixes = {""} | {
@@ -174,10 +174,10 @@ def match_names(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     if missing or surplus:
         problems = []
         if missing:
-            problems.append(f"{folder} has no picture for {_named(missing)}")
+            problems.append(f"{folder} has no image for {_named(missing)}")
         if surplus:
             problems.append(
-                f"no HR picture for {_named(str(p.relative_to(folder)) for p in surplus)}"
+                f"no HR image for {_named(str(p.relative_to(folder)) for p in surplus)}"
             )
         raise InputError(
             "; ".join(problems),
@@ -194,10 +194,10 @@ def _named(names: Iterable[str], most: int = 3) -> str:
 
 def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder", hint="name a folder of pictures")
-    pictures = list_pictures(folder)
+        raise InputError(f"{folder}: no such folder", hint="name a folder of images")
+    pictures = list_images(folder)
     if not pictures:
-        raise InputError(f"{folder}: no pictures in this folder", hint="name another folder")
+        raise InputError(f"{folder}: no images in this folder", hint="name another folder")
     return pictures
 
 
@@ -214,7 +214,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
 
 
 def _read(path: Path) -> Uint8Image:
-    return read_picture(path, max_pixels=_MAX_PIXELS).pixels
+    return read_image(path, max_pixels=_MAX_PIXELS).pixels
 
 
 def _made_lr(hr: Uint8Image, scale: int, path: Path) -> Uint8Image:
@@ -224,29 +224,29 @@ def _made_lr(hr: Uint8Image, scale: int, path: Path) -> Uint8Image:
 
 
 def _cut_to(hr: Uint8Image, lr: Uint8Image, scale: int, path: Path) -> Uint8Image:
-    """Cut an HR picture that is less than one LR pixel too large; refuse any other."""
+    """Cut an HR image that is less than one LR pixel too large; refuse any other."""
     height, width = lr.shape[0] * scale, lr.shape[1] * scale
     if not (0 <= hr.shape[0] - height < scale and 0 <= hr.shape[1] - width < scale):
         raise InputError(
             f"{path}: {_size(lr)} at ×{scale} is not its HR's {_size(hr)}",
-            hint="pair every LR picture with the HR that it was made from, or pass --scale",
+            hint="pair every LR image with the HR that it was made from, or pass --scale",
         )
     return hr[:height, :width]
 
 
 def _fitted(path: Path, hr: Uint8Image, whole: Uint8Image) -> Uint8Image:
-    """Read another tool's picture, of HR's size before or after it was cut."""
+    """Read another tool's image, of HR's size before or after it was cut."""
     image = _as_coloured(_read(path), hr)
     if image.shape not in (hr.shape, whole.shape):
         raise InputError(
             f"{path}: {_size(image)}, but HR is {_size(whole)}",
-            hint="score pictures of HR's size, or of that cut to a multiple of the scale",
+            hint="score images of HR's size, or of that cut to a multiple of the scale",
         )
     return image[: hr.shape[0], : hr.shape[1]]
 
 
 def _as_coloured(image: Uint8Image, hr: Uint8Image) -> Uint8Image:
-    """Give a picture HR's channels: RGB to grey by BT.601 luma, grey to three equal channels."""
+    """Give an image HR's channels: RGB to grey by BT.601 luma, grey to three equal channels."""
     if image.ndim == hr.ndim:
         return image
     return to_grey(image) if hr.ndim == 2 else np.repeat(image[..., None], 3, axis=2)

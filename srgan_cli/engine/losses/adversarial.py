@@ -18,10 +18,10 @@ _INNER_SCALE = 2.0**8
 def discriminator_adversarial_loss(
     kind: Adversarial, real_logits: Tensor, fake_logits: Tensor
 ) -> Tensor:
-    """Return what the discriminator pays for taking one kind of picture for the other.
+    """Return what the discriminator pays for taking one kind of image for the other.
 
     Args:
-        kind: ``wgan-gp``: mean score of generated pictures minus that of real ones
+        kind: ``wgan-gp``: mean score of generated images minus that of real ones
             (Gulrajani et al. 2017, equation 3); minus this value estimates the distance
             of the two distributions. ``vanilla``: cross entropy (Goodfellow et al. 2014,
             equation 1). ``hinge``: what is scored less than 1 on the right side of zero
@@ -29,8 +29,8 @@ def discriminator_adversarial_loss(
             entropy of being more real than the other kind is on average
             (Jolicoeur-Martineau 2018; ESRGAN, Wang et al. 2018, equation 1), an average
             over what is passed: a part of a batch, or a process's share of it.
-        real_logits: Scores of real pictures, higher for more real.
-        fake_logits: Scores of generated pictures.
+        real_logits: Scores of real images, higher for more real.
+        fake_logits: Scores of generated images.
     """
     real, fake = real_logits.float(), fake_logits.float()
     match kind:
@@ -47,15 +47,15 @@ def discriminator_adversarial_loss(
 def generator_adversarial_loss(
     kind: Adversarial, real_logits: Tensor, fake_logits: Tensor
 ) -> Tensor:
-    """Return what the generator pays for pictures that do not look real.
+    """Return what the generator pays for images that do not look real.
 
     Args:
         kind: As of the discriminator. ``wgan-gp`` and ``hinge``: minus the mean score.
             ``vanilla``: the form that does not saturate (Goodfellow et al. 2014, section
-            3). ``relativistic``: generated pictures should look more real than real ones
+            3). ``relativistic``: generated images should look more real than real ones
             (ESRGAN, equation 2).
-        real_logits: Scores of real pictures, which only ``relativistic`` uses.
-        fake_logits: Scores of generated pictures.
+        real_logits: Scores of real images, which only ``relativistic`` uses.
+        fake_logits: Scores of generated images.
     """
     fake = fake_logits.float()
     match kind:
@@ -73,7 +73,7 @@ def accuracy(kind: Adversarial, real_logits: Tensor, fake_logits: Tensor) -> Ten
     """Return the share of logits on their own side of the border, from 0 to 1.
 
     The border is zero where the loss has one (``vanilla``, ``hinge``), else the mean
-    score of the other kind of picture.
+    score of the other kind of image.
     """
     real, fake = real_logits.float(), fake_logits.float()
     absolute = kind in {"vanilla", "hinge"}
@@ -88,14 +88,14 @@ def gradient_penalty(
     """Return the mean squared distance of the discriminator's gradient norm from 1.
 
     WGAN-GP (Gulrajani et al. 2017, equation 3): the gradient of the score of a
-    picture drawn between a real and a generated one, with respect to its pixels.
+    image drawn between a real and a generated one, with respect to its pixels.
 
     Args:
-        discriminator: Scores B, 3, H, W pictures; no layer may mix pictures of a batch.
-        hr: Real pictures, B, 3, H, W, fp32 in [0, 1].
-        sr: Generated pictures of the same shape, detached.
+        discriminator: Scores B, 3, H, W images; no layer may mix images of a batch.
+        hr: Real images, B, 3, H, W, fp32 in [0, 1].
+        sr: Generated images of the same shape, detached.
         amp: Precision of the discriminator's passes.
-        mix: B numbers in [0, 1], the share of ``hr`` in each mixed picture.
+        mix: B numbers in [0, 1], the share of ``hr`` in each mixed image.
 
     Returns:
         A scalar in fp32 that can be differentiated by the discriminator's parameters.
@@ -107,14 +107,14 @@ def gradient_penalty(
 
 
 def r1_penalty(discriminator: nn.Module, hr: Tensor, amp: Amp) -> Tensor:
-    """Return half the mean square of the discriminator's gradient norm at real pictures.
+    """Return half the mean square of the discriminator's gradient norm at real images.
 
     R1 (Mescheder et al. 2018, equation 9, whose γ is this term's weight): where the
-    generator makes real pictures, there should be nothing to push it away from them.
+    generator makes real images, there should be nothing to push it away from them.
 
     Args:
-        discriminator: Scores B, 3, H, W pictures; no layer may mix pictures of a batch.
-        hr: Real pictures, B, 3, H, W, fp32 in [0, 1].
+        discriminator: Scores B, 3, H, W images; no layer may mix images of a batch.
+        hr: Real images, B, 3, H, W, fp32 in [0, 1].
         amp: Precision of the discriminator's passes.
 
     Returns:
@@ -124,7 +124,7 @@ def r1_penalty(discriminator: nn.Module, hr: Tensor, amp: Amp) -> Tensor:
 
 
 def _pixel_gradient(discriminator: nn.Module, pictures: Tensor, amp: Amp) -> Tensor:
-    """Return each picture's score differentiated by its own pixels: B, N, in fp32.
+    """Return each image's score differentiated by its own pixels: B, N, in fp32.
 
     The gradient is itself taken in mixed precision, so the scores are scaled first, or
     fp16 would flush parts of it to zero; the gradient is then unscaled by a plain
@@ -133,7 +133,7 @@ def _pixel_gradient(discriminator: nn.Module, pictures: Tensor, amp: Amp) -> Ten
     never show as an infinite penalty. What is made of the gradient is unscaled: add it
     to the discriminator's loss and scale the sum once.
 
-    The score of a picture with a logit for each pixel is their mean, as in the loss.
+    The score of an image with a logit for each pixel is their mean, as in the loss.
     """
     pictures = pictures.detach().requires_grad_()
     with amp.autocast():

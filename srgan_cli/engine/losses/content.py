@@ -1,4 +1,4 @@
-"""What a generated picture should have in common with the real one."""
+"""What a generated image should have in common with the real one."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from srgan_cli.imaging.levels import LUMA
 
 _CHARBONNIER_EPSILON = 1e-3
 _PSNR_EPSILON = 1e-5
-"""Mean squared error, 50 dB, below which a picture counts ever less."""
+"""Mean squared error, 50 dB, below which an image counts ever less."""
 _LDL_WINDOW = 7
 _SMOOTH_DEVIATION = 2 / 255
 _LATTICE_WINDOW = 6
@@ -21,13 +21,13 @@ def pixel_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
     """Return the mean distance of pixels, computed in fp32.
 
     Args:
-        sr: Generated pictures, B, 3, H, W.
-        hr: Real pictures of the same shape, fp32.
+        sr: Generated images, B, 3, H, W.
+        hr: Real images of the same shape, fp32.
         kind: ``l1``, the mean absolute difference; ``charbonnier``, its smooth relative
             ``sqrt(d² + ε²)`` with ε = 1e-3 (LapSRN, Lai et al. 2017); or ``psnr``, the mean
-            logarithm of each picture's squared error, ``log(1 + MSE / ε)`` with ε = 1e-5,
+            logarithm of each image's squared error, ``log(1 + MSE / ε)`` with ε = 1e-5,
             which is what PSNR averages (as in HINet, Chen et al. 2021): smooth
-            pictures, whose errors are small, count as much as busy ones.
+            images, whose errors are small, count as much as busy ones.
     """
     if kind == "l1":
         return F.l1_loss(sr.float(), hr)
@@ -45,8 +45,8 @@ def luma_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
     BT.601's of the full range, so that grey costs what it costs in :func:`pixel_loss`.
 
     Args:
-        sr: Generated pictures, B, 3, H, W.
-        hr: Real pictures of the same shape, fp32.
+        sr: Generated images, B, 3, H, W.
+        hr: Real images of the same shape, fp32.
         kind: As for :func:`pixel_loss`.
     """
     return pixel_loss(_luma(sr.float()), _luma(hr), kind)
@@ -60,8 +60,8 @@ def chroma_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
     colours stays small, and ``psnr`` counts it by its own size.
 
     Args:
-        sr: Generated pictures, B, 3, H, W.
-        hr: Real pictures of the same shape, fp32.
+        sr: Generated images, B, 3, H, W.
+        hr: Real images of the same shape, fp32.
         kind: As for :func:`pixel_loss`.
     """
     sr = sr.float()
@@ -82,9 +82,9 @@ def fft_loss(sr: Tensor, hr: Tensor) -> Tensor:
     unnormalised and, the other half being its mirror image, one-sided.
 
     Args:
-        sr: Generated pictures, B, 3, H, W; computed in fp32 (fp16 ends at 65,504, which
-            the sum of a 256×256 picture reaches).
-        hr: Real pictures of the same shape, fp32.
+        sr: Generated images, B, 3, H, W; computed in fp32 (fp16 ends at 65,504, which
+            the sum of a 256×256 image reaches).
+        hr: Real images of the same shape, fp32.
     """
     difference = torch.view_as_real(torch.fft.rfft2(sr.float() - hr))
     return difference.abs().mean()
@@ -95,13 +95,13 @@ def perceptual_loss(features: VggFeatures, sr: Tensor, hr: Tensor) -> Tensor:
 
     SRGAN (Ledig et al. 2017, equation 5) with ESRGAN's L1 norm (Wang et al. 2018,
     section 3.3), averaged over the chosen layers. Dividing by the mean magnitude of the
-    HR features makes the weight mean the same for every network and layer. Each picture is
+    HR features makes the weight mean the same for every network and layer. Each image is
     divided by its own, so that the loss of a batch is the mean of its parts'.
 
     Args:
         features: A frozen feature network.
-        sr: Generated pictures, B, 3, H, W, RGB in [0, 1].
-        hr: Real pictures of the same shape.
+        sr: Generated images, B, 3, H, W, RGB in [0, 1].
+        hr: Real images of the same shape.
     """
     with torch.no_grad():
         wanted = [layer.float().flatten(1) for layer in features(hr)]
@@ -113,15 +113,15 @@ def perceptual_loss(features: VggFeatures, sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def artefact_loss(sr: Tensor, hr: Tensor, averaged_sr: Tensor) -> Tensor:
-    """Return the L1 distance of pixels where the picture looks like an artefact.
+    """Return the L1 distance of pixels where the image looks like an artefact.
 
     LDL (Liang et al. 2022). The map of :func:`artefact_map` is a constant of the step:
     the loss says where to come closer, not to make the error even.
 
     Args:
-        sr: Generated pictures, B, 3, H, W.
-        hr: Real pictures of the same shape, fp32.
-        averaged_sr: What the generator's averaged weights make of the same LR pictures.
+        sr: Generated images, B, 3, H, W.
+        hr: Real images of the same shape, fp32.
+        averaged_sr: What the generator's averaged weights make of the same LR images.
     """
     sr = sr.float()
     where = artefact_map(sr.detach(), hr, averaged_sr.detach().float())
@@ -132,13 +132,13 @@ def artefact_map(sr: Tensor, hr: Tensor, averaged_sr: Tensor) -> Tensor:
     """Return how much each pixel looks like an artefact: B, 1, H, W, zero or more.
 
     LDL (Liang et al. 2022): the variance of the error in a window of 7×7 pixels, times
-    the fifth root of its variance over the whole picture, wherever the error is larger
-    than that of the averaged generator, whose pictures change less from step to step.
+    the fifth root of its variance over the whole image, wherever the error is larger
+    than that of the averaged generator, whose images change less from step to step.
 
     Args:
-        sr: Generated pictures, B, 3, H, W, at least 4 pixels a side.
-        hr: Real pictures of the same shape.
-        averaged_sr: Pictures of the averaged generator.
+        sr: Generated images, B, 3, H, W, at least 4 pixels a side.
+        hr: Real images of the same shape.
+        averaged_sr: Images of the averaged generator.
     """
     residual = (hr - sr).abs().sum(1, keepdim=True)
     averaged_residual = (hr - averaged_sr).abs().sum(1, keepdim=True)
@@ -157,8 +157,8 @@ def lattice_loss(sr: Tensor, hr: Tensor, scale: int) -> Tensor:
     6×6 LR pixels and compared with that of all places. Textures of any other kind cancel.
 
     Args:
-        sr: Generated pictures, B, 3, H, W, at least 6 LR pixels a side.
-        hr: Real pictures of the same shape, fp32.
+        sr: Generated images, B, 3, H, W, at least 6 LR pixels a side.
+        hr: Real images of the same shape, fp32.
         scale: Factor per side.
     """
     places = F.pixel_unshuffle(sr.float() - hr, scale)
@@ -176,8 +176,8 @@ def smooth_loss(sr: Tensor, hr: Tensor) -> Tensor:
     smoothest window that it lies in, so that ground counts up to the edge of what stands on it.
 
     Args:
-        sr: Generated pictures, B, 3, H, W, at least 3 pixels a side.
-        hr: Real pictures of the same shape, fp32.
+        sr: Generated images, B, 3, H, W, at least 3 pixels a side.
+        hr: Real images of the same shape, fp32.
     """
     luma = _luma(hr)
     mean, mean_square = (F.avg_pool2d(each, 3, 1) for each in (luma, luma.square()))

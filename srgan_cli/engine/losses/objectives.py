@@ -30,7 +30,7 @@ from srgan_cli.engine.networks.vgg import VggFeatures
 
 
 class Objectives:
-    """Losses of some patches; all pictures are N, 3, H, W in [0, 1], in fp32.
+    """Losses of some patches; all images are N, 3, H, W in [0, 1], in fp32.
 
     Every method returns its terms by name, unweighted, with their weighted sum under the name
     of the network that descends it.

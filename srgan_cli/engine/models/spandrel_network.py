@@ -13,7 +13,7 @@ from srgan_cli.engine.networks.base import Network
 from srgan_cli.errors import WeightsError
 
 # Windows of attention begin anew at multiples of their side (8, 16 or 32 in what is
-# published), so a tile that begins at a multiple of 64 has the windows of the whole picture.
+# published), so a tile that begins at a multiple of 64 has the windows of the whole image.
 _WINDOWS = 64
 _RADIUS = 64  # Unknown: attention over windows reaches far, with little weight.
 
@@ -46,7 +46,7 @@ class SpandrelNetwork(Network):
         self._minimum, self._multiple, self._square = max(1, minimum), multiple, square
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge a batch; sides that the network cannot take are continued and cut off."""
+        """Upscale a batch; sides that the network cannot take are continued and cut off."""
         height, width = lr.shape[-2:]
         wanted = [
             -(-max(side, self._minimum) // self._multiple) * self._multiple
@@ -84,7 +84,7 @@ def load_with_spandrel(tensors: Mapping[str, Tensor], path: Path) -> SpandrelNet
 
     Raises:
         WeightsError: spandrel is not installed, knows no such network, or the network
-            does not map one RGB picture to another.
+            does not map one RGB image to another.
     """
     try:
         from spandrel import ImageModelDescriptor, ModelLoader, ModelTiling, UnsupportedModelError
@@ -105,7 +105,7 @@ def load_with_spandrel(tensors: Mapping[str, Tensor], path: Path) -> SpandrelNet
     name = found.architecture.name
     channels = (found.input_channels, found.output_channels)
     if not isinstance(found, ImageModelDescriptor) or channels != (3, 3):
-        raise WeightsError(f"{path}: {name} does not map RGB pictures to RGB pictures", hint=HINT)
+        raise WeightsError(f"{path}: {name} does not map RGB images to RGB images", hint=HINT)
     if found.tiling is ModelTiling.INTERNAL:
         raise WeightsError(f"{path}: {name} cannot work on tiles", hint=HINT)
     size = found.size_requirements

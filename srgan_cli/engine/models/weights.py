@@ -104,8 +104,8 @@ def load_model(source: ModelSource) -> Model:
     names and shapes of the parameters, at last by spandrel.
 
     Raises:
-        WeightsError: The file is damaged, or holds the weights of no network that enlarges
-            pictures.
+        WeightsError: The file is damaged, or holds the weights of no network that upscales
+            images.
     """
     file = read_tensors(source.path)
     header = file.header or {}
@@ -128,7 +128,7 @@ def _build(file: TensorFile) -> Network:
         return network
     if is_discriminator(shapes):
         raise WeightsError(
-            f"{file.path}: a discriminator, which only judges pictures",
+            f"{file.path}: a discriminator, which only judges images",
             hint="pass the generator that was trained with it",
         )
     recognised = recognise(shapes)

@@ -1,4 +1,4 @@
-"""What every network that enlarges pictures has in common, whoever published it."""
+"""What every network that upscales images has in common, whoever published it."""
 
 from abc import ABC, abstractmethod
 
@@ -29,9 +29,9 @@ class Network(nn.Module, ABC):
 
     @property
     def align(self) -> int:
-        """Tiles must start at multiples of it for the result to be that of the whole picture."""
+        """Tiles must start at multiples of it for the result to be that of the whole image."""
         return 1
 
     @abstractmethod
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""
+        """Upscale a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""

@@ -1,4 +1,4 @@
-"""The discriminators: one that scores a picture, and one that scores each of its pixels."""
+"""The discriminators: one that scores an image, and one that scores each of its pixels."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ _convolution_backward = torch.ops.aten.convolution_backward.default
 class _Convolution(torch.autograd.Function):
     """Convolution whose double backward by the weights is a weight gradient like any other.
 
-    PyTorch's own is a convolution with kernels as large as the picture, and in bf16 on CPUs with
+    PyTorch's own is a convolution with kernels as large as the image, and in bf16 on CPUs with
     AMX it is wrong, by as much as its own size (PyTorch 2.14). A gradient that will itself
     be differentiated is that of a penalty, which asks for it by the pixels alone.
     """
@@ -120,10 +120,10 @@ class Discriminator(nn.Module):
     """Eight 3×3 convolutions and a pooled head, as in SRGAN (Ledig et al. 2017, figure 4).
 
     Kernels double from ``width`` to ``8 * width``; every second convolution is
-    strided, halving the picture. There is no batch normalisation: a gradient penalty
-    needs the score of each picture to be independent of its neighbours in the
+    strided, halving the image. There is no batch normalisation: a gradient penalty
+    needs the score of each image to be independent of its neighbours in the
     batch (WGAN-GP, Gulrajani et al. 2017, section 4). Averaging over places before the
-    head lets it take any picture of at least 16×16.
+    head lets it take any image of at least 16×16.
 
     Args:
         width: Kernels of the first convolution; 64 in the paper.
@@ -148,16 +148,16 @@ class Discriminator(nn.Module):
                 nn.init.kaiming_normal_(module.weight, a=_SLOPE, nonlinearity="leaky_relu")
                 module.bias = nn.Parameter(torch.zeros(module.weight.shape[0]))
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """Score pictures.
+    def forward(self, image: Tensor) -> Tensor:
+        """Score images.
 
         Args:
-            picture: B, 3, H, W, RGB in [0, 1].
+            image: B, 3, H, W, RGB in [0, 1].
 
         Returns:
             B unbounded scores, higher for more real.
         """
-        pooled = self.features(picture).mean(dim=(2, 3))
+        pooled = self.features(image).mean(dim=(2, 3))
         logits: Tensor = self.head(pooled).squeeze(1)
         return logits
 
@@ -165,7 +165,7 @@ class Discriminator(nn.Module):
 class UNetDiscriminator(nn.Module):
     """A U-Net with a logit for each pixel, as in Real-ESRGAN (Wang et al. 2021, figure 6).
 
-    It halves the picture three times and enlarges it again, with skip connections, so
+    It halves the image three times and upscales it again, with skip connections, so
     that it judges textures in place and by what surrounds them. Spectral normalisation
     (Miyato et al. 2018) keeps all but the first and the last convolution from having a
     slope above 1. Layers and their order are those of the published
@@ -189,23 +189,23 @@ class UNetDiscriminator(nn.Module):
         )
         self.last = _Conv2d(width, 1, 3, 1, 1)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        """Score the pixels of pictures.
+    def forward(self, image: Tensor) -> Tensor:
+        """Score the pixels of images.
 
         Args:
-            picture: B, 3, H, W, RGB in [0, 1], at least 8×8.
+            image: B, 3, H, W, RGB in [0, 1], at least 8×8.
 
         Returns:
             B, 1, H, W unbounded scores, higher for more real.
         """
-        skips = [_leaky(self.first(picture))]
+        skips = [_leaky(self.first(image))]
         for conv in self.down:
             skips.append(_leaky(conv(skips[-1])))
         features = skips.pop()
         for conv in self.up:
             skip = skips.pop()
-            enlarged = F.interpolate(features, size=skip.shape[-2:], mode="bilinear")
-            features = _leaky(conv(enlarged)) + skip
+            upscaled = F.interpolate(features, size=skip.shape[-2:], mode="bilinear")
+            features = _leaky(conv(upscaled)) + skip
         logits: Tensor = self.last(self.refine(features))
         return logits
 

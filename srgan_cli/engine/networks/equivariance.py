@@ -1,6 +1,6 @@
-"""Rows of convolutions that turn and mirror with the picture: weights tied by symmetry.
+"""Rows of convolutions that turn and mirror with the image: weights tied by symmetry.
 
-Enlarging a picture that was turned or mirrored gives the enlarged picture, turned or mirrored
+Enlarging an image that was turned or mirrored gives the upscaled image, turned or mirrored
 alike (Cohen & Welling 2016, "Group Equivariant Convolutional Networks"; the group is p4m without
 its shifts, which convolutions have anyway). Each eight channels are one feature as the eight
 symmetries of a square see it: the regular representation. What is saved is a row like any other.

@@ -62,7 +62,7 @@ class RRDB(nn.Module):
 
 
 class Generator(Network):
-    """Restores an HR picture from an LR one.
+    """Restores an HR image from an LR one.
 
     A first convolution, a trunk of dense residual blocks inside one long skip
     connection, and upsampling. With ``upsampler="nearest"`` names and shapes of
@@ -83,7 +83,7 @@ class Generator(Network):
         self.conv_body = _conv(channels, channels)
         if config.upsampler == "pixelshuffle":
             self.conv_last = _conv(channels, 3 * config.scale**2)
-            # A new generator is the bilinear enlargement: training starts from there, not
+            # A new generator is the bilinear upscaling: training starts from there, not
             # from what random kernels add to it.
             for parameter in self.conv_last.parameters():
                 nn.init.zeros_(parameter)
@@ -95,12 +95,12 @@ class Generator(Network):
 
     @property
     def _factors(self) -> list[int]:
-        """Enlargement before each ``conv_up``, which undoes the folding too."""
+        """Upscalement before each ``conv_up``, which undoes the folding too."""
         total = self.config.scale * self.config.fold
         return [3] if total == 3 else [2] * (total.bit_length() - 1)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge a batch.
+        """Upscale a batch.
 
         Args:
             lr: B, 3, H, W, RGB in [0, 1].
@@ -114,14 +114,14 @@ class Generator(Network):
             detail = F.pixel_shuffle(self.conv_last(features), self.config.scale)
             scale = float(self.config.scale)
             return detail + F.interpolate(lr, scale_factor=scale, mode="bilinear")
-        return self._enlarge(lr)
+        return self._upscale(lr)
 
     def _trunk(self, x: Tensor) -> Tensor:
         first: Tensor = self.conv_first(x)
         deep: Tensor = self.conv_body(self.body(first))
         return first + deep
 
-    def _enlarge(self, lr: Tensor) -> Tensor:
+    def _upscale(self, lr: Tensor) -> Tensor:
         height, width = lr.shape[-2:]
         fold = self.config.fold
         if fold > 1:
@@ -172,11 +172,11 @@ class Generator(Network):
 
 
 class ConvolutionRow(Network):
-    """Restores an HR picture by convolutions one after the other.
+    """Restores an HR image by convolutions one after the other.
 
     VDSR's plain row (Kim et al. 2016, section 3) at LR size, with one long skip from the
     first features to the last (as in SRResNet, Ledig et al. 2017), pixel shuffle, and the
-    result added to the bilinear enlargement. Of all networks of its size it runs fastest,
+    result added to the bilinear upscaling. Of all networks of its size it runs fastest,
     and in the races of docs/recipes.md it comes furthest in the same time.
 
     Args:
@@ -192,7 +192,7 @@ class ConvolutionRow(Network):
         self.conv_last = _conv(channels, 3 * config.scale**2)
 
     def initialise(self) -> None:
-        """Set the numbers that training starts from: the bilinear enlargement."""
+        """Set the numbers that training starts from: the bilinear upscaling."""
         for conv in self.body:
             assert isinstance(conv, nn.Conv2d)
             start_near_identity(conv)
@@ -200,7 +200,7 @@ class ConvolutionRow(Network):
             nn.init.zeros_(parameter)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB, always fp32."""
+        """Upscale a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB, always fp32."""
         first: Tensor = self.conv_first(lr)
         features = first
         for conv in self.body:

@@ -50,7 +50,7 @@ class SRVGGNetCompact(Network):
                     layer.requires_grad_(requires_grad=False)
 
     def initialise(self) -> None:
-        """Set the numbers that training starts from: an enlargement by repeated pixels.
+        """Set the numbers that training starts from: an upscaling by repeated pixels.
 
         Hidden convolutions start near the identity, so that the first features reach the last
         convolution through any number of them.
@@ -62,7 +62,7 @@ class SRVGGNetCompact(Network):
             nn.init.zeros_(parameter)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""
+        """Upscale a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""
         features = lr
         for layer in self.body:
             if self._slope is not None and isinstance(layer, nn.PReLU):
@@ -109,7 +109,7 @@ class _ResidualBlock(nn.Module):
 class MSRResNet(Network):
     """SRGAN's generator (Ledig et al. 2017) as BasicSR publishes it, without normalisation.
 
-    Residual blocks at LR size, pixel shuffles, added to the bilinear enlargement
+    Residual blocks at LR size, pixel shuffles, added to the bilinear upscaling
     (XPixelGroup/BasicSR, ``srresnet_arch.py``).
 
     Args:
@@ -130,7 +130,7 @@ class MSRResNet(Network):
         self.conv_last = _conv(channels, 3)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""
+        """Upscale a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""
         features = self.body(_leaky(self.conv_first(lr)))
         for i, factor in enumerate(self._factors, start=1):
             grown = self.get_submodule(f"upconv{i}")(features)

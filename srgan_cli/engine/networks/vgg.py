@@ -61,9 +61,9 @@ class VggFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False).eval()
 
-    def forward(self, picture: Tensor) -> list[Tensor]:
-        """Map B, 3, H, W RGB pictures in [0, 1] to the features of each layer, deepest last."""
-        features = (picture - self.mean) / self.std
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Map B, 3, H, W RGB images in [0, 1] to the features of each layer, deepest last."""
+        features = (image - self.mean) / self.std
         found = []
         for depth, layer in enumerate(self.features):
             features = layer(features)

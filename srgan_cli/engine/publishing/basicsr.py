@@ -3,7 +3,7 @@
 The ``esrgan`` preset is BasicSR's RRDBNet already. The other presets are none of its
 networks, but each computes what a wider SRVGGNetCompact can compute as well: a PReLU of
 slope 1 is the identity, so that channels carry values unchanged past a convolution, and
-one of slope 0 multiplies by a mask of the picture's border. The pictures are the same;
+one of slope 0 multiplies by a mask of the image's border. The images are the same;
 the work is several times as much.
 """
 
@@ -67,7 +67,7 @@ class _Channels:
 
     @property
     def one(self) -> int:
-        """Holds 1 everywhere, so that a convolution sees where the picture ends."""
+        """Holds 1 everywhere, so that a convolution sees where the image ends."""
         return 2 * self.num_features + 3
 
     @property
@@ -137,8 +137,8 @@ def _assembled(
     layers: list[_Layer],
     body: _Layer,
 ) -> SRVGGNetCompact:
-    """Note the picture's border in the last of some layers, and add what ends the network."""
-    for i, (row, column) in enumerate(_SIDES):  # 1 where the picture ends on that side.
+    """Note the image's border in the last of some layers, and add what ends the network."""
+    for i, (row, column) in enumerate(_SIDES):  # 1 where the image ends on that side.
         layers[-1].bias[channels.free + i] = 1
         layers[-1].weight[channels.free + i, channels.one, row, column] = -1
     layers = [*layers, body, _last(generator, channels)]
@@ -186,7 +186,7 @@ def _block(block: DenseResidualBlock, channels: _Channels) -> list[_Layer]:
 
 
 def _body(channels: _Channels) -> _Layer:
-    """Close the long skip connection, and keep the picture's border: relu(lr + mask - 1)."""
+    """Close the long skip connection, and keep the image's border: relu(lr + mask - 1)."""
     layer = _Layer(channels.total, channels.total)
     for i in range(channels.num_features):
         layer.weight[i, channels.skip.start + i, 1, 1] = 1
@@ -203,7 +203,7 @@ def _body(channels: _Channels) -> _Layer:
 
 
 def _last(generator: Generator | ConvolutionRow, channels: _Channels) -> _Layer:
-    """Add the bilinear enlargement, less the repeated pixels that SRVGGNetCompact adds."""
+    """Add the bilinear upscaling, less the repeated pixels that SRVGGNetCompact adds."""
     scale = generator.scale
     layer = _Layer(channels.total, 3 * scale**2)
     layer.weight[:, channels.trunk], layer.bias[:] = _numbers(generator, "conv_last")

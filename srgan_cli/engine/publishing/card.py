@@ -16,12 +16,12 @@ from srgan_cli.engine.models.library import ModelInfo, show_model
 from srgan_cli.engine.models.weights import ModelSource, load_model
 from srgan_cli.engine.publishing.exported import photograph
 from srgan_cli.errors import InputError, UsageError
-from srgan_cli.imaging.resize import enlarge
+from srgan_cli.imaging.resize import upscale
 from srgan_cli.imaging.tensors import to_pixels
 from srgan_cli.paths import write_text, written_beside
 
 CARD_FILE = "README.md"
-PICTURE_FILE = "before-after.png"
+IMAGE_FILE = "before-after.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class CardReport:
 
     model: ModelInfo
     card: Path
-    picture: Path
-    """Bicubic enlargement and the model's, side by side."""
+    image: Path
+    """Bicubic upscaling and the model's, side by side."""
 
 
 def write_card(
     spec: str, folder: Path, *, scores: Path | None = None, overwrite: bool = False
 ) -> CardReport:
-    """Write a model card and its picture.
+    """Write a model card and its image.
 
     Args:
         spec: The model.
@@ -51,17 +51,17 @@ def write_card(
         WeightsError: The model cannot be used.
     """
     info = show_model(spec)
-    card, picture = folder / CARD_FILE, folder / PICTURE_FILE
-    for target in (card, picture):
+    card, image = folder / CARD_FILE, folder / IMAGE_FILE
+    for target in (card, image):
         if os.path.lexists(target) and not overwrite:
             raise UsageError(f"{target} exists already", hint="pass --overwrite to replace it")
     results = _benchmarks(scores, info) if scores is not None else {}
     text = "\n".join([*_front_matter(info, results), *_body(info, results), ""])
     folder.mkdir(parents=True, exist_ok=True)
-    with written_beside(picture) as temporary:
+    with written_beside(image) as temporary:
         _before_after(info).save(temporary)
     write_text(card, text)
-    return CardReport(info, card, picture)
+    return CardReport(info, card, image)
 
 
 def _benchmarks(path: Path, info: ModelInfo) -> Mapping[str, Mapping[str, float]]:
@@ -102,7 +102,7 @@ def _front_matter(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -
 
 def _body(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     summary = info.summary
-    yield from ("", f"# {info.name}", "", f"![bicubic, {info.name}]({PICTURE_FILE})", "")
+    yield from ("", f"# {info.name}", "", f"![bicubic, {info.name}]({IMAGE_FILE})", "")
     yield "*Left: bicubic. Right: this model.*"
     yield from ("", "| | |", "|---|---|")
     yield f"| architecture | {summary.architecture} |"
@@ -116,7 +116,7 @@ def _body(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -> Iterat
         yield f"| origin: {key} | `{value}` |"
     yield from ("", "## Use", "", "```bash")
     yield f"srgan models add {info.path.name} --name {info.name}"
-    yield f"srgan upscale PICTURE -o out/ --model {info.name}"
+    yield f"srgan upscale IMAGE -o out/ --model {info.name}"
     yield "```"
     if results:
         yield from ("", "## Scores", "")
@@ -168,6 +168,6 @@ def _before_after(info: ModelInfo) -> Image.Image:
     lr = photograph()
     network = load_model(ModelSource(info.name, info.path, "")).generator
     after = to_pixels(network(lr))
-    bicubic = enlarge(to_pixels(lr), network.scale, "bicubic")
+    bicubic = upscale(to_pixels(lr), network.scale, "bicubic")
     before = np.floor(bicubic + 0.5).astype(np.uint8)
     return Image.fromarray(np.concatenate([before, after], axis=1))

@@ -31,7 +31,7 @@ class _Half(nn.Module):
         self.network = copy.deepcopy(network).half()
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Enlarge a batch."""
+        """Upscale a batch."""
         sr: Tensor = self.network(lr.half())
         return sr.float()
 

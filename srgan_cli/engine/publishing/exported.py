@@ -27,7 +27,7 @@ from srgan_cli.engine.publishing.export import (
 from srgan_cli.engine.runtimes.backends import NcnnRuntime
 from srgan_cli.engine.runtimes.ncnn_form import NcnnModel
 from srgan_cli.errors import UsageError, WeightsError
-from srgan_cli.imaging.tensors import from_picture
+from srgan_cli.imaging.tensors import from_image
 from srgan_cli.observer import Observer
 
 TOLERANCE = 1e-4
@@ -61,7 +61,7 @@ def export_model(config: ExportConfig, observer: Observer) -> ExportReport:
     Raises:
         UsageError: Files are in the way, an extra is missing, or the form cannot hold the
             network.
-        WeightsError: The model cannot be used, or the file gives other pictures.
+        WeightsError: The model cannot be used, or the file gives other images.
         OSError: The disk is full or the folder cannot be written.
     """
     source = find_model(config.model, None)
@@ -112,7 +112,7 @@ def largest_difference(network: Network, run: Run) -> float:
 def photograph() -> Tensor:
     """Return the photograph that comes with srgan: 1, 3, 72, 96, RGB in [0, 1]."""
     with as_file(files("srgan_cli") / "pictures" / "cat.png") as path, Image.open(path) as image:
-        return from_picture(np.asarray(image.convert("RGB"))).contiguous()
+        return from_image(np.asarray(image.convert("RGB"))).contiguous()
 
 
 def _open_onnx(path: Path) -> tuple[Run, str, None]:

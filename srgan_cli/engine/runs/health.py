@@ -20,7 +20,7 @@ validation before."""
 DETAIL_SHARE = 0.5
 """Share of bicubic's detail below which a generator has stopped drawing anything."""
 ACCURACY = 0.95
-"""Share of pictures that an overpowering discriminator tells apart, window after window."""
+"""Share of images that an overpowering discriminator tells apart, window after window."""
 DISTANCE_GROWTH = 1.5
 """Growth of a critic's distance from one window to the next that is not levelling out."""
 
@@ -86,7 +86,7 @@ def _collapsed(score: Record) -> Verdict | None:
         return None
     return Verdict(
         "generator collapsed",
-        f"its pictures hold {score['detail']:.0%} of the detail of real ones, "
+        f"its images hold {score['detail']:.0%} of the detail of real ones, "
         f"bicubic {score['bicubic_detail']:.0%}",
     )
 
@@ -97,7 +97,7 @@ def _overpowered(losses: Sequence[Record]) -> Verdict | None:
     accuracies = _window_means(losses, "accuracy")
     if not accuracies or accuracies[-1] < ACCURACY:
         return None
-    told = f"the discriminator tells {accuracies[-1]:.0%} of the pictures apart"
+    told = f"the discriminator tells {accuracies[-1]:.0%} of the images apart"
     if "wasserstein" not in losses[-1]:
         return Verdict("discriminator overpowers", told)
     distances = [-mean for mean in _window_means(losses, "wasserstein")]

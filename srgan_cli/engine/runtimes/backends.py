@@ -28,7 +28,7 @@ class Runtime(Protocol):
     """Whether it runs one tile on several cores of a CPU about as fast as one on each."""
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:
-        """Enlarge a tile.
+        """Upscale a tile.
 
         Args:
             lr: 1, 3, H, W, RGB in [0, 1], fp32 on the CPU.
@@ -58,7 +58,7 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:
-        """Enlarge a tile; see :class:`Runtime`."""
+        """Upscale a tile; see :class:`Runtime`."""
         if self._program is not None:
             return self._program(lr)
         device = self._amp.device
@@ -115,7 +115,7 @@ class NcnnRuntime:
         self._nets.get()
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
-        """Enlarge a tile; see :class:`Runtime`."""
+        """Upscale a tile; see :class:`Runtime`."""
         pixels = np.ascontiguousarray(lr[0].numpy())
         extractor = self._nets.get().create_extractor()
         extractor.input("lr", self._mat(pixels))
@@ -166,7 +166,7 @@ class OnnxRuntime:
         self._sessions.get()
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
-        """Enlarge a tile; see :class:`Runtime`."""
+        """Upscale a tile; see :class:`Runtime`."""
         try:
             (sr,) = self._sessions.get().run(["sr"], {"lr": lr.contiguous().numpy()})
         except Exception as error:  # Its errors have no class of their own that is documented.

@@ -33,7 +33,7 @@ def to_ncnn(network: nn.Module, align: int = 1) -> NcnnModel:
 
     Args:
         network: Maps B, 3, H, W to B, 3, scale·H, scale·W; in fp32 on the CPU.
-        align: The result holds for pictures whose sides are multiples of it, which is
+        align: The result holds for images whose sides are multiples of it, which is
             what a network that folds pixels into channels needs.
 
     Raises:

@@ -23,7 +23,7 @@ def to_onnx_bytes(network: nn.Module, align: int = 1) -> bytes:
 
     Args:
         network: Maps B, 3, H, W to B, 3, scale·H, scale·W; in fp32 on the CPU.
-        align: The result holds for pictures whose sides are multiples of it.
+        align: The result holds for images whose sides are multiples of it.
 
     Returns:
         An ONNX file; the input is ``lr``, the result ``sr``, both in [0, 1], of any size.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_SIDE = 16  # Of the picture that the operations are noted with; any size runs.
+_SIDE = 16  # Of the image that the operations are noted with; any size runs.
 # They change nothing, as long as the shape stays: cutting and padding by nothing, copies.
 _IDLE = {"slice", "alias", "clone", "replication_pad2d", "reflection_pad2d"}
 _JOINS = {"cat", "add", "mul"}  # All others read one value; the rest of their arguments are fixed.
@@ -29,7 +29,7 @@ class Value:
 
     name: str
     shape: tuple[int, ...]
-    """For the picture that the operations were noted with."""
+    """For the image that the operations were noted with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class Noted:
 
 
 def note_operations(network: nn.Module, align: int = 1) -> Noted:
-    """Run a network on a small picture and note what it computes.
+    """Run a network on a small image and note what it computes.
 
     Args:
         network: Maps B, 3, H, W to B, 3, scale·H, scale·W; in fp32 on the CPU.
-        align: What is noted holds for pictures whose sides are multiples of it, which is
+        align: What is noted holds for images whose sides are multiples of it, which is
             what a network that folds pixels into channels needs.
 
     Raises:

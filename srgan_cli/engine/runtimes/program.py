@@ -38,13 +38,13 @@ class _Step:
 
 
 class Program:
-    """Runs a network on a batch of one picture, in fp32 on the CPU.
+    """Runs a network on a batch of one image, in fp32 on the CPU.
 
     May be called from several threads at once.
 
     Args:
         network: In fp32 on the CPU.
-        align: Sides of all pictures are multiples of it.
+        align: Sides of all images are multiples of it.
 
     Raises:
         UnsupportedError: The network has an operation that is not known here, or so few
@@ -58,7 +58,7 @@ class Program:
         self._steps = _steps(noted)
 
     def __call__(self, lr: Tensor) -> Tensor:
-        """Enlarge a tile: 1, 3, H, W to 1, 3, scale·H, scale·W."""
+        """Upscale a tile: 1, 3, H, W to 1, 3, scale·H, scale·W."""
         held: dict[str, _Held] = {self._lr: lr}
         buffers = _Buffers()
         for step in self._steps:

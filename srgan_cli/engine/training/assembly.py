@@ -58,9 +58,9 @@ def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) ->
     config = config.resolved(data, store.scale)
     manifest = store.manifest
     observer.say(
-        f"data set: {manifest.name} ({reason}), ×{store.scale}, {len(manifest.pictures)} pictures"
+        f"data set: {manifest.name} ({reason}), ×{store.scale}, {len(manifest.pictures)} images"
     )
-    # Patches that do not fit the pictures are found before patches that do not fit the memory.
+    # Patches that do not fit the images are found before patches that do not fit the memory.
     assumed = replace(config, batch=config.batch or ranks.size)
     phases = plan_phases(assumed, _sampler(assumed, store, ranks).steps)
     features = None

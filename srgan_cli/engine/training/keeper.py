@@ -16,7 +16,7 @@ from srgan_cli.observer import Observer
 
 
 class Keeper:
-    """Weights, checkpoints and picture sheets of a run.
+    """Weights, checkpoints and image sheets of a run.
 
     What is written is copied first, on the caller's thread; encoding, writing and waiting
     for the disk are left to the background.

@@ -26,7 +26,7 @@ class Muon(Adam):
     PyTorch's own ``torch.optim.Muon`` takes matrices only, not kernels, and nothing else.
 
     Args:
-        network: A network whose first and last convolution read and write pictures.
+        network: A network whose first and last convolution read and write images.
         lr: Learning rate.
         momentum: Decay of the running mean of hidden kernels' gradients, applied in
             Nesterov's manner.

@@ -49,20 +49,20 @@ class PatchSampler:
 
     Args:
         store: The data set.
-        split: Which pictures to draw from.
+        split: Which images to draw from.
         patch: Side of a patch, in LR pixels.
         batch: Patches per step.
         seed: Fixes order, places, orientations and degradations.
         detail: Places to choose from for each patch; the more detail one has, the more
             likely it is taken. 1 takes every place alike.
         share: Which places of each batch to make; all unless several processes share it.
-        degrade: ``none`` takes the prepared LR pictures; ``mild`` and ``strong`` make LR
+        degrade: ``none`` takes the prepared LR images; ``mild`` and ``strong`` make LR
             from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
         degrade_share: Chance of each patch to be degraded.
         judge: ``clean`` says in each batch that degraded patches are not to be judged.
 
     Raises:
-        InputError: A picture of the split is smaller than a patch.
+        InputError: An image of the split is smaller than a patch.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class PatchSampler:
         return places[chosen]
 
     def _degraded(self, batch: Batch, step: int) -> Batch:
-        """Make LR patches anew, as damaged as the world's pictures are."""
+        """Make LR patches anew, as damaged as the world's images are."""
         lr = batch.lr.clone()
         randoms = [np.random.default_rng((self._seed, 2, step, i)) for i in range(self._batch)]
         share = self._degrade_share
@@ -229,7 +229,7 @@ class BatchesAhead:
 
 
 def example_sheet(batch: Batch, num_pairs: int = 8) -> npt.NDArray[np.uint8]:
-    """Lay LR patches, enlarged to see their pixels, under their HR ones: H, W, 3."""
+    """Lay LR patches, upscaled to see their pixels, under their HR ones: H, W, 3."""
     scale = batch.hr.shape[1] // batch.lr.shape[1]
     large = batch.lr.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
     rows = [torch.cat(tuple(side[:num_pairs]), dim=1) for side in (batch.hr, large)]
@@ -253,7 +253,7 @@ def _detail(patch: Tensor) -> float:
 
 
 def _turn(image: Tensor, turn: int, result: Uint8Image) -> None:
-    """Copy an H, W, 3 picture in one of the eight symmetries of the square."""
+    """Copy an H, W, 3 image in one of the eight symmetries of the square."""
     pixels = np.ascontiguousarray(image.numpy())  # Rows that lie apart are slow to read across.
     if turn & 1:
         pixels = pixels[::-1]

@@ -109,7 +109,7 @@ def _tried(trainer: Trainer, phases: Sequence[PhaseName], wanted: int) -> Room:
 
 
 def _steps(trainer: Trainer, phases: Sequence[PhaseName], patches: int) -> None:
-    """Make a step of each phase on grey pictures."""
+    """Make a step of each phase on grey images."""
     side, scale = trainer.config.patch, trainer.generator.config.scale
     lr, hr = (torch.full((patches, n, n, 3), 128, dtype=torch.uint8) for n in (side, side * scale))
     for name in phases:

@@ -41,17 +41,17 @@ class _Pixels:
     """The pixels of all photographs, one after the other.
 
     Args:
-        pictures: uint8, H, W, 3 each.
+        images: uint8, H, W, 3 each.
         device: Keeps them.
     """
 
     def __init__(self, pictures: Sequence[Tensor], device: torch.device) -> None:
-        self.widths = [picture.shape[1] for picture in pictures]
-        sizes = torch.tensor([picture.shape[0] * picture.shape[1] for picture in pictures])
+        self.widths = [image.shape[1] for image in pictures]
+        sizes = torch.tensor([image.shape[0] * image.shape[1] for image in pictures])
         self._starts: list[int] = (sizes.cumsum(0) - sizes).tolist()
         self._pixels = torch.empty(int(sizes.sum()), 3, dtype=torch.uint8, device=device)
-        for start, picture in zip(self._starts, pictures, strict=True):
-            flat = picture.reshape(-1, 3)
+        for start, image in zip(self._starts, pictures, strict=True):
+            flat = image.reshape(-1, 3)
             self._pixels[start : start + len(flat)] = flat.to(device)
 
     def cut(self, places: Sequence[Place], patch: int, scale: int) -> Tensor:

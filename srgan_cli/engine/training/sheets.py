@@ -1,4 +1,4 @@
-"""The picture sheet of a validation: LR, bicubic, SR and HR, side by side."""
+"""The image sheet of a validation: LR, bicubic, SR and HR, side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +18,9 @@ _COLUMNS = ("LR", "bicubic", "SR", "HR")
 
 
 def write_sheet(run: Path, step: int, shown: Sequence[Shown]) -> Path:
-    """Write one row of crops for each picture, as ``sheets/step-….png`` of a run.
+    """Write one row of crops for each image, as ``sheets/step-….png`` of a run.
 
-    A crop is the part of the picture with the strongest edges, so that there is
+    A crop is the part of the image with the strongest edges, so that there is
     something to compare; it is the same at every validation.
 
     Returns:
@@ -50,8 +50,8 @@ def _crops(item: Shown) -> list[Image.Image]:
     side = min(_SIDE // scale, *item.lr.shape[:2])
     top, left = _liveliest(item.lr, side)
     crops = [item.lr[top : top + side, left : left + side]]
-    for picture in (item.bicubic, item.sr, item.hr):
-        part = picture[scale * top : scale * (top + side), scale * left : scale * (left + side)]
+    for image in (item.bicubic, item.sr, item.hr):
+        part = image[scale * top : scale * (top + side), scale * left : scale * (left + side)]
         crops.append(part)
     return [
         Image.fromarray(np.ascontiguousarray(crop)).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)

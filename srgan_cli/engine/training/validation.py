@@ -1,4 +1,4 @@
-"""Measure a generator on a data set's validation pictures while it trains."""
+"""Measure a generator on a data set's validation images while it trains."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,14 +18,14 @@ from srgan_cli.engine.networks.vgg import VggFeatures
 from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.metrics import crop_border, luma, psnr, ssim
 from srgan_cli.imaging.resize import upscale_bicubic
-from srgan_cli.imaging.tensors import from_picture, to_pixels
+from srgan_cli.imaging.tensors import from_image, to_pixels
 
 Pixels = npt.NDArray[np.uint8]
 
 _CROP = 128
 _FEATURES_CROP = 64
 _NUM_SHOWN = 4
-_MOST_PSNR = 100.0  # Equal pictures would make every mean infinite.
+_MOST_PSNR = 100.0  # Equal images would make every mean infinite.
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Scores:
     """In dB."""
     ssim: float
     detail: float
-    """Mean step from pixel to pixel, as a share of the real picture's."""
+    """Mean step from pixel to pixel, as a share of the real image's."""
     bicubic_psnr: float
     bicubic_ssim: float
     bicubic_detail: float
@@ -63,7 +63,7 @@ _IN_RECORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One validation crop for the picture sheet: uint8, H, W, 3."""
+    """One validation crop for the image sheet: uint8, H, W, 3."""
 
     lr: Pixels
     bicubic: Pixels
@@ -72,12 +72,12 @@ class Shown:
 
 
 class Validator:
-    """Scores generators on the centre of each validation picture.
+    """Scores generators on the centre of each validation image.
 
     Args:
-        store: The data set; the centre 128×128 LR pixels of each picture are used.
+        store: The data set; the centre 128×128 LR pixels of each image are used.
         features: Network of the perceptual distance; None leaves that out.
-        ranks: The processes that share the pictures.
+        ranks: The processes that share the images.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Validator:
         rows, self.shown = [], []
         for i in self._mine:
             lr, hr = self._pairs[i]
-            sr = to_pixels(generator(from_picture(lr).to(device)))
+            sr = to_pixels(generator(from_image(lr).to(device)))
             distance = self._distance(sr, hr, device) if perceptual else None
             rows.append(Scores(*self._measure(sr, hr), *self._bicubic[i], distance))
             if len(self.shown) < _NUM_SHOWN:
@@ -127,7 +127,7 @@ class Validator:
         if self._features is None:
             return None
         side = _FEATURES_CROP * self._scale
-        a, b = (from_picture(_middle(image, side)).to(device) for image in (sr, hr))
+        a, b = (from_image(_middle(image, side)).to(device) for image in (sr, hr))
         return float(perceptual_loss(self._features, a, b))
 
 
@@ -152,7 +152,7 @@ def _middle(image: Pixels, side: int) -> Pixels:
 
 
 def _centre(image: Tensor, scale: int) -> Pixels:
-    """Cut the same middle out of an LR picture and, ``scale`` times as large, its HR twin."""
+    """Cut the same middle out of an LR image and, ``scale`` times as large, its HR twin."""
     height, width = (side // scale for side in image.shape[:2])
     top, left = max(0, height - _CROP) // 2, max(0, width - _CROP) // 2
     rows = slice(top * scale, min(top + _CROP, height) * scale)

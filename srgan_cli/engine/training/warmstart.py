@@ -26,7 +26,7 @@ def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> Non
         )
     if model.scale != wanted.scale:
         observer.say(
-            f"init: {source.name} enlarges ×{model.scale}; "
+            f"init: {source.name} upscales ×{model.scale}; "
             f"what makes pixels of its features starts anew for ×{wanted.scale}"
         )
     for generator in (trainer.generator, trainer.ema):

@@ -1,4 +1,4 @@
-"""Plan a batch: which pictures, into which files, before any work is done."""
+"""Plan a batch: which images, into which files, before any work is done."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ from srgan_cli.imaging.formats import (
     FORMATS,
     Format,
     format_of_extension,
-    picture_extensions,
+    image_extensions,
     result_suffix,
     written_format,
 )
@@ -26,7 +26,7 @@ from srgan_cli.imaging.formats import (
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A picture that could not be enlarged."""
+    """An image that could not be upscaled."""
 
     source: Path
     reason: str
@@ -35,7 +35,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A picture to be enlarged."""
+    """An image to be upscaled."""
 
     source: Path
     output: Path
@@ -67,7 +67,7 @@ class _Source:
 
 
 def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
-    """Find the pictures, read their headers, and give each its output file.
+    """Find the images, read their headers, and give each its output file.
 
     Args:
         config: What was asked for.
@@ -82,7 +82,7 @@ def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
     sources = list(_unique(_sources(config, failed), by_target=config.in_place))
     if not sources and not failed:
         raise InputError(
-            f"{config.inputs[0]}: no pictures in this folder",
+            f"{config.inputs[0]}: no images in this folder",
             hint="name another folder, or pass --recursive to search subfolders",
         )
     jobs: list[Job] = []
@@ -99,7 +99,7 @@ def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
 def share_of(jobs: Sequence[Job], *, rank: int, num_ranks: int) -> list[Job]:
     """Return the jobs that are one process's of several, in their order.
 
-    Every job is one process's. The largest pictures are dealt out first, each to
+    Every job is one process's. The largest images are dealt out first, each to
     whoever has least, so that all are done at about the same time.
     """
     loads = [0.0] * num_ranks
@@ -127,7 +127,7 @@ def _require_options(config: UpscaleConfig) -> None:
     output = config.output
     if output is None:
         return
-    names_a_file = output.suffix.lower() in picture_extensions() and not output.is_dir()
+    names_a_file = output.suffix.lower() in image_extensions() and not output.is_dir()
     if names_a_file or (output.exists() and not output.is_dir()):
         raise UsageError(f"--output {output} is not a folder", hint="name a folder, such as -o out")
 
@@ -147,7 +147,7 @@ def _sources(config: UpscaleConfig, failed: list[Failed]) -> Iterator[_Source]:
 
 
 def _matching(pattern: Path, failed: list[Failed]) -> Iterator[_Source]:
-    """Find the pictures of a pattern; they keep their place below its fixed part."""
+    """Find the images of a pattern; they keep their place below its fixed part."""
     fixed = Path(*_until_magic(pattern))
     matches = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - ** and bytes
     pictures = [path for path in map(Path, matches) if not path.is_dir()]
@@ -165,13 +165,13 @@ def _until_magic(pattern: Path) -> Iterator[str]:
 
 
 def _in_folder(folder: Path, config: UpscaleConfig, failed: list[Failed]) -> Iterator[_Source]:
-    """Find the pictures of a folder, hidden ones and the output folder left out."""
+    """Find the images of a folder, hidden ones and the output folder left out."""
 
     def unreadable(error: OSError) -> None:
         path = Path(str(error.filename))
         failed.append(Failed(path, f"{path}: {error.strerror}", "check who may read it"))
 
-    extensions = picture_extensions()
+    extensions = image_extensions()
     output = None if config.output is None else config.output.resolve()
     if output == folder.resolve():
         output = None
@@ -184,7 +184,7 @@ def _in_folder(folder: Path, config: UpscaleConfig, failed: list[Failed]) -> Ite
         )
         folders[:] = shown if config.recursive else []
         taken = [name for name in files if not name.startswith(".")]
-        if not config.recursive:  # A folder that is named like a picture is told of.
+        if not config.recursive:  # A folder that is named like an image is told of.
             taken += shown
         for name in sorted(taken):
             path = place / name
@@ -193,7 +193,7 @@ def _in_folder(folder: Path, config: UpscaleConfig, failed: list[Failed]) -> Ite
 
 
 def _unique(sources: Iterator[_Source], *, by_target: bool) -> Iterator[_Source]:
-    """Drop repeated names; when working in place also links to a picture that is named itself."""
+    """Drop repeated names; when working in place also links to an image that is named itself."""
     seen: set[Path] = set()
     for source in sources:
         key = source.path.resolve() if by_target else source.path

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.decode import open_picture
+from srgan_cli.imaging.decode import open_image
 from srgan_cli.imaging.frames import Frame, peak
 
 FloatArray = npt.NDArray[np.float32]
@@ -24,15 +24,15 @@ def drift(source: Path, made: Path, *, num_frames: int, max_pixels: int) -> floa
     what is transparent is not compared.
 
     Args:
-        source: The picture that was enlarged.
+        source: The image that was upscaled.
         made: Its result.
         num_frames: Frames to compare.
         max_pixels: Limit on the size of ``source``.
     """
     worst = math.inf
     with (
-        open_picture(source, max_pixels=max_pixels) as before,
-        open_picture(made, max_pixels=2**62) as after,
+        open_image(source, max_pixels=max_pixels) as before,
+        open_image(made, max_pixels=2**62) as after,
     ):
         pairs = zip(before.frames(), after.frames(), strict=False)
         for wanted, result in islice(pairs, num_frames):

@@ -18,7 +18,7 @@ from srgan_cli.observer import Observer, SilentBar
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one picture is going to be."""
+    """What one image is going to be."""
 
     source: Path
     output: Path
@@ -70,7 +70,7 @@ def _seconds_per_pixel(upscaler: Upscaler) -> float:
     started = 0.0
     for _ in range(2):
         started = time.perf_counter()
-        upscaler.enlarge(tile, SilentBar())
+        upscaler.upscale(tile, SilentBar())
     return (time.perf_counter() - started) / upscaler.tile**2
 
 

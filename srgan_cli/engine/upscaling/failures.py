@@ -1,4 +1,4 @@
-"""Which failures cost a batch one picture, and which end it."""
+"""Which failures cost a batch one image, and which end it."""
 
 import errno
 import os

@@ -9,8 +9,8 @@ def wanted_factor(width: int, height: int, config: UpscaleConfig, model_scale: i
     """Return how many times as long the sides of a result are to be.
 
     Args:
-        width: Columns of the picture.
-        height: Rows of the picture.
+        width: Columns of the image.
+        height: Rows of the image.
         config: Holds a scale, or limits that the result is fitted into, or neither.
         model_scale: Factor per side where nothing is asked for.
     """
@@ -35,7 +35,7 @@ def result_size(
 def num_passes(size: tuple[int, int], target: tuple[int, int], model_scale: int) -> int:
     """Return how often the model is applied, so that a reduction ends at the target.
 
-    0 if the target is not larger than the picture; models of scale 1 run once.
+    0 if the target is not larger than the image; models of scale 1 run once.
     """
     if model_scale == 1:
         return 1

@@ -1,4 +1,4 @@
-"""Work on several pictures at a time, in bounded memory."""
+"""Work on several images at a time, in bounded memory."""
 
 import threading
 from collections import deque
@@ -39,7 +39,7 @@ class Room:
 
 
 class Cores:
-    """Shares the cores of a machine among tiles, whichever pictures they are of.
+    """Shares the cores of a machine among tiles, whichever images they are of.
 
     Where tiles gain from it, one that is alone gets all cores; as soon as others are
     waiting, each gets its part.

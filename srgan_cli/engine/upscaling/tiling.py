@@ -22,7 +22,7 @@ _MEMORY_WHERE_NOT_TOLD = 8 << 30
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How pictures are cut for one network on one device."""
+    """How images are cut for one network on one device."""
 
     overlap: int
     """LR pixels that neighbours share: twice the receptive radius, at most 128."""
@@ -48,7 +48,7 @@ class Tiling:
         return max(self.smallest, inner + self.overlap)
 
     def grid(self, width: int, height: int, tile: int) -> tuple[list[Span], list[Span]]:
-        """Cut a picture into rows and columns of tiles that are about equally large.
+        """Cut an image into rows and columns of tiles that are about equally large.
 
         There are as few as ``tile`` allows, but as many as run at the same time unless
         they would get so small that the overlap costs more than that gains.
@@ -77,7 +77,7 @@ def plan_tiles(
 
     On a CPU, one tile for each core runs faster than one tile on all of them: nobody
     waits for the slowest thread after each layer, and a core keeps its tile in its own
-    cache. Where memory is too short for that, or a picture too small, fewer run, each on
+    cache. Where memory is too short for that, or an image too small, fewer run, each on
     several threads.
 
     Args:

@@ -1,4 +1,4 @@
-"""Enlarge files into a folder: ``srgan upscale``."""
+"""Upscale files into a folder: ``srgan upscale``."""
 
 import errno
 import os
@@ -20,30 +20,30 @@ from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
 from srgan_cli.engine.upscaling.batch import Failed, Job, plan_batch, share_of
 from srgan_cli.engine.upscaling.drift import drift, require_drift
-from srgan_cli.engine.upscaling.enlarge import enlarge_frame
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
+from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.ledger import Ledger, settings_sha256
 from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.engine.upscaling.threads import Room, StoppableBar, in_threads
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.decode import OpenPicture, open_picture
+from srgan_cli.imaging.decode import OpenImage, open_image
 from srgan_cli.imaging.encode import Painted, write_frames
 from srgan_cli.imaging.metadata import Metadata
 from srgan_cli.observer import Bar, Observer, SilentObserver
 from srgan_cli.paths import file_sha256, written_beside
 from srgan_cli.processes import num_cores
 
-_LARGE = 4.0  # Megapixels from which a picture gets a bar of its own.
+_LARGE = 4.0  # Megapixels from which an image gets a bar of its own.
 # Megapixels of results that are made at a time, of up to 8 bytes; a larger one is made alone.
 _ROOM = 128.0
-_PATIENCE = timedelta(days=30)  # One process may have a very large picture.
-_MOST_PICTURES = 8  # That are worked on at a time.
+_PATIENCE = timedelta(days=30)  # One process may have a very large image.
+_MOST_IMAGES = 8  # That are worked on at a time.
 
 
 @dataclass(frozen=True, slots=True)
 class Upscaled:
-    """A picture that was written."""
+    """An image that was written."""
 
     source: Path
     output: Path
@@ -70,19 +70,19 @@ class UpscaleReport:
     """The model's factor per side."""
     written: tuple[Upscaled, ...]
     unchanged: tuple[Path, ...]
-    """Results that stood there already, made from the same picture in the same way."""
+    """Results that stood there already, made from the same image in the same way."""
     failed: tuple[Failed, ...]
 
 
 def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
-    """Enlarge pictures into a folder, or in place.
+    """Upscale images into a folder, or in place.
 
-    A picture that cannot be read or written costs only itself: it is reported and
+    An image that cannot be read or written costs only itself: it is reported and
     the rest goes on. Results that the folder's ledger knows as up to date are left.
 
     Raises:
-        InputError: No picture was found.
-        UsageError: Two pictures would be written to one file, or one over an input.
+        InputError: No image was found.
+        UsageError: Two images would be written to one file, or one over an input.
         WeightsError: The weights cannot be used.
         ResourceError: Device, memory or disk are lacking.
     """
@@ -98,7 +98,7 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         with _ledgers(plan.jobs, among) as ledgers:
             batch.run_all(jobs, ledgers)
         # torchrun ends all processes as soon as one ends with an exit code other than 0,
-        # which is what a picture that cannot be read leads to.
+        # which is what an image that cannot be read leads to.
         among.wait()
     return UpscaleReport(
         source,
@@ -133,7 +133,7 @@ def _ledgers(jobs: tuple[Job, ...], among: Ranks) -> Iterator[Mapping[Path, Ledg
         }
         for folder, ledger in ledgers.items() if among.leads else ():
             ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
-        # Nobody makes a file that another would take for a picture, or for a leftover.
+        # Nobody makes a file that another would take for an image, or for a leftover.
         among.wait()
         yield ledgers
 
@@ -159,24 +159,24 @@ class _Batch:
         self.failed: list[Failed] = []
 
     def fail(self, failure: Failed) -> None:
-        """Report a picture that could not be enlarged."""
+        """Report an image that could not be upscaled."""
         self.failed.append(failure)
         self._observer.warn(failure.reason, failure.hint)
 
     def run_all(self, jobs: Sequence[Job], ledgers: Mapping[Path, Ledger]) -> None:
-        """Do all jobs: while one picture is in the network, others are read and written."""
+        """Do all jobs: while one image is in the network, others are read and written."""
         total = sum(job.header.megapixels for job in jobs)
         stopped = threading.Event()
         with self._bars.bar("upscaling", total=total, unit="MP") as whole:
             outcomes = in_threads(
                 lambda job: self._run(job, ledgers[job.folder], StoppableBar(whole, stopped)),
                 jobs,
-                num_threads=min(_MOST_PICTURES, num_cores() + 1),
+                num_threads=min(_MOST_IMAGES, num_cores() + 1),
                 stopped=stopped,
             )
             with closing(outcomes):
                 for number, outcome in enumerate(outcomes, start=1):
-                    whole.advance(0, picture=f"{number}/{len(jobs)}")
+                    whole.advance(0, image=f"{number}/{len(jobs)}")
                     self._take(outcome)
 
     def _take(self, outcome: "Upscaled | Failed | Path") -> None:
@@ -211,14 +211,14 @@ class _Batch:
         return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._settings)
 
     def _require_free(self, job: Job, ledger: Ledger, sha256: str) -> None:
-        """Refuse to replace what srgan did not make, or to enlarge twice in place."""
+        """Refuse to replace what srgan did not make, or to upscale twice in place."""
         if self._config.overwrite:
             return
         if self._config.in_place:
             if ledger.settings_of(job.output, sha256) is not None:
                 raise InputError(
-                    f"{job.source} has been enlarged in place before, with other options",
-                    hint="pass --overwrite to enlarge the enlarged picture",
+                    f"{job.source} has been upscaled in place before, with other options",
+                    hint="pass --overwrite to upscale the upscaled image",
                 )
         elif os.path.lexists(job.output) and not ledger.made(job.output):
             raise InputError(
@@ -243,31 +243,31 @@ class _Batch:
         return Upscaled(job.source, job.output, *made, seconds, tuple(notes), drift)
 
     def _write(self, job: Job, temporary: Path, bar: Bar) -> list[str]:
-        with open_picture(job.source, max_pixels=self._config.max_pixels) as picture:
-            frames = self._painted(job, picture, bar)
+        with open_image(job.source, max_pixels=self._config.max_pixels) as image:
+            frames = self._painted(job, image, bar)
 
             def metadata() -> Metadata:
-                kept = picture.metadata
+                kept = image.metadata
                 if self._config.strip_metadata:
                     return Metadata(icc=kept.icc, loop=kept.loop)
                 return kept
 
             lost = write_frames(temporary, frames, job.encoding, metadata)
-            return list(dict.fromkeys([*job.notes, *picture.notes, *lost]))
+            return list(dict.fromkeys([*job.notes, *image.notes, *lost]))
 
-    def _painted(self, job: Job, picture: OpenPicture, bar: Bar) -> Iterator[Painted]:
+    def _painted(self, job: Job, image: OpenImage, bar: Bar) -> Iterator[Painted]:
         large = job.header.megapixels / job.header.num_frames > _LARGE
-        for number, frame in enumerate(islice(picture.frames(), job.num_frames), start=1):
+        for number, frame in enumerate(islice(image.frames(), job.num_frames), start=1):
             target = result_size(
                 frame.width, frame.height, self._config, self._upscaler.model.scale
             )
             if not large:
-                canvas = enlarge_frame(self._upscaler, frame, target, bar)
+                canvas = upscale_frame(self._upscaler, frame, target, bar)
             else:
                 title = job.source.name + (f" {number}/{job.num_frames}" * (job.num_frames > 1))
                 megapixels = frame.width * frame.height / 1e6
                 with self._bars.bar(title, total=megapixels, unit="MP") as own:
-                    canvas = enlarge_frame(self._upscaler, frame, target, _Both(bar, own))
+                    canvas = upscale_frame(self._upscaler, frame, target, _Both(bar, own))
             duration = frame.duration
             del frame
             yield Painted(canvas, duration)

@@ -1,4 +1,4 @@
-"""Run a network over pictures of any size, tile by tile."""
+"""Run a network over images of any size, tile by tile."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -22,17 +22,17 @@ from srgan_cli.engine.upscaling.threads import Cores
 from srgan_cli.engine.upscaling.tiling import plan_tiles
 from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.frames import Pixels
-from srgan_cli.imaging.tensors import from_picture, to_picture
+from srgan_cli.imaging.tensors import from_image, to_image
 from srgan_cli.imaging.tiles import Span
 from srgan_cli.observer import Bar, Observer
 
 
 class Upscaler:
-    """Runs a network over whole pictures in tiles.
+    """Runs a network over whole images in tiles.
 
     Only a few tiles are on the device at a time; the result is assembled in host
     memory. Neighbouring tiles overlap by the network's receptive field, so that
-    the result equals that of the whole picture at once, except for networks whose
+    the result equals that of the whole image at once, except for networks whose
     field is too large for that (23 RRDBs); they get 64 LR pixels to each side.
 
     Args:
@@ -40,7 +40,7 @@ class Upscaler:
         amp: Where it runs, in what precision.
         tile: Side of a tile's result-bearing middle, in LR pixels; None to choose it.
         runtime: What runs it.
-        tta: Average the results of the picture in all eight orientations
+        tta: Average the results of the image in all eight orientations
             (self-ensemble; Timofte et al. 2016, section 3.5).
     """
 
@@ -67,8 +67,8 @@ class Upscaler:
         # Asking for it settles a new thread's number, which could be settled later otherwise.
         self._pool = ThreadPoolExecutor(num_parallel, "tile", torch.get_num_threads)
 
-    def enlarge(self, pixels: npt.NDArray[np.uint8], bar: Bar) -> npt.NDArray[np.uint8]:
-        """Enlarge a picture of 8 bits per channel.
+    def upscale(self, pixels: npt.NDArray[np.uint8], bar: Bar) -> npt.NDArray[np.uint8]:
+        """Upscale an image of 8 bits per channel.
 
         Args:
             pixels: H, W (grey) or H, W, 3 (RGB), uint8.
@@ -83,7 +83,7 @@ class Upscaler:
         return np.concatenate(list(self.bands(pixels, bar))).astype(np.uint8, copy=False)
 
     def bands(self, pixels: Pixels, bar: Bar) -> Iterator[Pixels]:
-        """Enlarge a picture of 8 or 16 bits per channel, from top to bottom.
+        """Upscale an image of 8 or 16 bits per channel, from top to bottom.
 
         Args:
             pixels: H, W (grey) or H, W, 3 (RGB).
@@ -98,7 +98,7 @@ class Upscaler:
         scale = self.model.scale
         height, width = pixels.shape[:2]
         rows, columns = self._tiling.grid(width, height, self._tile)
-        tiles = self._enlarged(pixels, rows, columns)
+        tiles = self._upscaled(pixels, rows, columns)
         for row in rows:
             band = np.empty((row.kept * scale, width * scale, *pixels.shape[2:]), pixels.dtype)
             for column in columns:
@@ -108,7 +108,7 @@ class Upscaler:
             yield band
 
     def num_tiles(self, width: int, height: int) -> int:
-        """Return how many tiles cover a picture."""
+        """Return how many tiles cover an image."""
         rows, columns = self._tiling.grid(width, height, self._tile)
         return len(rows) * len(columns)
 
@@ -122,15 +122,15 @@ class Upscaler:
         """What runs the network: ``torch`` or ``ncnn``."""
         return self._runtime.name
 
-    def _enlarged(self, pixels: Pixels, rows: list[Span], columns: list[Span]) -> Iterator[Pixels]:
-        """Yield the enlarged tiles row by row, with the next ones already being made."""
+    def _upscaled(self, pixels: Pixels, rows: list[Span], columns: list[Span]) -> Iterator[Pixels]:
+        """Yield the upscaled tiles row by row, with the next ones already being made."""
         running: deque[Future[Pixels]] = deque()
         waiting = len(rows) * len(columns)
         self._cores.expect(waiting)
         try:
             for row, column in product(rows, columns):
                 tile = pixels[row.start : row.stop, column.start : column.stop]
-                running.append(self._pool.submit(self._enlarge_on_its_cores, tile))
+                running.append(self._pool.submit(self._upscale_on_its_cores, tile))
                 waiting -= 1
                 if len(running) > self._tiling.num_parallel:
                     yield running.popleft().result()
@@ -139,17 +139,17 @@ class Upscaler:
         finally:
             self._cores.expect(-waiting - sum(future.cancel() for future in running))
 
-    def _enlarge_on_its_cores(self, tile: Pixels) -> Pixels:
+    def _upscale_on_its_cores(self, tile: Pixels) -> Pixels:
         with self._cores.taken() as num_threads:
             torch.set_num_threads(num_threads)  # Of this thread alone.
-            return self._enlarge_tile(tile)
+            return self._upscale_tile(tile)
 
-    def _enlarge_tile(self, tile: Pixels) -> Pixels:
-        """Enlarge a tile, in parts if memory does not suffice for the whole."""
+    def _upscale_tile(self, tile: Pixels) -> Pixels:
+        """Upscale a tile, in parts if memory does not suffice for the whole."""
         side = max(tile.shape[:2])
         if side <= self._tile or self._tile <= self._tiling.smallest:
             try:
-                return self._enlarge_at_once(tile)
+                return self._upscale_at_once(tile)
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -161,26 +161,26 @@ class Upscaler:
             if self.amp.device.type == "cuda":
                 torch.cuda.empty_cache()
             self._tile = min(self._tile, self._tiling.halved(side))
-        return self._enlarge_in_parts(tile)
+        return self._upscale_in_parts(tile)
 
-    def _enlarge_in_parts(self, tile: Pixels) -> Pixels:
+    def _upscale_in_parts(self, tile: Pixels) -> Pixels:
         scale = self.model.scale
         height, width = tile.shape[:2]
         rows, columns = self._tiling.grid(width, height, self._tile)
         result = np.empty((height * scale, width * scale, *tile.shape[2:]), tile.dtype)
         for row, column in product(rows, columns):
-            part = self._enlarge_tile(tile[row.start : row.stop, column.start : column.stop])
+            part = self._upscale_tile(tile[row.start : row.stop, column.start : column.stop])
             result[row.kept_of_result(scale), column.kept_of_result(scale)] = part[
                 row.kept_of_tile(scale), column.kept_of_tile(scale)
             ]
         return result
 
     @torch.inference_mode()
-    def _enlarge_at_once(self, tile: Pixels) -> Pixels:
+    def _upscale_at_once(self, tile: Pixels) -> Pixels:
         deep = tile.dtype == np.uint16
         height, width = (self.model.scale * side for side in tile.shape[:2])
-        lr = _aligned(from_picture(tile), self._tiling.align)
-        # Half precision has 8 to 11 bits of mantissa, which is not enough for 16-bit pictures.
+        lr = _aligned(from_image(tile), self._tiling.align)
+        # Half precision has 8 to 11 bits of mantissa, which is not enough for 16-bit images.
         exact = deep or self.amp.dtype == torch.float32
         sr = self._run(lr, exact=exact)
         if not exact and not _is_finite(sr):
@@ -190,7 +190,7 @@ class Upscaler:
                 f"{self.model.source.name} gives numbers that are not finite",
                 hint="the weights are damaged: choose others",
             )
-        return to_picture(sr[..., :height, :width], grey=tile.ndim == 2, deep=deep)
+        return to_image(sr[..., :height, :width], grey=tile.ndim == 2, deep=deep)
 
     def _run(self, lr: Tensor, *, exact: bool) -> Tensor:
         if not self._tta:
@@ -203,7 +203,7 @@ class Upscaler:
 
 
 class _Orientation(NamedTuple):
-    """A way to turn and mirror a picture."""
+    """A way to turn and mirror an image."""
 
     quarters: int
     mirrored: bool

@@ -131,8 +131,8 @@ def test_a_reduction_below_the_least_side_is_refused():
         PrepareConfig(Path("photos"), max_side=128, min_side=256)
 
 
-def test_no_pictures_are_refused():
-    with pytest.raises(UsageError, match="no pictures"):
+def test_no_images_are_refused():
+    with pytest.raises(UsageError, match="no images"):
         UpscaleConfig(inputs=(), output=Path("out"))
 
 

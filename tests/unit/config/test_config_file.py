@@ -12,7 +12,7 @@ from srgan_cli.config import LossWeights, TrainConfig, preset, read_options, to_
 from srgan_cli.errors import InputError, UsageError
 
 ELABORATE = TrainConfig(
-    data="/pictures/größe \"x\" \\ 'y'",
+    data="/images/größe \"x\" \\ 'y'",
     scale=3,
     degrade="mild",
     preset="standard",

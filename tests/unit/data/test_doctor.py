@@ -1,4 +1,4 @@
-"""Each fault is found on a good picture that was given it, and not before."""
+"""Each fault is found on a good image that was given it, and not before."""
 
 import io
 
@@ -29,7 +29,7 @@ def alike(a, b):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5])
-def test_good_pictures_have_no_faults(seed):
+def test_good_images_have_no_faults(seed):
     assert kinds(synthetic_photograph(512, 384, seed=seed)) == []
 
 
@@ -40,7 +40,7 @@ def test_blur_is_found(sigma):
 
 @pytest.mark.parametrize("kernel", ["BICUBIC", "LANCZOS"])
 @pytest.mark.parametrize("factor", [2, 3])
-def test_enlargements_are_found(kernel, factor):
+def test_upscaled_images_are_found(kernel, factor):
     small = GOOD.resize((512 // factor, 384 // factor), Image.Resampling.LANCZOS)
     large = small.resize((512, 384), Image.Resampling[kernel])
     assert kinds(large)[0] in {"upscaled", "blurry"}
@@ -67,16 +67,16 @@ def test_a_wall_is_flat_at_any_size(size):
     ],
     ids=["recompressed", "reduced", "brighter", "trimmed"],
 )
-def test_what_people_make_of_a_picture_is_a_near_duplicate(change):
+def test_what_people_make_of_a_image_is_a_near_duplicate(change):
     assert alike(GOOD, change(GOOD))
 
 
-def test_different_pictures_are_no_near_duplicates():
+def test_different_images_are_no_near_duplicates():
     others = [synthetic_photograph(512, 384, seed=seed) for seed in range(2, 8)]
     assert not any(alike(GOOD, other) for other in others)
 
 
-def test_close_hashes_of_pictures_that_look_different_are_no_near_duplicates():
+def test_close_hashes_of_images_that_look_different_are_no_near_duplicates():
     look = Look.of(np.asarray(GOOD))
     mirrored = Look.of(np.asarray(GOOD)[:, ::-1])
     assert len(near_duplicates([look], [Look(look.hash, mirrored.thumbnail)])) == 0

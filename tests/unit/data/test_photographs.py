@@ -15,12 +15,12 @@ POSTSCRIPT = (
 )
 
 
-def test_postscript_named_as_a_picture_is_never_run(tmp_path, monkeypatch):
+def test_postscript_named_as_a_image_is_never_run(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: started.append(1))
     path = tmp_path / "program.jpg"
     path.write_bytes(POSTSCRIPT)
-    with pytest.raises(InputError, match="not a readable picture"):
+    with pytest.raises(InputError, match="not a readable image"):
         decode(path, max_side=0)
     assert header_size(path) == (0, 0)
     assert not started
@@ -30,7 +30,7 @@ SIZE = 75, 51
 
 
 def encoded(mode, kind, **options):
-    """Return a picture of noise and shapes as a file's bytes."""
+    """Return an image of noise and shapes as a file's bytes."""
     image = Image.fromarray(synthetic_photograph(*SIZE, seed=3)).convert(mode)
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
@@ -73,7 +73,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, name):
     whole = FILES[name]
     for length in {*range(0, len(whole), 97), len(whole) - 2, len(whole) - 1}:
         path.write_bytes(whole[:length])
-        with pytest.raises(InputError, match="not a readable picture"):
+        with pytest.raises(InputError, match="not a readable image"):
             decode(path, max_side=0)
 
 
@@ -81,14 +81,14 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, name):
 @pytest.mark.parametrize("lossless", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (640, 333), (16383, 2), (3, 5001)])
 def test_sizes_of_webp_files_are_read_from_their_headers(tmp_path, mode, lossless, size):
-    path = tmp_path / "picture.webp"
+    path = tmp_path / "image.webp"
     Image.new(mode, size).save(path, lossless=lossless)
     assert header_size(path) == size
     path.write_bytes(path.read_bytes()[:30])  # Nothing else is looked at.
     assert header_size(path) == size
 
 
-def test_pictures_that_would_be_refused_take_no_space(tmp_path):
+def test_images_that_would_be_refused_take_no_space(tmp_path):
     path = tmp_path / "huge.webp"
     path.write_bytes(b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + b"\0" * 4 + b"\xff" * 6)
     assert header_size(path) == (0, 0)

@@ -50,7 +50,7 @@ def far_apart(one, other):
 
 @given(records, st.integers(1, 20), st.integers(0, 3))
 @settings(max_examples=150, deadline=None)
-def test_pictures_that_look_alike_never_straddle(items, wanted, seed):
+def test_images_that_look_alike_never_straddle(items, wanted, seed):
     items = [record(*item) for item in sorted(items)]
     chosen, split = validation_sources(items, wanted=wanted, seed=seed)
     sources = {item.photograph.source for item in items}

@@ -37,7 +37,7 @@ with joined_ranks(torch.device("cpu")) as ranks:
     trainer = Trainer(config, network, amp, load_perceptual("vgg16", SilentObserver()), ranks)
     phases = [Phase("pretrain", 0, 3, 1e-3, 1), Phase("adversarial", 3, 3, 1e-3, 1)]
     for step in range(6):
-        pictures = (
+        images = (
             torch.randint(0, 256, (4, side, side, 3), dtype=torch.uint8, generator=random)
             for side in (16, 32)
         )
@@ -46,7 +46,7 @@ with joined_ranks(torch.device("cpu")) as ranks:
             trainer.begin(phase)
         share = ranks.share(4)
         judged = np.array([0, 0, 2.0, 2.0])[share] if step % 2 else None
-        batch = Batch(*(side[share] for side in pictures), judged)
+        batch = Batch(*(side[share] for side in images), judged)
         terms = trainer.step(phase, step, batch)
         values = ranks.mean(torch.stack([value.float() for value in terms.values()]))
         if ranks.leads:

@@ -36,12 +36,12 @@ def test_a_constant_gain_below_the_printed_digits_is_not_shown():
     assert compare([x + 0.0001 for x in base], base, SSIM).verdict == "better"
 
 
-def test_four_pictures_are_too_few_for_a_verdict():
+def test_four_images_are_too_few_for_a_verdict():
     difference = compare([31.0] * 4, [30.0] * 4, PSNR)
-    assert (difference.verdict, difference.low, difference.mean) == ("too few pictures", None, 1)
+    assert (difference.verdict, difference.low, difference.mean) == ("too few images", None, 1)
 
 
-def test_the_interval_is_that_of_the_mean_for_many_pictures():
+def test_the_interval_is_that_of_the_mean_for_many_images():
     first, second = _figures(0.5, spread=0.3, count=400)
     difference = compare(first, second, PSNR)
     errors = np.subtract(first, second)
@@ -50,13 +50,13 @@ def test_the_interval_is_that_of_the_mean_for_many_pictures():
     assert difference.high == pytest.approx(errors.mean() + half, abs=0.05 * half)
 
 
-def test_pairing_removes_what_pictures_differ_by():
+def test_pairing_removes_what_images_differ_by():
     first, second = _figures(0.1, spread=0.05)
     assert compare(first, second, PSNR).verdict == "better"
     assert compare(first, second[::-1], PSNR).verdict == "no difference shown"
 
 
-def test_pictures_without_a_finite_figure_are_left_out():
+def test_images_without_a_finite_figure_are_left_out():
     first, second = _figures(0.5)
     assert compare([*first, np.inf, np.nan], [*second, 30, 30], PSNR) == compare(
         first, second, PSNR

@@ -17,8 +17,8 @@ def _write(folder, *names, size=(32, 24), grey=False):
     return folder
 
 
-def _only(picture_set):
-    (load,) = picture_set.load.values()
+def _only(image_set):
+    (load,) = image_set.load.values()
     return load()
 
 
@@ -54,14 +54,14 @@ def test_a_name_that_continues_another_is_not_taken_for_a_suffix(tmp_path):
 def test_one_missing_partner_is_named_alone(tmp_path):
     hr = _write(tmp_path / "hr", "a.png", "b.png", "c.png")
     sr = _write(tmp_path / "sr", "a_x2.png", "c_x2.png")
-    with pytest.raises(InputError, match=r"sr has no picture for b$"):
+    with pytest.raises(InputError, match=r"sr has no image for b$"):
         _match(hr, sr)
 
 
 def test_leftovers_on_both_sides_are_named(tmp_path):
     hr = _write(tmp_path / "hr", "a.png", "b.png")
     sr = _write(tmp_path / "sr", "a.png", "d.png")
-    with pytest.raises(InputError, match=r"no picture for b; no HR picture for d\.png"):
+    with pytest.raises(InputError, match=r"no image for b; no HR image for d\.png"):
         _match(hr, sr)
 
 
@@ -112,7 +112,7 @@ def test_sr_of_another_size_is_refused(tmp_path):
         _only(pairs)
 
 
-def test_rgb_results_of_grey_pictures_become_grey_and_the_reverse(tmp_path):
+def test_rgb_results_of_grey_images_become_grey_and_the_reverse(tmp_path):
     grey = _write(tmp_path / "grey", "a.png", grey=True)
     colour = _write(tmp_path / "colour", "a.png")
     assert _only(matched_set(grey, None, {"t": colour}, 2)).given["t"].ndim == 2

@@ -22,7 +22,7 @@ def _noisy(strength):
     return to_levels(HR + strength * np.random.default_rng(0).normal(0, 1, HR.shape))
 
 
-def test_the_vgg_distance_is_zero_for_equal_pictures_and_grows_with_noise():
+def test_the_vgg_distance_is_zero_for_equal_images_and_grows_with_noise():
     distances = [_distance(_noisy(s)) for s in (0, 4, 8, 16)]
     assert distances[0] == 0
     assert distances == sorted(set(distances))
@@ -35,7 +35,7 @@ def test_the_border_does_not_count():
     assert _distance(sr, border=1) > 0
 
 
-def test_grey_pictures_are_measured_as_three_equal_channels():
+def test_grey_images_are_measured_as_three_equal_channels():
     grey = HR[..., 0]
     extras = open_metrics(["vgg16"], SilentObserver())
     assert score_extra(extras, grey, np.full_like(grey, 99), 0)["vgg16"] == pytest.approx(
@@ -43,7 +43,7 @@ def test_grey_pictures_are_measured_as_three_equal_channels():
     )
 
 
-def test_pictures_that_take_turns_are_each_measured_against_their_own_hr():
+def test_images_that_take_turns_are_each_measured_against_their_own_hr():
     (extra,) = open_metrics(["vgg16"], SilentObserver())
     pictures = [HR, _noisy(8), HR[:, ::-1], HR.reshape(96, 80, 3)]
     pairs = [(sr, hr) for hr in pictures for sr in pictures[:3] if sr.shape == hr.shape]
@@ -83,7 +83,7 @@ def test_a_missing_library_is_named_with_how_to_get_it(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["lpips", "dists"])
-def test_torchmetrics_networks_measure_zero_for_equal_pictures(name, monkeypatch):
+def test_torchmetrics_networks_measure_zero_for_equal_images(name, monkeypatch):
     """With random backbones, since the real ones are a download: the calls must fit."""
     pytest.importorskip("torchmetrics")
     from torchvision import models

@@ -24,12 +24,12 @@ def sr(hr):
 
 
 @pytest.mark.parametrize("channel", ["y", "y-float", "rgb"])
-def test_a_picture_against_itself_is_perfect(hr, channel):
+def test_a_image_against_itself_is_perfect(hr, channel):
     assert _protocol(channel).score(hr, hr) == {"psnr": np.inf, "ssim": 1}
 
 
 @pytest.mark.parametrize("channel", ["y", "y-float", "rgb"])
-def test_scores_do_not_depend_on_which_picture_is_the_reference(hr, sr, channel):
+def test_scores_do_not_depend_on_which_image_is_the_reference(hr, sr, channel):
     assert _protocol(channel).score(hr, sr) == pytest.approx(_protocol(channel).score(sr, hr))
 
 

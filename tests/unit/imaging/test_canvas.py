@@ -17,7 +17,7 @@ def striped(channels, *, deep):
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("deep", [False, True])
-def test_bands_become_the_picture(channels, deep):
+def test_bands_become_the_image(channels, deep):
     canvas, stripes, _ = striped(channels, deep=deep)
     assert np.array_equal(canvas.rows(0, 32).reshape(stripes.shape), stripes)
     assert (canvas.deep, canvas.has_alpha) == (deep, channels in (2, 4))

@@ -39,7 +39,7 @@ def test_lr_shows_the_same_part_as_hr():
     assert np.array_equal(window.of(hr[::2, ::2], 2), window.of(hr)[::2, ::2])
 
 
-def test_a_picture_smaller_than_a_window_is_shown_whole():
+def test_a_image_smaller_than_a_window_is_shown_whole():
     most, least = extreme_windows(np.ones((20, 30)), 64, 2)
     assert most == least == Window(0, 0, 30, 20)
 
@@ -66,7 +66,7 @@ def test_crops_keep_within_the_bytes_they_are_allowed(frame, most_bytes):
     assert all(crop.quality is None for crop in crops) == (most_bytes in {2_000, 1_000_000})
 
 
-def test_the_allowance_shrinks_with_the_number_of_pictures_and_ends_at_nothing():
+def test_the_allowance_shrinks_with_the_number_of_images_and_ends_at_nothing():
     assert allowance(20, 10) > allowance(20, 100) > 0
     assert allowance(1, 100_000) == 0
     assert allowance(20, 100) * 100 * 4 / 3 < 20e6

@@ -32,7 +32,7 @@ def test_lr_has_the_size_of_the_scale_and_follows_from_the_seed(strength, scale)
     assert not np.array_equal(one, other)
 
 
-def test_strong_damages_more_than_mild_and_neither_loses_the_picture():
+def test_strong_damages_more_than_mild_and_neither_loses_the_image():
     hr = synthetic_photograph(96, 96)
     mild, strong = (mean_error(strength, hr, range(20)) for strength in STRENGTHS)
     assert 0.5 < mild < strong < 40
@@ -61,7 +61,7 @@ def test_the_sheet_shows_each_pair_one_above_the_other(tmp_path):
 
 
 @pytest.mark.parametrize(("strength", "least", "most"), [("mild", 0.72, 0.9), ("strong", 0, 0.03)])
-def test_some_mildly_damaged_pictures_have_no_noise(strength, least, most):
+def test_some_mildly_damaged_images_have_no_noise(strength, least, most):
     grey = np.full((48, 48, 3), 128, np.uint8)  # Only noise changes it, and JPEG undoes weak noise.
     results = [degrade(grey, 2, strength, np.random.default_rng(seed)) for seed in range(200)]
     assert least <= np.mean([np.ptp(result) == 0 for result in results]) <= most

@@ -52,7 +52,7 @@ def test_ssim_equals_scikit_image_where_the_window_fits(grey, sigma):
     assert ssim(grey, other) == pytest.approx(valid.mean(), abs=1e-9)
 
 
-def test_equal_pictures_score_best(grey):
+def test_equal_images_score_best(grey):
     assert psnr(grey, grey) == math.inf
     assert ssim(grey, grey) == pytest.approx(1, abs=1e-12)
 
@@ -93,7 +93,7 @@ def test_luma_equals_scikit_image_rounded():
     assert np.array_equal(luma(image), wanted)
 
 
-def test_luma_of_a_grey_picture_is_the_picture():
+def test_luma_of_a_grey_image_is_the_image():
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
     assert np.array_equal(luma(grey), grey)
 
@@ -104,7 +104,7 @@ def test_border_is_cut_off_every_side():
     assert np.array_equal(crop_border(image, 0), image)
 
 
-def test_pictures_that_cannot_be_compared_are_refused(grey):
+def test_images_that_cannot_be_compared_are_refused(grey):
     for score in (psnr, ssim):
         with pytest.raises(ValueError, match="differ in shape"):
             score(grey, grey[:-1])

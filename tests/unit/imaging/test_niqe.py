@@ -34,9 +34,9 @@ def test_pixels_beyond_the_last_whole_block_do_not_count(photograph):
 
 
 @pytest.mark.parametrize("size", [(191, 95), (95, 500), (0, 0), (96, 96)])
-def test_small_pictures_have_no_niqe(size):
+def test_small_images_have_no_niqe(size):
     assert math.isnan(niqe(np.zeros(size, np.uint8)))
 
 
-def test_flat_pictures_have_no_niqe():
+def test_flat_images_have_no_niqe():
     assert math.isnan(niqe(np.full((300, 300), 128, np.uint8)))

@@ -29,7 +29,7 @@ def test_downscale_is_within_one_level_of_pillow_nearly_everywhere(scale):
     hr = synthetic_photograph(scale * 48, scale * 36, seed=scale)
     size = (hr.shape[1] // scale, hr.shape[0] // scale)
     peer = np.asarray(Image.fromarray(hr).resize(size, Image.Resampling.BICUBIC))
-    # Pillow renormalises the kernel at the edges instead of mirroring the picture.
+    # Pillow renormalises the kernel at the edges instead of mirroring the image.
     inner = (slice(4, -4), slice(4, -4))
     distance = np.abs(downscale(hr, scale)[inner].astype(int) - peer[inner])
     assert np.mean(distance <= 1) > 0.999
@@ -68,7 +68,7 @@ def test_taps_are_keys_cubic_at_the_classic_quarter_phases():
     }
 
 
-def test_picture_continues_as_its_mirror_image_beyond_the_edges():
+def test_image_continues_as_its_mirror_image_beyond_the_edges():
     hr = _random_image(16, 16)
     padded = np.pad(hr, ((16, 16), (16, 16), (0, 0)), mode="symmetric")
     assert np.array_equal(downscale(padded, 2)[8:16, 8:16], downscale(hr, 2))
@@ -76,7 +76,7 @@ def test_picture_continues_as_its_mirror_image_beyond_the_edges():
 
 @given(SIDES, SIDES, SCALES, st.integers(0, 255))
 @settings(max_examples=30, deadline=None)
-def test_constant_pictures_stay_constant(height, width, scale, level):
+def test_constant_images_stay_constant(height, width, scale, level):
     lr = np.full((height, width), level, np.uint8)
     assert np.all(upscale_bicubic(lr, scale) == level)
     hr = np.full((height * scale, width * scale, 3), level, np.uint8)
@@ -85,7 +85,7 @@ def test_constant_pictures_stay_constant(height, width, scale, level):
 
 @given(SIDES, SIDES, SCALES)
 @settings(max_examples=30, deadline=None)
-def test_sizes_are_exact_and_mod_crop_makes_any_picture_fit(height, width, scale):
+def test_sizes_are_exact_and_mod_crop_makes_any_image_fit(height, width, scale):
     image = _random_image(height + scale, width + scale)
     cropped = mod_crop(image, scale)
     assert np.array_equal(cropped, image[: cropped.shape[0], : cropped.shape[1]])
@@ -128,7 +128,7 @@ def test_sides_that_do_not_divide_are_refused(shape):
         downscale(np.zeros(shape, np.uint8), 2)
 
 
-def test_grey_pictures_are_resized_like_the_channels_of_colour_ones():
+def test_grey_images_are_resized_like_the_channels_of_colour_ones():
     grey = _random_image(20, 12)[..., 0]
     colour = np.repeat(grey[..., None], 3, axis=2)
     for resize in (downscale, upscale_bicubic):

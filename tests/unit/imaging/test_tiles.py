@@ -24,7 +24,7 @@ def test_kept_parts_partition_the_axis(covering):
 
 
 @given(coverings(aligns=(1,)))
-def test_all_tiles_have_one_size_and_lie_inside_the_picture(covering):
+def test_all_tiles_have_one_size_and_lie_inside_the_image(covering):
     length, tile, _, spans = covering
     assert {span.stop - span.start for span in spans} == {min(tile, length)}
     assert spans[0].start == 0
@@ -59,13 +59,13 @@ def test_no_more_tiles_are_used_than_needed(covering):
 
 
 @given(coverings(), st.integers(1, 4))
-def test_an_enlarged_axis_is_put_together_from_enlarged_tiles(covering, scale):
+def test_an_upscaled_axis_is_put_together_from_upscaled_tiles(covering, scale):
     length, _, _, spans = covering
     axis = np.arange(length)
     result = np.full(length * scale, -1)
     for span in spans:
-        enlarged = axis[span.start : span.stop].repeat(scale)
-        result[span.kept_of_result(scale)] = enlarged[span.kept_of_tile(scale)]
+        upscaled = axis[span.start : span.stop].repeat(scale)
+        result[span.kept_of_result(scale)] = upscaled[span.kept_of_tile(scale)]
     assert np.array_equal(result, axis.repeat(scale))
 
 

@@ -69,7 +69,7 @@ def test_networks_that_cannot_tell_have_the_known_loss(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_networks_pull_the_scores_of_generated_pictures_apart(kind):
+def test_the_networks_pull_the_scores_of_generated_images_apart(kind):
     real = torch.tensor([0.5, 0.2], requires_grad=True)
     fake = torch.tensor([0.1, -0.3], requires_grad=True)
     by_real, by_fake = torch.autograd.grad(
@@ -91,7 +91,7 @@ def test_losses_are_taken_in_fp32_and_stay_finite(kind):
             assert torch.isfinite(value)
 
 
-def test_the_vanilla_generator_learns_from_pictures_that_fool_nobody():
+def test_the_vanilla_generator_learns_from_images_that_fool_nobody():
     # The saturating form, log(1 - D), would have a gradient of e^-20 here.
     fake = torch.tensor([-20.0], requires_grad=True)
     (pull,) = torch.autograd.grad(generator_adversarial_loss("vanilla", fake, fake), fake)
@@ -123,13 +123,13 @@ class Quadratic(nn.Module):
         self.weight = nn.Parameter(torch.tensor(0.5))
         self.map_of_scores = map_of_scores
 
-    def forward(self, picture):
-        scores = self.weight * picture.square()
+    def forward(self, image):
+        scores = self.weight * image.square()
         return scores if self.map_of_scores else scores.flatten(1).sum(1)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_r1_is_half_the_squared_gradient_at_real_pictures(precision):
+def test_r1_is_half_the_squared_gradient_at_real_images(precision):
     hr, discriminator = torch.rand(3, 3, 4, 4), Quadratic()
     penalty = r1_penalty(discriminator, hr, Amp.create(CPU, precision))
     squares = hr.flatten(1).square().sum(1)
@@ -139,7 +139,7 @@ def test_r1_is_half_the_squared_gradient_at_real_pictures(precision):
     assert slope.item() == pytest.approx(4 * 0.5 * squares.mean().item(), rel=1e-5)
 
 
-def test_the_score_of_a_picture_with_many_logits_is_their_mean():
+def test_the_score_of_a_image_with_many_logits_is_their_mean():
     hr = torch.rand(2, 3, 4, 4)
     amp = Amp.create(CPU, "fp32")
     whole = r1_penalty(Quadratic(), hr, amp)
@@ -148,7 +148,7 @@ def test_the_score_of_a_picture_with_many_logits_is_their_mean():
     )
 
 
-def test_r1_does_not_touch_the_pictures_it_is_given():
+def test_r1_does_not_touch_the_images_it_is_given():
     hr = torch.rand(1, 3, 4, 4)
     r1_penalty(Quadratic(), hr, Amp.create(CPU, "fp32")).backward()
     assert not hr.requires_grad

@@ -19,7 +19,7 @@ NONLINEAR = {"fp32": (1e-4, 1e-5), "bf16": (2e-2, 2e-2), "fp16": (4e-3, 3e-3)}
 
 
 class LinearCritic(nn.Module):
-    """Scores a picture by the sum of its pixels, each times a weight."""
+    """Scores an image by the sum of its pixels, each times a weight."""
 
     def __init__(self, side: int, norm: float) -> None:
         super().__init__()
@@ -27,16 +27,16 @@ class LinearCritic(nn.Module):
         weight = torch.randn_like(self.linear.weight)
         self.linear.weight = nn.Parameter(norm * weight / weight.norm())
 
-    def forward(self, picture):
-        return self.linear(picture.flatten(1)).squeeze(1)
+    def forward(self, image):
+        return self.linear(image.flatten(1)).squeeze(1)
 
 
 class Recorder(nn.Module):
-    """Remembers the pictures that it is given."""
+    """Remembers the images that it is given."""
 
-    def forward(self, picture):
-        self.seen = picture.detach().clone()
-        return picture.square().flatten(1).sum(1)
+    def forward(self, image):
+        self.seen = image.detach().clone()
+        return image.square().flatten(1).sum(1)
 
 
 @pytest.fixture(autouse=True)
@@ -97,8 +97,8 @@ def test_tiny_gradients_of_pooled_scores_are_not_flushed_by_fp16():
             super().__init__()
             self.conv = nn.Conv2d(3, 1, 1)
 
-        def forward(self, picture):
-            return self.conv(picture).mean(dim=(1, 2, 3))
+        def forward(self, image):
+            return self.conv(image).mean(dim=(1, 2, 3))
 
     discriminator = Pooled()
     hr, sr = torch.rand(2, 1, 3, 900, 900)
@@ -109,7 +109,7 @@ def test_tiny_gradients_of_pooled_scores_are_not_flushed_by_fp16():
 
 
 def _float64_penalty(discriminator, hr, sr, mix):
-    """Compute the penalty with nothing but float64 autograd, one picture at a time."""
+    """Compute the penalty with nothing but float64 autograd, one image at a time."""
     norms = []
     for real, fake, share in zip(hr.double(), sr.double(), mix.double(), strict=True):
         between = (share * real + (1 - share) * fake)[None].requires_grad_()
@@ -156,8 +156,8 @@ def test_its_gradient_equals_finite_differences():
             super().__init__()
             self.weight = nn.Parameter(torch.randn(3 * 4 * 4, 5, dtype=torch.float64))
 
-        def forward(self, picture):
-            return torch.tanh(picture.double().flatten(1) @ self.weight / 4).sum(1)
+        def forward(self, image):
+            return torch.tanh(image.double().flatten(1) @ self.weight / 4).sum(1)
 
     discriminator, amp = Smooth(), Amp.create(CPU, "fp32")
     hr, sr = torch.rand(2, 3, 3, 4, 4, dtype=torch.float64)
@@ -168,7 +168,7 @@ def test_its_gradient_equals_finite_differences():
         for step in (1e-2, -1e-2):
             with torch.no_grad():
                 discriminator.weight[place] += step
-            # Mixed pictures are fp32; a step this long stands above their rounding.
+            # Mixed images are fp32; a step this long stands above their rounding.
             sides.append(gradient_penalty(discriminator, hr, sr, amp, mix=mix).item())
             with torch.no_grad():
                 discriminator.weight[place] -= step
@@ -176,7 +176,7 @@ def test_its_gradient_equals_finite_differences():
         assert grad[place].item() == pytest.approx(slope, rel=5e-3, abs=2e-4)
 
 
-def test_the_mixed_picture_runs_from_generated_to_real():
+def test_the_mixed_image_runs_from_generated_to_real():
     discriminator, amp = Recorder(), Amp.create(CPU, "fp32")
     hr, sr = torch.rand(2, 3, 3, 4, 4)
     gradient_penalty(discriminator, hr, sr, amp, mix=torch.tensor([0.0, 1.0, 0.25]))
@@ -185,8 +185,8 @@ def test_the_mixed_picture_runs_from_generated_to_real():
     torch.testing.assert_close(discriminator.seen[2], 0.25 * hr[2] + 0.75 * sr[2])
 
 
-def test_each_picture_is_mixed_and_measured_by_itself():
-    # The gradient of the sum of squares is twice the picture, so each norm is known.
+def test_each_image_is_mixed_and_measured_by_itself():
+    # The gradient of the sum of squares is twice the image, so each norm is known.
     amp = Amp.create(CPU, "fp32")
     hr = torch.rand(3, 3, 4, 4)
     penalty = gradient_penalty(Recorder(), hr, hr, amp, mix=torch.rand(3))

@@ -24,7 +24,7 @@ def _seed():
 @pytest.fixture
 def features():
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
-    return lambda picture: [network(picture)]
+    return lambda image: [network(image)]
 
 
 def test_pixel_loss_is_the_mean_absolute_difference():
@@ -39,7 +39,7 @@ def test_pixel_loss_is_taken_in_fp32_whatever_the_generator_computes_in():
     assert pixel_loss((hr + 0.5).half(), hr).dtype == torch.float32
 
 
-def test_equal_pictures_have_no_perceptual_loss(features):
+def test_equal_images_have_no_perceptual_loss(features):
     hr = torch.rand(2, 3, 8, 8)
     assert perceptual_loss(features, hr, hr) == 0
     assert perceptual_loss(features, 1 - hr, hr) > 0
@@ -65,13 +65,13 @@ def test_perceptual_loss_does_not_depend_on_the_magnitude_of_the_features(featur
     assert perceptual_loss(louder, sr, hr).item() == pytest.approx(loss, rel=1e-4)
 
 
-def test_perceptual_loss_of_a_black_picture_is_finite():
+def test_perceptual_loss_of_a_black_image_is_finite():
     black = torch.zeros(1, 3, 8, 8)
-    loss = perceptual_loss(lambda picture: [picture], black + 0.1, black)
+    loss = perceptual_loss(lambda image: [image], black + 0.1, black)
     assert torch.isfinite(loss)
 
 
-def test_only_the_generated_picture_is_pulled(features):
+def test_only_the_generated_image_is_pulled(features):
     sr, hr = torch.rand(2, 1, 3, 8, 8).requires_grad_().unbind()
     sr.retain_grad()
     hr.retain_grad()
@@ -84,7 +84,7 @@ def test_perceptual_loss_is_the_mean_of_the_layers():
     sr, hr = torch.rand(2, 2, 3, 8, 8)
 
     def layers(*scales):
-        return lambda picture: [scale * picture.square() ** (i + 1) for i, scale in scales]
+        return lambda image: [scale * image.square() ** (i + 1) for i, scale in scales]
 
     single = [perceptual_loss(layers(one), sr, hr).item() for one in ((0, 1.0), (1, 1.0))]
     both = perceptual_loss(layers((0, 1.0), (1, 1000.0)), sr, hr).item()
@@ -102,17 +102,17 @@ def test_charbonnier_is_the_pixel_loss_rounded_off_at_zero():
     assert flat.grad.abs().max() == 0
 
 
-def test_psnr_loss_is_the_mean_psnr_of_pictures_and_not_the_psnr_of_their_mean_error():
+def test_psnr_loss_is_the_mean_psnr_of_images_and_not_the_psnr_of_their_mean_error():
     hr = torch.rand(3, 3, 8, 8)
     sr = hr + torch.tensor([0.01, 0.05, 0.2]).view(3, 1, 1, 1) * torch.randn(3, 3, 8, 8)
     errors = ((sr - hr).double() ** 2).mean((1, 2, 3)).numpy()
     wanted = np.log(1 + errors / 1e-5).mean()
     assert pixel_loss(sr, hr, "psnr").item() == pytest.approx(wanted, rel=1e-5)
     assert pixel_loss(hr, hr, "psnr").item() == 0
-    # A tenth of the error is worth as much in a smooth picture as in a busy one: 20 dB.
+    # A tenth of the error is worth as much in a smooth image as in a busy one: 20 dB.
     less = [sr.clone() for _ in range(2)]
-    for picture, each in zip((1, 2), less, strict=True):
-        each[picture] = hr[picture] + 0.1 * (sr - hr)[picture]
+    for image, each in zip((1, 2), less, strict=True):
+        each[image] = hr[image] + 0.1 * (sr - hr)[image]
     gains = [pixel_loss(sr, hr, "psnr").item() - pixel_loss(x, hr, "psnr").item() for x in less]
     assert gains == pytest.approx([np.log(100) / 3] * 2, rel=0.25)
 
@@ -163,7 +163,7 @@ def test_fft_loss_is_taken_in_fp32():
 
 
 def _map_pixel_by_pixel(sr, hr, averaged):
-    """Compute the map of LDL for one picture with nothing but numpy."""
+    """Compute the map of LDL for one image with nothing but numpy."""
     sr, hr, averaged = (side.double().numpy() for side in (sr, hr, averaged))
     residual, averaged_residual = (np.abs(hr - side).sum(0) for side in (sr, averaged))
     padded = np.pad(residual, 3, mode="reflect")

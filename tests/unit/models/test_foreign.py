@@ -49,7 +49,7 @@ def loaded(tmp_path):
 
 def upscaled(model, pixels, tile):
     upscaler = Upscaler(model, Amp.create(torch.device("cpu"), "fp32"), tile=tile)
-    return upscaler.enlarge(pixels, SilentBar()).astype(int)
+    return upscaler.upscale(pixels, SilentBar()).astype(int)
 
 
 @torch.inference_mode()
@@ -63,7 +63,7 @@ def test_a_swinir_loads_and_gives_what_spandrel_gives(loaded):
 
 
 @torch.inference_mode()
-def test_windows_of_tiles_lie_as_in_the_whole_picture(loaded):
+def test_windows_of_tiles_lie_as_in_the_whole_image(loaded):
     model = loaded(swinir().state_dict())
     pixels = synthetic_photograph(330, 40)
     whole, tiled = (upscaled(model, pixels, tile) for tile in (1024, 64))
@@ -72,7 +72,7 @@ def test_windows_of_tiles_lie_as_in_the_whole_picture(loaded):
 
 
 class Picky(torch.nn.Module):
-    """Doubles pictures whose sides are equal and divide by 12."""
+    """Doubles images whose sides are equal and divide by 12."""
 
     def forward(self, lr):
         assert lr.shape[-1] == lr.shape[-2]

@@ -49,7 +49,7 @@ def make_run(name, scale=2):
     return path
 
 
-def test_what_is_put_on_the_shelf_gives_the_same_pictures(put, tmp_path):
+def test_what_is_put_on_the_shelf_gives_the_same_images(put, tmp_path):
     info = put("anime", licence="BSD-3-Clause")
     original = load_model(ModelSource("", tmp_path / "anime.pth", "")).generator
     kept = load_model(find_model("anime", None))

@@ -33,14 +33,14 @@ def test_scores_are_those_of_the_layers_with_a_pooled_head():
     torch.manual_seed(0)
     discriminator = Discriminator(4).double()
     parameters = list(discriminator.parameters())
-    picture = torch.rand(2, 3, 21, 18, dtype=torch.float64)
-    x = picture
+    image = torch.rand(2, 3, 21, 18, dtype=torch.float64)
+    x = image
     for i in range(8):
         weight, bias = parameters[2 * i : 2 * i + 2]
         x = F.leaky_relu(F.conv2d(x, weight, bias, stride=1 + i % 2, padding=1), 0.2)
     weight, bias, last_weight, last_bias = parameters[16:]
     hidden = F.leaky_relu(x.flatten(2).mean(2) @ weight.T + bias, 0.2)
-    torch.testing.assert_close(discriminator(picture), (hidden @ last_weight.T + last_bias)[:, 0])
+    torch.testing.assert_close(discriminator(image), (hidden @ last_weight.T + last_bias)[:, 0])
 
 
 @pytest.mark.parametrize("precision", ["fp64", "bf16"])
@@ -68,26 +68,26 @@ def test_gradients_of_a_convolution_and_of_its_gradient_are_pytorchs_in_fp64(opt
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (96, 96), (200, 16)])
 @torch.inference_mode()
-def test_it_takes_pictures_of_any_size_from_16_on(size):
+def test_it_takes_images_of_any_size_from_16_on(size):
     scores = Discriminator(8)(torch.rand(3, 3, *size))
     assert scores.shape == (3,)
     assert torch.isfinite(scores).all()
 
 
 @torch.inference_mode()
-def test_the_score_of_a_picture_does_not_depend_on_the_others_of_its_batch():
+def test_the_score_of_a_image_does_not_depend_on_the_others_of_its_batch():
     discriminator = Discriminator(8).double()
     discriminator.train()
     pictures = torch.rand(4, 3, 24, 24, dtype=torch.float64)
     together = discriminator(pictures)
-    alone = torch.cat([discriminator(picture[None]) for picture in pictures])
+    alone = torch.cat([discriminator(image[None]) for image in pictures])
     torch.testing.assert_close(together, alone)
     others = discriminator(torch.cat((pictures[:1], 9 * torch.rand_like(pictures[1:]))))
     torch.testing.assert_close(together[0], others[0])
 
 
 @torch.inference_mode()
-def test_a_fresh_discriminator_tells_pictures_apart():
+def test_a_fresh_discriminator_tells_images_apart():
     torch.manual_seed(0)
     scores = Discriminator()(
         torch.rand(4, 3, 32, 32) * torch.tensor([0.1, 0.4, 0.7, 1])[:, None, None, None]
@@ -101,19 +101,19 @@ def test_the_width_scales_every_layer(width):
     assert kernels == [1, 1, 2, 2, 4, 4, 8, 8]
 
 
-def _settled(network, picture):
+def _settled(network, image):
     """Let the power iterations of the spectral norms converge."""
     with torch.no_grad():
         for _ in range(400):
-            network(picture)
+            network(image)
     return network.eval()
 
 
 def test_the_unet_is_that_of_real_esrgan_with_exact_spectral_norms():
     torch.manual_seed(0)
     network = UNetDiscriminator(4).double()
-    picture = torch.rand(2, 3, 16, 24, dtype=torch.float64)
-    _settled(network, picture)
+    image = torch.rand(2, 3, 16, 24, dtype=torch.float64)
+    _settled(network, image)
     state = network.state_dict()
 
     def conv(name, x, *, stride=1, normalised=True):
@@ -129,7 +129,7 @@ def test_the_unet_is_that_of_real_esrgan_with_exact_spectral_norms():
     def doubled(x):
         return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
-    x0 = leaky(conv("first", picture, normalised=False))
+    x0 = leaky(conv("first", image, normalised=False))
     x1 = leaky(conv("down.0", x0, stride=2))
     x2 = leaky(conv("down.1", x1, stride=2))
     x3 = leaky(conv("down.2", x2, stride=2))
@@ -138,7 +138,7 @@ def test_the_unet_is_that_of_real_esrgan_with_exact_spectral_norms():
     x6 = leaky(conv("up.2", doubled(x5))) + x0
     refined = leaky(conv("refine.2", leaky(conv("refine.0", x6))))
     wanted = conv("last", refined, normalised=False)
-    torch.testing.assert_close(network(picture), wanted, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(network(image), wanted, rtol=1e-5, atol=1e-7)
 
 
 def test_the_unet_has_the_layers_of_the_published_one():
@@ -158,16 +158,16 @@ def test_the_unet_has_the_layers_of_the_published_one():
 
 @pytest.mark.parametrize("size", [(8, 8), (17, 31), (64, 40)])
 @torch.inference_mode()
-def test_the_unet_scores_each_pixel_of_pictures_of_any_size(size):
+def test_the_unet_scores_each_pixel_of_images_of_any_size(size):
     scores = UNetDiscriminator(4)(torch.rand(2, 3, *size))
     assert scores.shape == (2, 1, *size)
 
 
 @torch.inference_mode()
-def test_the_unet_scores_a_picture_whatever_the_others_of_its_batch():
+def test_the_unet_scores_a_image_whatever_the_others_of_its_batch():
     network = UNetDiscriminator(4).double().eval()
     pictures = torch.rand(3, 3, 24, 24, dtype=torch.float64)
-    alone = torch.cat([network(picture[None]) for picture in pictures])
+    alone = torch.cat([network(image[None]) for image in pictures])
     torch.testing.assert_close(network(pictures), alone)
 
 

@@ -1,4 +1,4 @@
-"""Networks whose weights are tied turn and mirror with the picture, and stay so in training."""
+"""Networks whose weights are tied turn and mirror with the image, and stay so in training."""
 
 import copy
 
@@ -20,21 +20,21 @@ SYMMETRIES = [
 def row(scale=2, channels=16):
     torch.manual_seed(7)
     network = make_generator(RowConfig(scale, channels, 3))
-    with torch.no_grad():  # Training starts from an enlargement whose details are all zero.
+    with torch.no_grad():  # Training starts from an upscaling whose details are all zero.
         torch.nn.init.normal_(network.conv_last.weight, std=0.1)
         torch.nn.init.normal_(network.conv_last.bias, std=0.1)
     return network
 
 
 def unlikeness(network):
-    """Largest difference between a turned picture's result and the turned result."""
+    """Largest difference between a turned image's result and the turned result."""
     lr = torch.rand(1, 3, 9, 9)
     with torch.no_grad():
         return max(float((network(s(lr)) - s(network(lr))).abs().max()) for s in SYMMETRIES)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_tied_weights_enlarge_a_turned_picture_as_the_picture_turned(scale):
+def test_tied_weights_upscale_a_turned_image_as_the_image_turned(scale):
     network = row(scale)
     assert unlikeness(network) > 1e-2
     assert not Equivariance(network).holds()

@@ -126,7 +126,7 @@ def test_a_row_is_convolutions_with_one_long_skip_and_a_bilinear_one():
 
 @pytest.mark.parametrize("name", ["row", "compact", "standard"])
 @torch.inference_mode()
-def test_a_new_generator_is_the_bilinear_enlargement(name):
+def test_a_new_generator_is_the_bilinear_upscaling(name):
     lr = torch.rand(1, 3, 6, 7)
     wanted = F.interpolate(lr, scale_factor=2, mode="bilinear", align_corners=False)
     torch.testing.assert_close(make_generator(_small(name, 2))(lr), wanted)
@@ -171,7 +171,7 @@ def test_every_side_becomes_scale_times_as_long(name, scale, size):
 
 @pytest.mark.parametrize("name", PRESETS)
 @torch.inference_mode()
-def test_pictures_of_a_batch_do_not_mix(name):
+def test_images_of_a_batch_do_not_mix(name):
     generator = random_generator(_small(name, 2)).double()
     lr = torch.rand(3, 3, 6, 6, dtype=torch.float64)
     alone = torch.cat([generator(one[None]) for one in lr])

@@ -13,7 +13,7 @@ from srgan_cli.engine.networks import vgg as perceptual
 from srgan_cli.engine.networks.generators import Generator
 from srgan_cli.engine.networks.vgg import VGG19_LAST_CONV, VggFeatures, load_perceptual
 from srgan_cli.errors import UsageError, WeightsError
-from srgan_cli.imaging.tensors import from_picture
+from srgan_cli.imaging.tensors import from_image
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import downloads_dir
 from tests.conftest import synthetic_photograph
@@ -64,9 +64,9 @@ def test_bundled_features_are_relu3_3_of_torchvisions_vgg16():
     network = _load("vgg16")
     reference = _layers(vgg16, 15)  # relu3_3 is the last of features[:16].
     reference.load_state_dict(network.features.state_dict())
-    picture = from_picture(synthetic_photograph(40, 24))
-    wanted = reference(picture - torch.tensor(ORIGINAL_MEAN).view(1, 3, 1, 1))
-    (features,) = network(picture)
+    image = from_image(synthetic_photograph(40, 24))
+    wanted = reference(image - torch.tensor(ORIGINAL_MEAN).view(1, 3, 1, 1))
+    (features,) = network(image)
     assert features.shape == (1, 256, 6, 10)
     torch.testing.assert_close(features, wanted)
     assert features.min() == 0
@@ -80,13 +80,13 @@ def test_chosen_layers_are_those_of_the_literature_deepest_last():
     network = load_perceptual("vgg16", SilentObserver(), LAYERS)
     reference = _layers(vgg16, 15)
     reference.load_state_dict(network.features.state_dict())
-    picture = from_picture(synthetic_photograph(40, 24))
-    centred = picture - torch.tensor(ORIGINAL_MEAN).view(1, 3, 1, 1)
+    image = from_image(synthetic_photograph(40, 24))
+    centred = image - torch.tensor(ORIGINAL_MEAN).view(1, 3, 1, 1)
     for layer in reference:
         if isinstance(layer, nn.ReLU):
             layer.inplace = False
     wanted = [reference[: depth + 1](centred) for depth in (1, 7, 8, 10, 15)]
-    found = network(picture)
+    found = network(image)
     assert [layer.shape for layer in found] == [layer.shape for layer in wanted]
     for ours, theirs in zip(found, wanted, strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -107,10 +107,10 @@ def test_a_layer_that_is_not_there_is_refused_with_those_that_are(layer):
 
 def test_bundled_features_have_the_magnitude_that_was_published_for_them():
     # "Mean about 119 at relu1_2 … relu3_3 on a photograph": not 0.5, as with other scalings.
-    assert 30 < _load("vgg16")(from_picture(synthetic_photograph(64, 64)))[0].mean() < 400
+    assert 30 < _load("vgg16")(from_image(synthetic_photograph(64, 64)))[0].mean() < 400
 
 
-def test_features_are_frozen_but_pass_gradients_to_the_picture():
+def test_features_are_frozen_but_pass_gradients_to_the_image():
     network = _load("vgg16")
     assert not network.training
     assert not any(parameter.requires_grad for parameter in network.parameters())
@@ -122,12 +122,12 @@ def test_features_are_frozen_but_pass_gradients_to_the_picture():
 @pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
 def test_bundled_features_fit_into_half_precision(precision):
     network = _load("vgg16")
-    pictures = [from_picture(synthetic_photograph(32, 32, seed)) for seed in range(3)]
+    pictures = [from_image(synthetic_photograph(32, 32, seed)) for seed in range(3)]
     extremes = [torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)]
-    for picture in [*pictures, *extremes]:
+    for image in [*pictures, *extremes]:
         with torch.autocast("cpu", precision):
-            (features,) = network(picture)
-        (wanted,) = network(picture)
+            (features,) = network(image)
+        (wanted,) = network(image)
         assert torch.isfinite(features).all()
         error = (features.float() - wanted).norm() / wanted.norm()
         assert error < 0.02
@@ -141,11 +141,11 @@ def test_a_local_file_may_end_at_any_convolution(tmp_path, architecture, last):
     tensors = _tensors(architecture, last)
     save_file(tensors, tmp_path / "layers.safetensors")
     network = _load(tmp_path / "layers.safetensors")
-    picture = torch.rand(1, 3, 16, 16)
+    image = torch.rand(1, 3, 16, 16)
     reference = _layers(architecture, last + 1)
     reference.load_state_dict({k.removeprefix("features."): v for k, v in tensors.items()})
     mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
-    torch.testing.assert_close(network(picture)[0], reference((picture - mean) / std))
+    torch.testing.assert_close(network(image)[0], reference((image - mean) / std))
 
 
 def test_a_local_file_may_state_its_own_normalisation(tmp_path):

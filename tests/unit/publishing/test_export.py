@@ -169,7 +169,7 @@ def test_an_export_is_compared_at_once(small, tmp_path, to, suffixes, fp16):
 
 
 @pytest.mark.usefixtures("no_warnings_matter")
-def test_an_export_that_gives_other_pictures_is_refused_and_not_kept(small, tmp_path, monkeypatch):
+def test_an_export_that_gives_other_images_is_refused_and_not_kept(small, tmp_path, monkeypatch):
     def wrong(made, path, *, fp16):
         made = load_model(ModelSource("", small, "")).generator
         made.conv_last.bias.data[0] += 1e-3
@@ -218,7 +218,7 @@ def test_the_comparison_sees_a_single_wrong_pixel():
     assert largest_difference(made, run) == pytest.approx(0.25, abs=1e-5)
 
 
-def test_the_pictures_compared_have_two_sizes_that_folding_divides():
+def test_the_images_compared_have_two_sizes_that_folding_divides():
     sizes = []
 
     def run(lr):

@@ -81,7 +81,7 @@ def test_the_phases_are_not_compared():
     assert verdict(before, [score(36)], after, [score(34, "adversarial")]).word == "healthy"
 
 
-def test_pictures_without_detail_are_a_collapse():
+def test_images_without_detail_are_a_collapse():
     game = losses(40, pixel=0.02, wasserstein=-0.8, accuracy=0.8)
     found = verdict([score(36)], game, [score(33, "adversarial", detail=0.2)])
     assert found.word == "generator collapsed"

@@ -189,7 +189,7 @@ def test_networks_of_unusual_form_are_run_by_pytorch(kind):
     assert torch.equal(runtime.run(lr, exact=True), network(lr))
 
 
-def test_pictures_whose_sides_are_folded_are_enlarged_alike():
+def test_images_whose_sides_are_folded_are_upscaled_alike():
     config = GeneratorConfig(2, 32, 32, 1, 1, 2, 0.2, "nearest")
     network = random_generator(config).eval().requires_grad_(requires_grad=False)
     with torch.inference_mode():

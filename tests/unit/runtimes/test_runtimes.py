@@ -39,7 +39,7 @@ GENERATORS = [
 
 
 class Chain(nn.Module):
-    """Plain convolutions, each with another activation, added to the enlarged picture."""
+    """Plain convolutions, each with another activation, added to the upscaled image."""
 
     align = 1
 
@@ -60,8 +60,8 @@ class Chain(nn.Module):
         )
 
     def forward(self, x):
-        enlarged = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
-        return self.layers(x) * 0.5 + enlarged
+        upscaled = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+        return self.layers(x) * 0.5 + upscaled
 
 
 class Pooled(Chain):

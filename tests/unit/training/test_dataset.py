@@ -21,7 +21,7 @@ def shard_name(number):
 
 
 def _write_set(folder, pictures, split=lambda _: "train", per_shard=3):
-    """Write HR pictures as a prepared data set, several shards of it."""
+    """Write HR images as a prepared data set, several shards of it."""
     folder.mkdir()
     entries = []
     for start in range(0, len(pictures), per_shard):
@@ -48,7 +48,7 @@ def photographs(tmp_path):
 
 @pytest.fixture
 def plain(tmp_path):
-    """Seven pictures, each of one level that tells which it is."""
+    """Seven images, each of one level that tells which it is."""
     pictures = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(7)]
     return _write_set(tmp_path / "plain", pictures)
 
@@ -107,7 +107,7 @@ def test_lr_patches_are_the_reduction_of_their_hr_patches(photographs):
             assert np.mean(distance == 0) > 0.5
 
 
-def test_all_eight_turns_occur_and_both_pictures_turn_alike(tmp_path):
+def test_all_eight_turns_occur_and_both_images_turn_alike(tmp_path):
     hr = synthetic_photograph(32, 32)
     sampler = _sampler(_write_set(tmp_path / "one", [hr]), batch=100)
     lr = downscale(hr, SCALE)
@@ -151,7 +151,7 @@ def test_patches_come_from_everywhere_including_the_edges(tmp_path):
     }
 
 
-def test_pictures_of_the_other_split_are_left_out(tmp_path):
+def test_images_of_the_other_split_are_left_out(tmp_path):
     pictures = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(4)]
     store = _write_set(tmp_path / "s", pictures, lambda i: "validation" if i == 2 else "train")
     levels = _sampler(store, batch=30).batch(0).lr[:, 0, 0, 0]
@@ -159,7 +159,7 @@ def test_pictures_of_the_other_split_are_left_out(tmp_path):
     assert [entry.index for entry in store.entries("validation")] == [2]
 
 
-def test_a_picture_smaller_than_a_patch_is_refused_by_name(plain):
+def test_a_image_smaller_than_a_patch_is_refused_by_name(plain):
     _sampler(plain, patch=20)
     with pytest.raises(InputError) as caught:
         _sampler(plain, patch=21)
@@ -188,7 +188,7 @@ def test_a_damaged_shard_is_refused_by_name(photographs, damage):
     assert "prepare" in caught.value.hint
 
 
-def test_a_set_whose_pictures_are_not_in_its_shards_is_refused(photographs):
+def test_a_set_whose_images_are_not_in_its_shards_is_refused(photographs):
     manifest = photographs.manifest
     strangers = tuple(replace(entry, index=entry.index + 50) for entry in manifest.pictures)
     text = replace(manifest, pictures=strangers).to_json()
@@ -210,7 +210,7 @@ def test_shares_of_a_batch_make_up_the_batch(photographs, degrade):
 
 @pytest.fixture
 def half_flat(tmp_path):
-    """One picture: grey on the left, stripes on the right."""
+    """One image: grey on the left, stripes on the right."""
     picture = np.full((64, 256, 3), 100, np.uint8)
     picture[:, 128:] += 40 * (np.arange(128) // 4 % 2).astype(np.uint8)[:, None]
     return _write_set(tmp_path / "half", [picture])
@@ -229,7 +229,7 @@ def test_places_with_more_detail_are_more_likely(half_flat):
     assert shares[2] > 0.95
 
 
-def test_flat_pictures_are_still_drawn_from_all_over(plain):
+def test_flat_images_are_still_drawn_from_all_over(plain):
     sampler = _sampler(plain, detail=4)
     assert {int(p[0, 0, 0]) for s in range(2) for p in sampler.batch(s).hr} > {0, 10}
 

@@ -112,8 +112,8 @@ def test_gradients_in_fp32_are_those_of_the_losses_written_out(batch, features):
     )
 
     (wanted,), (found,) = features(hr), features(sr)
-    by_picture = (found - wanted).abs().mean((1, 2, 3)) / wanted.abs().mean((1, 2, 3))
-    distance = by_picture.mean()
+    by_image = (found - wanted).abs().mean((1, 2, 3)) / wanted.abs().mean((1, 2, 3))
+    distance = by_image.mean()
     # The discriminator has taken its step by then, so the generator meets the new one.
     score = trainer.discriminator(sr).mean()
     loss = (

@@ -14,7 +14,7 @@ from srgan_cli.engine.runtimes.backends import TorchRuntime
 from srgan_cli.engine.upscaling.tiling import Tiling
 from srgan_cli.engine.upscaling.upscaler import _ORIENTATIONS, Upscaler
 from srgan_cli.errors import ResourceError
-from srgan_cli.imaging.tensors import from_picture, to_pixels
+from srgan_cli.imaging.tensors import from_image, to_pixels
 from srgan_cli.observer import SilentBar
 from srgan_cli.processes import Node
 from tests.conftest import synthetic_photograph
@@ -28,13 +28,13 @@ def a_generator(config=SMALL):
     return random_generator(config).eval().requires_grad_(False)
 
 
-def upscaler(generator, precision="fp32", **options):
+def make_upscaler(generator, precision="fp32", **options):
     model = Model(ModelSource("random", None, ""), generator, {})
     return Upscaler(model, Amp.create(torch.device("cpu"), precision), **options)
 
 
-def enlarged(upscaler, picture):
-    return upscaler.enlarge(picture, SilentBar()).astype(int)
+def upscaled(upscaler, image):
+    return upscaler.upscale(image, SilentBar()).astype(int)
 
 
 @pytest.mark.parametrize("config", [SMALL, FOLDING], ids=["pixelshuffle", "folding"])
@@ -43,8 +43,8 @@ def enlarged(upscaler, picture):
 )
 def test_tile_that_does_not_fit_into_memory_is_halved_until_it_does(config, error, monkeypatch):
     generator = a_generator(config)
-    picture = synthetic_photograph(150, 90)
-    whole = to_pixels(generator(from_picture(picture))).astype(int)
+    image = synthetic_photograph(150, 90)
+    whole = to_pixels(generator(from_image(image))).astype(int)
     run, sides = TorchRuntime.run, []
 
     def tight(self, lr, *, exact):
@@ -54,13 +54,13 @@ def test_tile_that_does_not_fit_into_memory_is_halved_until_it_does(config, erro
         return run(self, lr, exact=exact)
 
     monkeypatch.setattr(TorchRuntime, "run", tight)
-    enlarger = upscaler(generator, tile=200)
-    assert np.abs(enlarged(enlarger, picture) - whole).max() <= 1
+    upscaler = make_upscaler(generator, tile=200)
+    assert np.abs(upscaled(upscaler, image) - whole).max() <= 1
     assert sides[0] > 60
-    # What has been learned holds for the next picture.
-    assert enlarger.tile <= max(sides)
+    # What has been learned holds for the next image.
+    assert upscaler.tile <= max(sides)
     sides.clear()
-    enlarged(enlarger, picture)
+    upscaled(upscaler, image)
     assert max(sides) <= 60
 
 
@@ -70,7 +70,7 @@ def test_memory_that_does_not_suffice_for_the_smallest_tile_is_named(monkeypatch
 
     monkeypatch.setattr(TorchRuntime, "run", full)
     with pytest.raises(ResourceError, match="out of memory for a tile"):
-        enlarged(upscaler(a_generator()), synthetic_photograph(150, 90))
+        upscaled(make_upscaler(a_generator()), synthetic_photograph(150, 90))
 
 
 def test_other_failures_of_the_network_are_not_taken_for_lack_of_memory(monkeypatch):
@@ -79,7 +79,7 @@ def test_other_failures_of_the_network_are_not_taken_for_lack_of_memory(monkeypa
 
     monkeypatch.setattr(TorchRuntime, "run", broken)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        enlarged(upscaler(a_generator()), synthetic_photograph(20, 20))
+        upscaled(make_upscaler(a_generator()), synthetic_photograph(20, 20))
 
 
 def test_half_precision_tile_that_overflows_is_redone_in_fp32():
@@ -89,44 +89,44 @@ def test_half_precision_tile_that_overflows_is_redone_in_fp32():
         generator.conv_body.bias *= 1e6
         generator.conv_first.weight *= 1e6
         generator.conv_last.weight *= 1e-7
-    picture = synthetic_photograph(40, 30)
+    image = synthetic_photograph(40, 30)
     with torch.autocast("cpu", torch.float16):
-        assert not torch.isfinite(generator(from_picture(picture))).all()
+        assert not torch.isfinite(generator(from_image(image))).all()
     np.testing.assert_array_equal(
-        enlarged(upscaler(generator, "fp16"), picture), enlarged(upscaler(generator), picture)
+        upscaled(make_upscaler(generator, "fp16"), image), upscaled(make_upscaler(generator), image)
     )
 
 
 def test_tta_is_the_mean_over_all_eight_orientations():
     generator = a_generator()
-    picture = synthetic_photograph(30, 22)
+    image = synthetic_photograph(30, 22)
     results = []
     for quarters, mirrored in product(range(4), (False, True)):
-        turned = np.rot90(picture, quarters)
+        turned = np.rot90(image, quarters)
         turned = turned[:, ::-1] if mirrored else turned
-        sr = generator(from_picture(np.ascontiguousarray(turned)))[0].permute(1, 2, 0).numpy()
+        sr = generator(from_image(np.ascontiguousarray(turned)))[0].permute(1, 2, 0).numpy()
         results.append(np.rot90(sr[:, ::-1] if mirrored else sr, -quarters))
     expected = np.round(np.clip(np.mean(results, axis=0), 0, 1) * 255)
-    assert np.abs(enlarged(upscaler(generator, tta=True), picture) - expected).max() <= 1
-    assert np.abs(enlarged(upscaler(generator), picture) - expected).max() > 1
+    assert np.abs(upscaled(make_upscaler(generator, tta=True), image) - expected).max() <= 1
+    assert np.abs(upscaled(make_upscaler(generator), image) - expected).max() > 1
 
 
 @pytest.mark.parametrize("config", [SMALL, FOLDING], ids=["pixelshuffle", "folding"])
-def test_tta_of_a_turned_picture_is_the_turned_result_and_tiles_leave_no_seams(config):
+def test_tta_of_a_turned_image_is_the_turned_result_and_tiles_leave_no_seams(config):
     generator = a_generator(config)
-    picture = synthetic_photograph(64, 48)
-    whole = enlarged(upscaler(generator, tile=64, tta=True), picture)
-    tiled = enlarged(upscaler(generator, tile=16, tta=True), picture)
-    turned = enlarged(
-        upscaler(generator, tile=64, tta=True), np.ascontiguousarray(picture.transpose(1, 0, 2))
+    image = synthetic_photograph(64, 48)
+    whole = upscaled(make_upscaler(generator, tile=64, tta=True), image)
+    tiled = upscaled(make_upscaler(generator, tile=16, tta=True), image)
+    turned = upscaled(
+        make_upscaler(generator, tile=64, tta=True), np.ascontiguousarray(image.transpose(1, 0, 2))
     )
     assert np.abs(tiled - whole).max() <= 1
     assert np.abs(turned.transpose(1, 0, 2) - whole).max() <= 1
 
 
-def test_tta_folds_a_picture_at_the_same_pixels_in_all_orientations():
+def test_tta_folds_a_image_at_the_same_pixels_in_all_orientations():
     generator = a_generator(FOLDING)
-    picture = synthetic_photograph(31, 21)
+    image = synthetic_photograph(31, 21)
 
     def mean_of(lr):
         turned = [orientation.applied(lr) for orientation in _ORIENTATIONS]
@@ -136,10 +136,10 @@ def test_tta_folds_a_picture_at_the_same_pixels_in_all_orientations():
         ]
         return to_pixels(torch.stack(results).mean(0)[..., :42, :62]).astype(int)
 
-    lr = from_picture(picture)
+    lr = from_image(image)
     expected = mean_of(torch.nn.functional.pad(lr, (0, 1, 0, 1), mode="replicate"))
     assert np.abs(mean_of(lr) - expected).max() > 1
-    assert np.abs(enlarged(upscaler(generator, tta=True), picture) - expected).max() <= 1
+    assert np.abs(upscaled(make_upscaler(generator, tta=True), image) - expected).max() <= 1
 
 
 @settings(max_examples=200)
@@ -152,7 +152,7 @@ def test_tta_folds_a_picture_at_the_same_pixels_in_all_orientations():
     num_parallel=st.integers(1, 16),
     threaded=st.booleans(),
 )
-def test_grid_covers_the_picture_once_with_tiles_of_about_one_size(
+def test_grid_covers_the_image_once_with_tiles_of_about_one_size(
     width, height, overlap, inner, align, num_parallel, threaded
 ):
     tiling = Tiling(overlap, align, inner + overlap, num_parallel, num_parallel, threaded)
@@ -170,14 +170,14 @@ def test_grid_covers_the_picture_once_with_tiles_of_about_one_size(
 
 
 @pytest.mark.parametrize("overlap", [12, 20, 24])
-def test_picture_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap):
+def test_image_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap):
     tiling = Tiling(overlap, 1, 384 + overlap, 2, 2, threaded=True)
     small = 16 * overlap - 1
     assert [len(spans) for spans in tiling.grid(small, small, tiling.tile)] == [1, 1]
     assert [len(spans) for spans in tiling.grid(512, 300, tiling.tile)] == [1, 2]
 
 
-def test_tile_of_a_small_picture_runs_on_all_cores_and_those_of_a_large_one_on_their_part(
+def test_tile_of_a_small_image_runs_on_all_cores_and_those_of_a_large_one_on_their_part(
     monkeypatch,
 ):
     monkeypatch.setattr(Node, "num_workers", 4)
@@ -188,19 +188,19 @@ def test_tile_of_a_small_picture_runs_on_all_cores_and_those_of_a_large_one_on_t
         threads.append(torch.get_num_threads())
         return run(self, lr, exact=exact)
 
-    enlarger = upscaler(a_generator(), tile=100)
+    upscaler = make_upscaler(a_generator(), tile=100)
     monkeypatch.setattr(TorchRuntime, "run", noting)
-    enlarged(enlarger, synthetic_photograph(60, 50))
+    upscaled(upscaler, synthetic_photograph(60, 50))
     assert threads == [4]
     threads.clear()
-    list(enlarger.bands(synthetic_photograph(400, 400), SilentBar()))
+    list(upscaler.bands(synthetic_photograph(400, 400), SilentBar()))
     assert threads.count(1) >= 12
     threads.clear()
-    bands = enlarger.bands(synthetic_photograph(400, 400), SilentBar())
+    bands = upscaler.bands(synthetic_photograph(400, 400), SilentBar())
     next(bands)
     bands.close()  # Tiles that nobody wants any more take no cores, once those begun are done.
     everybody = threading.Barrier(4)
-    list(enlarger._pool.map(lambda _: everybody.wait(), range(4)))
+    list(upscaler._pool.map(lambda _: everybody.wait(), range(4)))
     threads.clear()
-    enlarged(enlarger, synthetic_photograph(60, 50))
+    upscaled(upscaler, synthetic_photograph(60, 50))
     assert threads == [4]

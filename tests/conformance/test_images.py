@@ -53,7 +53,7 @@ def test_pixels_and_mode_survive(tmp_path, upscale, extension, mode):
     if wanted is None:
         return
     difference = np.abs(reduced(kept) - np.asarray(wanted).astype(int))
-    # Dithered and bilevel sources have edges that any enlargement softens.
+    # Dithered and bilevel sources have edges that any upscaling softens.
     assert difference.mean() < (8 if mode in {"1", "P", "P+t"} else 2)
 
 
@@ -260,7 +260,7 @@ def test_the_orientation_in_xmp_is_reset_too(tmp_path, upscale):
 
 def test_cmyk_goes_through_its_profile(tmp_path, upscale):
     # LittleCMS has no CMYK profile of its own: without one the naive conversion is taken,
-    # and a damaged one must not stop the picture.
+    # and a damaged one must not stop the image.
     picture = samples.image("CMYK")
     picture.save(tmp_path / "a.tif")
     picture.save(tmp_path / "b.tif", icc_profile=b"damaged")
@@ -318,7 +318,7 @@ def test_jpeg_has_full_chroma(tmp_path, upscale):
         assert image.layer[0][1:3] == (1, 1)
 
 
-def test_the_page_on_pictures_is_what_the_samples_show():
+def test_the_page_on_images_is_what_the_samples_show():
     from docs import build_formats
 
     assert build_formats.TARGET.read_text(encoding="utf-8") == build_formats.document()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_cli.cli.terminal_pictures import escape_sequence, side_by_side, supported
+from srgan_cli.cli.terminal_images import escape_sequence, side_by_side, supported
 from srgan_cli.imaging.crops import encode_webp
 from tests.conftest import synthetic_photograph
 
@@ -38,7 +38,7 @@ def _decoded(data):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
-def test_kittys_chunks_add_up_to_the_picture(image):
+def test_kittys_chunks_add_up_to_the_image(image):
     sequence = escape_sequence(image, "kitty")
     chunks = re.findall(r"\x1b_G(?:a=T,f=100,)?m=([01]);([^\x1b]{1,4096})\x1b\\", sequence)
     assert len(chunks) > 1
@@ -47,7 +47,7 @@ def test_kittys_chunks_add_up_to_the_picture(image):
     assert sequence.count("a=T") == 1
 
 
-def test_iterm2s_file_is_the_picture(image):
+def test_iterm2s_file_is_the_image(image):
     sequence = escape_sequence(image, "iterm2")
     assert sequence.startswith("\x1b]1337;File=inline=1;width=70px")
     data = sequence.partition(":")[2].removesuffix("\x07")

@@ -1,4 +1,4 @@
-"""Enlarge decoded frames: colour, transparency, and sizes that no model has."""
+"""Upscale decoded frames: colour, transparency, and sizes that no model has."""
 
 from collections.abc import Iterator
 
@@ -12,12 +12,12 @@ from srgan_cli.imaging.frames import Frame, Pixels
 from srgan_cli.observer import Bar
 
 
-def enlarge_frame(upscaler: Upscaler, frame: Frame, target: tuple[int, int], bar: Bar) -> Canvas:
-    """Enlarge one frame to a size: by the model, as often as needed, then by a resize.
+def upscale_frame(upscaler: Upscaler, frame: Frame, target: tuple[int, int], bar: Bar) -> Canvas:
+    """Upscale one frame to a size: by the model, as often as needed, then by a resize.
 
     Args:
         upscaler: The model.
-        frame: The picture, 8 or 16 bits.
+        frame: The image, 8 or 16 bits.
         target: Width and height of the result.
         bar: Advanced by the frame's megapixels in total.
 
@@ -55,7 +55,7 @@ def _whole(upscaler: Upscaler, frame: Frame, bar: Bar) -> Frame:
 
 
 def _bands(upscaler: Upscaler, frame: Frame, bar: Bar) -> Iterator[Pixels]:
-    """Yield rows of the enlarged colour, joined with those of the enlarged alpha."""
+    """Yield rows of the upscaled colour, joined with those of the upscaled alpha."""
     colour = upscaler.bands(frame.pixels, bar)
     if frame.alpha is None:
         yield from colour

@@ -1,4 +1,4 @@
-"""Pictures in terminals that can show them: kitty's protocol, iTerm2's, and sixel."""
+"""Images in terminals that can show them: kitty's protocol, iTerm2's, and sixel."""
 
 import base64
 import io
@@ -51,7 +51,7 @@ def side_by_side(crop: Mapping[str, str], order: list[str], width: int, height: 
 
 
 def escape_sequence(image: Image.Image, protocol: Protocol) -> str:
-    """Return what makes a terminal show a picture, with no line break after it."""
+    """Return what makes a terminal show an image, with no line break after it."""
     encode: Mapping[Protocol, Callable[[Image.Image], str]] = {
         "kitty": _kitty,
         "iterm2": _iterm2,

@@ -9,9 +9,9 @@ from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.io import (
-    list_pictures,
-    picture_extensions,
-    read_picture,
+    image_extensions,
+    list_images,
+    read_image,
 )
 from tests.conftest import synthetic_photograph
 
@@ -37,7 +37,7 @@ def pixels():
 
 def _refusal(path, **options):
     with pytest.raises(InputError) as caught:
-        read_picture(path, **{"max_pixels": LIMIT, **options})
+        read_image(path, **{"max_pixels": LIMIT, **options})
     assert str(path) in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.hint
@@ -58,14 +58,14 @@ def _png16(width, height):
 
 @pytest.mark.parametrize("extension", [".png", ".tif", ".webp"])
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_pictures_are_turned_upright(tmp_path, pixels, orientation, extension):
+def test_images_are_turned_upright(tmp_path, pixels, orientation, extension):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     exif[ExifTags.Base.Make] = "camera"
     path = tmp_path / f"turned{extension}"
     Image.fromarray(pixels).save(path, exif=exif, lossless=True)
 
-    picture = read_picture(path, max_pixels=LIMIT)
+    picture = read_image(path, max_pixels=LIMIT)
 
     assert np.array_equal(picture.pixels, UPRIGHT[orientation](pixels))
 
@@ -74,7 +74,7 @@ def test_pictures_are_turned_upright(tmp_path, pixels, orientation, extension):
 def test_grey_stays_grey(tmp_path, pixels, mode):
     image = Image.fromarray(pixels).convert(mode)
     image.save(tmp_path / "grey.png")
-    picture = read_picture(tmp_path / "grey.png", max_pixels=LIMIT)
+    picture = read_image(tmp_path / "grey.png", max_pixels=LIMIT)
     assert np.array_equal(picture.pixels, np.asarray(image.convert("L")))
     assert picture.alpha is None
     assert (picture.width, picture.height) == (13, 7)
@@ -83,7 +83,7 @@ def test_grey_stays_grey(tmp_path, pixels, mode):
 def test_palettes_become_rgb(tmp_path, pixels):
     image = Image.fromarray(pixels).quantize(16)
     image.save(tmp_path / "palette.png")
-    picture = read_picture(tmp_path / "palette.png", max_pixels=LIMIT)
+    picture = read_image(tmp_path / "palette.png", max_pixels=LIMIT)
     assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
     assert picture.alpha is None
 
@@ -91,7 +91,7 @@ def test_palettes_become_rgb(tmp_path, pixels):
 def test_palettes_with_transparency_become_rgb_and_alpha(tmp_path, pixels):
     image = Image.fromarray(pixels).quantize(16)
     image.save(tmp_path / "palette.png", transparency=3)
-    picture = read_picture(tmp_path / "palette.png", max_pixels=LIMIT)
+    picture = read_image(tmp_path / "palette.png", max_pixels=LIMIT)
     assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
     assert np.array_equal(picture.alpha, np.where(np.asarray(image) == 3, 0, 255))
     assert (picture.alpha == 0).any()
@@ -104,7 +104,7 @@ def test_alpha_is_kept_beside_the_colours(tmp_path, pixels, mode):
     colours = np.asarray(image)
     image.putalpha(Image.fromarray(alpha))
     image.save(tmp_path / "a.png")
-    picture = read_picture(tmp_path / "a.png", max_pixels=LIMIT)
+    picture = read_image(tmp_path / "a.png", max_pixels=LIMIT)
     assert np.array_equal(picture.pixels, colours)
     assert np.array_equal(picture.alpha, alpha)
 
@@ -112,14 +112,14 @@ def test_alpha_is_kept_beside_the_colours(tmp_path, pixels, mode):
 def test_cmyk_becomes_rgb(tmp_path, pixels):
     image = Image.fromarray(pixels).convert("CMYK")
     image.save(tmp_path / "print.tif", icc_profile=b"a profile of inks")
-    picture = read_picture(tmp_path / "print.tif", max_pixels=LIMIT)
+    picture = read_image(tmp_path / "print.tif", max_pixels=LIMIT)
     assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
 
 
 def test_only_the_first_frame_is_taken(tmp_path, pixels):
     frames = [Image.fromarray(np.roll(pixels, n, axis=0)) for n in range(3)]
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
-    picture = read_picture(tmp_path / "a.tif", max_pixels=LIMIT)
+    picture = read_image(tmp_path / "a.tif", max_pixels=LIMIT)
     assert np.array_equal(picture.pixels, pixels)
 
 
@@ -134,12 +134,12 @@ def test_a_truncated_file_is_refused(tmp_path, extension):
     assert "damaged" in _refusal(path)
 
 
-def test_files_that_are_no_pictures_are_refused(tmp_path):
+def test_files_that_are_no_images_are_refused(tmp_path):
     text, folder, empty = tmp_path / "text.jpg", tmp_path / "x.png", tmp_path / "empty.png"
-    text.write_text("not a picture")
+    text.write_text("not an image")
     folder.mkdir()
     empty.touch()
-    assert "not a picture" in _refusal(text)
+    assert "not an image" in _refusal(text)
     assert "a folder" in _refusal(folder)
     assert "empty" in _refusal(empty)
     assert "no such file" in _refusal(tmp_path / "missing.png")
@@ -156,18 +156,18 @@ def test_the_size_is_checked_before_any_pixel_is_decoded(tmp_path, monkeypatch):
 def test_the_size_limit_is_inclusive(tmp_path, pixels):
     path = tmp_path / "a.png"
     Image.fromarray(pixels).save(path)
-    assert read_picture(path, max_pixels=13 * 7).width == 13
+    assert read_image(path, max_pixels=13 * 7).width == 13
     _refusal(path, max_pixels=13 * 7 - 1)
 
 
-def test_pictures_are_listed_sorted_without_hidden_and_foreign_ones(tmp_path):
+def test_images_are_listed_sorted_without_hidden_and_foreign_ones(tmp_path):
     names = ["b.png", "a.JPG", "deep/er/c.webp", "deep/.hidden.png", ".cache/d.png", "notes.txt"]
     for name in names:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (tmp_path / "folder.png").mkdir()
-    assert list_pictures(tmp_path) == [tmp_path / n for n in ("a.JPG", "b.png", "deep/er/c.webp")]
+    assert list_images(tmp_path) == [tmp_path / n for n in ("a.JPG", "b.png", "deep/er/c.webp")]
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
@@ -176,15 +176,15 @@ def test_symlink_loops_do_not_trap_the_listing(tmp_path):
     (tmp_path / "deep/a.png").touch()
     (tmp_path / "deep/loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "linked.png").symlink_to(tmp_path / "deep/a.png")
-    assert list_pictures(tmp_path) == [tmp_path / "deep/a.png", tmp_path / "linked.png"]
+    assert list_images(tmp_path) == [tmp_path / "deep/a.png", tmp_path / "linked.png"]
 
 
 def test_the_usual_extensions_can_be_read():
-    assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"} <= picture_extensions()
-    assert ".pdf" not in picture_extensions()
+    assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"} <= image_extensions()
+    assert ".pdf" not in image_extensions()
 
 
 def test_16_bits_are_rounded_to_8(tmp_path):
     colour = tmp_path / "colour.png"
     colour.write_bytes(_png16(4, 4))
-    assert (read_picture(colour, max_pixels=LIMIT).pixels == round(0x1234 / 257)).all()
+    assert (read_image(colour, max_pixels=LIMIT).pixels == round(0x1234 / 257)).all()

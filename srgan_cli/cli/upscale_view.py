@@ -43,7 +43,7 @@ def show_estimate(report: EstimateReport) -> None:
     rows += [[str(item.source), "cannot be read", "", "", "", ""] for item in report.failed]
     total = _duration(sum(item.seconds for item in report.pictures))
     show_table(
-        f"×{report.scale}: {len(report.pictures)} pictures, about {total}; nothing is written",
+        f"×{report.scale}: {len(report.pictures)} images, about {total}; nothing is written",
         {
             "picture": "left",
             "size": "right",
