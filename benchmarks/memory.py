@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from srgan_cli import engine
 from srgan_cli.config import UpscaleConfig, preset
-from srgan_cli.engine.weights import save_weights
+from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.observer import SilentObserver
 
 source, folder = map(Path, sys.argv[1:])

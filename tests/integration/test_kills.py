@@ -19,7 +19,7 @@ STEPS, EVERY = 60, 7
 KILLED = """
 import os, signal, sys, threading
 from srgan_cli.cli import run
-from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.training.trainer import Trainer
 
 at, delay = int(sys.argv[1]), float(sys.argv[2])
 intact = Trainer.step

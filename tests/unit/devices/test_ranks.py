@@ -17,12 +17,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 from srgan_cli.config import GeneratorConfig, TrainConfig
-from srgan_cli.data.dataset import Batch
-from srgan_cli.engine.amp import Amp
-from srgan_cli.engine.perceptual import load_perceptual
-from srgan_cli.engine.ranks import joined_ranks
-from srgan_cli.engine.schedule import Phase
-from srgan_cli.engine.trainer import Trainer
+from srgan_cli.engine.training.patches import Batch
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.networks.vgg import load_perceptual
+from srgan_cli.engine.devices.ranks import joined_ranks
+from srgan_cli.engine.training.schedule import Phase
+from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.observer import SilentObserver
 
 torch.set_num_threads(1)

@@ -8,6 +8,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from srgan_cli.config import PRESETS, preset
+from srgan_cli.engine.models import tensor_files
 from srgan_cli.engine.models.shelf import BUNDLED, find_model
 from srgan_cli.engine.models.weights import (
     WEIGHTS_FILE,
@@ -174,7 +175,7 @@ def test_a_failed_save_keeps_the_old_weights(generator, path, monkeypatch):
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("srgan_cli.engine.models.weights.save_file", fail)
+    monkeypatch.setattr(tensor_files, "save_file", fail)
     with pytest.raises(OSError, match="No space"):
         save_weights(path, generator, {})
     assert path.read_bytes() == old

@@ -10,6 +10,7 @@ from srgan_cli.config import PRESETS, ExportConfig, RowConfig, preset
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
 from srgan_cli.engine.networks.generators import Generator
 from srgan_cli.engine.networks.published import MSRResNet, SRVGGNetCompact
+from srgan_cli.engine.publishing import exported
 from srgan_cli.engine.publishing.basicsr import as_basicsr
 from srgan_cli.engine.publishing.export import to_onnx, to_openvino, to_pth, to_torchscript
 from srgan_cli.engine.publishing.exported import largest_difference, photograph
@@ -175,7 +176,7 @@ def test_an_export_that_gives_other_images_is_refused_and_not_kept(small, tmp_pa
         made.conv_last.bias.data[0] += 1e-3
         to_pth(made, path, fp16=fp16)
 
-    forms = engine.exported._FORMS
+    forms = exported._FORMS
     monkeypatch.setitem(forms, "pth", dataclasses.replace(forms["pth"], write=wrong))
     with pytest.raises(WeightsError, match="from PyTorch"):
         export(small, "pth", tmp_path / "out")
@@ -183,7 +184,7 @@ def test_an_export_that_gives_other_images_is_refused_and_not_kept(small, tmp_pa
 
 
 def test_a_difference_that_is_no_number_is_refused(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine.exported, "largest_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(exported, "largest_difference", lambda *_: float("nan"))
     with pytest.raises(WeightsError):
         export(small, "pth", tmp_path / "out")
 

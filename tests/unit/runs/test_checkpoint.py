@@ -4,6 +4,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim import Adam
 
+from srgan_cli.engine.models import tensor_files
 from srgan_cli.engine.runs.checkpoint import Checkpoint, CheckpointFolder
 from srgan_cli.errors import WeightsError
 from srgan_cli.observer import SilentObserver
@@ -106,7 +107,7 @@ def test_saving_leaves_one_file_and_keeps_the_old_one_on_failure(saved, monkeypa
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("srgan_cli.engine.models.weights.save_file", fail)
+    monkeypatch.setattr(tensor_files, "save_file", fail)
     with pytest.raises(OSError, match="No space"):
         Checkpoint.of(modules, optimizers, {"step": 9}).write(path)
     assert path.read_bytes() == old
