@@ -74,7 +74,18 @@ def alone(folder: Path) -> Iterator[None]:
     Raises:
         filelock.Timeout: Another one is.
     """
-    path = folder.with_name(f".{folder.name}.lock")
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        yield
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that one process has at a time; its file is there for as long.
+
+    Raises:
+        filelock.Timeout: Another process holds it.
+        OSError: The file cannot be made, or its file system has no locks.
+    """
     lock = FileLock(path, blocking=False)
     try:
         with interrupts_held():  # Ctrl-C would leave the file of a lock just taken.

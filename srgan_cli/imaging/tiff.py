@@ -6,8 +6,7 @@ Pillow writes neither 16-bit colour nor, in compressed files, the EXIF directory
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import imagecodecs
 import tifffile
@@ -15,6 +14,7 @@ from PIL import ExifTags, TiffImagePlugin
 
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.metadata import Metadata, exif_of_size
+from srgan_cli.managed import Managed
 
 _BYTE, _ASCII, _LONG, _UNDEFINED, _IFD = 1, 2, 4, 7, 13  # TIFF 6.0, section 2
 _IMAGE_DESCRIPTION, _XMP, _IPTC = 270, 700, 33723
@@ -25,7 +25,7 @@ _STRIP_BYTES = 2**20
 _CLASSIC_LIMIT = 2**32 - 2**25
 
 
-class TiffFile:
+class TiffFile(Managed):
     """A TIFF file being written page by page; a context manager.
 
     Pages are compressed without loss (Deflate with a horizontal predictor), strip by
@@ -41,20 +41,11 @@ class TiffFile:
         self._writer: tifffile.TiffWriter | None = None
         self._directories: list[dict[int, dict[int, Any]]] = []
 
-    def __enter__(self) -> Self:
-        """Start writing."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _close(self, *, failed: bool) -> None:
         """Finish the file; after an error it is incomplete."""
         if self._writer is not None:
             self._writer.close()
-        if kind is None:
+        if not failed:
             self._append_directories()
 
     def write(self, canvas: Canvas) -> None:

@@ -176,11 +176,19 @@ def test_a_line_without_its_file_is_not_believed(tmp_path, upscale):
     assert files_below(tmp_path / "out") == {"a.png": made}
 
 
-@posix
 def test_two_runs_do_not_share_a_folder(tmp_path, upscale):
     source = picture(tmp_path / "a.png")
     with Ledger(tmp_path / "out"), pytest.raises(ResourceError, match="another run"):
         upscale(source, output=tmp_path / "out")
+
+
+def test_lock_of_a_killed_run_keeps_nobody_out_and_goes(tmp_path, upscale):
+    source = picture(tmp_path / "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".srgan-ledger.lock").touch()
+    assert upscale(source, output=tmp_path / "out").written
+    assert not list((tmp_path / "out").glob("*.lock"))
+    assert not list((tmp_path / "out").glob(".*.lock"))
 
 
 def _bad_files(folder: Path) -> dict[str, str]:

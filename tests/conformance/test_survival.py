@@ -38,7 +38,11 @@ def environment() -> dict[str, str]:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LEDGER_FILE}
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if not path.name.startswith(".srgan-ledger")
+    }
 
 
 def start_at_work(source, target, options):

@@ -1,6 +1,8 @@
 """Score models beside bicubic and Lanczos upscaling: ``srgan eval``."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +18,6 @@ from srgan_cli.engine.evaluation.contenders import (
 from srgan_cli.engine.evaluation.exhibits import Crop, Exhibit, allowance, make_crops
 from srgan_cli.engine.evaluation.extra_metrics import ExtraMetric, open_metrics, score_extra
 from srgan_cli.engine.evaluation.gate import EarlierRun, unmet
-from srgan_cli.engine.evaluation.pipeline import in_pipeline
 from srgan_cli.engine.evaluation.protocol import (
     PSNR,
     SSIM,
@@ -34,6 +35,7 @@ from srgan_cli.engine.evaluation.sets import (
     paired_scale,
     validation_set,
 )
+from srgan_cli.engine.upscaling.threads import in_order
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.metrics import SSIM_WINDOW
@@ -41,6 +43,7 @@ from srgan_cli.observer import Observer
 
 FORMAT = 1
 
+_WORKERS = 2  # Threads that read and score beside the network.
 _SHOWN_BYTES = 150_000  # Of an image's crops when they are for the terminal only.
 
 
@@ -182,10 +185,16 @@ def _score_all(
     score: Callable[[_Upscaled], _Outcome],
     observer: Observer,
 ) -> list[_Outcome]:
+    """Read, upscale and score images at the same time; the network runs in this thread alone."""
     jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
     outcomes = []
-    with observer.bar("scoring", total=len(jobs), unit="pictures") as bar:
-        for outcome in in_pipeline(jobs, _load, partial(_upscale, lineup), score):
+    with (
+        observer.bar("scoring", total=len(jobs), unit="pictures") as bar,
+        ThreadPoolExecutor(_WORKERS) as pool,
+        closing(in_order(lambda job: pool.submit(_load, job), jobs, ahead=_WORKERS)) as loaded,
+    ):
+        upscaled = (_upscale(lineup, each) for each in loaded)
+        for outcome in in_order(lambda image: pool.submit(score, image), upscaled, ahead=_WORKERS):
             outcomes.append(outcome)
             if outcome.failure:
                 observer.warn(outcome.failure.message, outcome.failure.hint)

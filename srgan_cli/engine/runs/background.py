@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
+
+from srgan_cli.managed import Managed
 
 
-class Background:
+class Background(Managed):
     """Runs one job at a time, in the order they come; what one raises, the next call raises."""
 
     def __init__(self) -> None:
@@ -32,19 +32,10 @@ class Background:
         if last is not None:
             last.result()
 
-    def __enter__(self) -> Self:
-        """Be closed at the end of a ``with`` block."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _close(self, *, failed: bool) -> None:
         """Let the last job end; its failure counts unless there is one already."""
         try:
-            if kind is None:
+            if not failed:
                 self.wait()
         finally:
             self._pool.shutdown()

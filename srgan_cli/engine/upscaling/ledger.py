@@ -6,15 +6,18 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from filelock import Timeout
+
 from srgan_cli.errors import ResourceError
+from srgan_cli.managed import Managed
 from srgan_cli.paths import file_sha256
+from srgan_cli.processes import locked
 
 LEDGER_FILE = ".srgan-ledger.jsonl"
 _LEDGERS = ".srgan-ledger*.jsonl"
@@ -36,7 +39,7 @@ class Entry:
     """When it was made, UTC."""
 
 
-class Ledger:
+class Ledger(Managed):
     """JSON lines in an output folder; a context manager that keeps other runs out.
 
     A line is written *before* its result takes its final name. A run that is killed
@@ -54,6 +57,7 @@ class Ledger:
         self._folder = folder
         self._path = folder / (LEDGER_FILE if rank == 0 else f".srgan-ledger-{rank}.jsonl")
         self._writing = threading.Lock()
+        self._lock = ExitStack()
         self._file: BinaryIO | None = None
         self._is_new = False
         self._latest: dict[str, Entry] = {}
@@ -74,10 +78,15 @@ class Ledger:
                 f"{self._folder}: {error.strerror or error}", hint="choose another --output folder"
             ) from error
         try:
-            _lock(self._file, self._folder)
-        except ResourceError:
+            self._lock.enter_context(locked(self._path.with_suffix(".lock")))
+        except Timeout as error:
             self._file.close()
-            raise
+            raise ResourceError(
+                f"{self._folder}: another run of srgan writes there",
+                hint="wait until it has ended",
+            ) from error
+        except OSError:
+            pass  # Some network file systems have no locks.
         for entry in sorted(self._entries(), key=lambda entry: entry.time):
             self._remember(entry)
         return self
@@ -89,17 +98,14 @@ class Ledger:
                 if entry is not None:
                     yield entry
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _close(self, *, failed: bool) -> None:  # noqa: ARG002 - all the same
         """Let other runs in. A ledger without entries goes, and with it a folder it made."""
         assert self._file is not None
-        if self._file.seek(0, os.SEEK_END) == 0:
-            self._path.unlink(missing_ok=True)
-        self._file.close()
+        with self._lock, self._file:
+            is_empty = self._file.seek(0, os.SEEK_END) == 0
+            self._file.close()  # Windows deletes no open file.
+            if is_empty:
+                self._path.unlink(missing_ok=True)
         if self._is_new:
             with suppress(OSError):  # It holds results.
                 self._folder.rmdir()
@@ -167,21 +173,6 @@ def _parse(line: bytes) -> Entry | None:
         return Entry(**json.loads(line))
     except (ValueError, TypeError):
         return None
-
-
-def _lock(file: BinaryIO, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs in one folder are not kept apart there.
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ResourceError(
-            f"{folder}: another run of srgan writes there", hint="wait until it has ended"
-        ) from error
-    except OSError:
-        return  # Some network file systems have no locks.
 
 
 def settings_sha256(values: Mapping[str, Any]) -> str:

@@ -3,11 +3,10 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
-
-from srgan_cli.observer import Bar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -81,25 +80,32 @@ class Cores:
         return max(1, self._count // beside)
 
 
-class StoppableBar:
-    """A bar that ends the work of a thread, as nothing else can from outside.
+def in_order(
+    submit: Callable[[Item], Future[Result]], items: Iterable[Item], *, ahead: int
+) -> Generator[Result, None, None]:
+    """Start work on items before their results are asked for; yield those in the items' order.
+
+    Stages follow each other as generators do: the results of one are the items of the next.
 
     Args:
-        bar: What is advanced.
-        stopped: Once it is set, advancing raises ``CancelledError``.
+        submit: Starts the work on an item, on a thread pool.
+        items: Taken one by one, so that memory does not grow with their number.
+        ahead: Results that are being made, or wait, at a time.
+
+    Yields:
+        Results. When the caller stops, work that has not begun is given up.
     """
-
-    def __init__(self, bar: Bar, stopped: threading.Event) -> None:
-        self._bar, self._stopped = bar, stopped
-        self.done = 0.0
-        """Units that were counted here."""
-
-    def advance(self, amount: float = 1, **figures: str) -> None:
-        """Count ``amount`` more units as done, or raise."""
-        if self._stopped.is_set():
-            raise CancelledError
-        self.done += amount
-        self._bar.advance(amount, **figures)
+    queue = iter(items)
+    running: deque[Future[Result]] = deque()
+    try:
+        running.extend(submit(item) for item in islice(queue, ahead))
+        while running:
+            result = running.popleft().result()
+            running.extend(submit(item) for item in islice(queue, 1))
+            yield result
+    finally:
+        for future in running:
+            future.cancel()
 
 
 def in_threads(
@@ -114,18 +120,11 @@ def in_threads(
     The first exception, or one in the caller such as Ctrl-C, sets ``stopped``, waits
     until the threads have ended and is raised.
     """
-    with ThreadPoolExecutor(num_threads, "picture") as pool:
-        running: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(num_threads, "image") as pool:
         try:
-            for item in items:
-                running.append(pool.submit(function, item))
-                if len(running) > 2 * num_threads:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
+            yield from in_order(
+                lambda item: pool.submit(function, item), items, ahead=2 * num_threads
+            )
         except BaseException:
             stopped.set()
             raise
-        finally:
-            for future in running:
-                future.cancel()

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -24,7 +23,7 @@ from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.ledger import Ledger, settings_sha256
 from srgan_cli.engine.upscaling.sizes import result_size
-from srgan_cli.engine.upscaling.threads import Room, StoppableBar, in_threads
+from srgan_cli.engine.upscaling.threads import Room, in_threads
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.decode import OpenImage, open_image
@@ -166,13 +165,12 @@ class _Batch:
     def run_all(self, jobs: Sequence[Job], ledgers: Mapping[Path, Ledger]) -> None:
         """Do all jobs: while one image is in the network, others are read and written."""
         total = sum(job.header.megapixels for job in jobs)
-        stopped = threading.Event()
         with self._bars.bar("upscaling", total=total, unit="MP") as whole:
             outcomes = in_threads(
-                lambda job: self._run(job, ledgers[job.folder], StoppableBar(whole, stopped)),
+                lambda job: self._run(job, ledgers[job.folder], _Counted(whole)),
                 jobs,
                 num_threads=min(_MOST_IMAGES, num_cores() + 1),
-                stopped=stopped,
+                stopped=self._upscaler.stopped,
             )
             with closing(outcomes):
                 for number, outcome in enumerate(outcomes, start=1):
@@ -190,7 +188,7 @@ class _Batch:
             case unchanged:
                 self.unchanged.append(unchanged)
 
-    def _run(self, job: Job, ledger: Ledger, bar: StoppableBar) -> "Upscaled | Failed | Path":
+    def _run(self, job: Job, ledger: Ledger, bar: "_Counted") -> "Upscaled | Failed | Path":
         """Do one job, or find that it is done: then its output is returned."""
         megapixels = job.size[0] * job.size[1] / 1e6
         try:
@@ -280,6 +278,19 @@ class _Batch:
         measured = drift(job.source, made, num_frames=job.num_frames, max_pixels=config.max_pixels)
         require_drift(job.source, measured, config.max_drift)
         return measured
+
+
+class _Counted:
+    """A bar that knows what was counted on it."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self.done = 0.0
+
+    def advance(self, amount: float = 1, **figures: str) -> None:
+        """Count ``amount`` more units as done."""
+        self.done += amount
+        self._bar.advance(amount, **figures)
 
 
 class _Both:

@@ -1,8 +1,8 @@
 """Run a network over images of any size, tile by tile."""
 
-from collections import deque
+import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from srgan_cli.engine.devices.amp import Amp, resolve_device
 from srgan_cli.engine.models.interpolation import load_between
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model
 from srgan_cli.engine.runtimes.fastest import open_runtime
-from srgan_cli.engine.upscaling.threads import Cores
+from srgan_cli.engine.upscaling.threads import Cores, in_order
 from srgan_cli.engine.upscaling.tiling import plan_tiles
 from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.frames import Pixels
@@ -54,6 +54,8 @@ class Upscaler:
         tta: bool = False,
     ) -> None:
         self.model, self.amp = model, amp
+        self.stopped = threading.Event()
+        """Once it is set, a tile that has not begun raises ``CancelledError``."""
         network, align = model.generator, model.generator.align
         tiling = plan_tiles(
             network, radius=network.receptive_radius, align=align, device=amp.device, tile=tile
@@ -124,23 +126,32 @@ class Upscaler:
 
     def _upscaled(self, pixels: Pixels, rows: list[Span], columns: list[Span]) -> Iterator[Pixels]:
         """Yield the upscaled tiles row by row, with the next ones already being made."""
-        running: deque[Future[Pixels]] = deque()
         waiting = len(rows) * len(columns)
         self._cores.expect(waiting)
+
+        def submit(spans: tuple[Span, Span]) -> Future[Pixels]:
+            nonlocal waiting
+            row, column = spans
+            tile = pixels[row.start : row.stop, column.start : column.stop]
+            future = self._pool.submit(self._upscale_on_its_cores, tile)
+            waiting -= 1
+            future.add_done_callback(self._give_up_if_cancelled)
+            return future
+
         try:
-            for row, column in product(rows, columns):
-                tile = pixels[row.start : row.stop, column.start : column.stop]
-                running.append(self._pool.submit(self._upscale_on_its_cores, tile))
-                waiting -= 1
-                if len(running) > self._tiling.num_parallel:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
+            ahead = self._tiling.num_parallel + 1
+            yield from in_order(submit, product(rows, columns), ahead=ahead)
         finally:
-            self._cores.expect(-waiting - sum(future.cancel() for future in running))
+            self._cores.expect(-waiting)
+
+    def _give_up_if_cancelled(self, tile: Future[Pixels]) -> None:
+        if tile.cancelled():
+            self._cores.expect(-1)
 
     def _upscale_on_its_cores(self, tile: Pixels) -> Pixels:
         with self._cores.taken() as num_threads:
+            if self.stopped.is_set():
+                raise CancelledError
             torch.set_num_threads(num_threads)  # Of this thread alone.
             return self._upscale_tile(tile)
 

@@ -1,12 +1,12 @@
 import threading
 import time
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 
 import pytest
 
-from srgan_cli.engine.upscaling.threads import Cores, Room, StoppableBar, in_threads
-from srgan_cli.observer import SilentBar
+from srgan_cli.engine.upscaling.threads import Cores, Room, in_order, in_threads
 
 
 def test_results_come_in_the_order_of_the_items_though_threads_end_in_another():
@@ -33,14 +33,9 @@ def test_failure_of_one_item_stops_the_others_and_waits_for_them():
     def work(number):
         if number == 0:
             raise ValueError("broken")
-        bar = StoppableBar(SilentBar(), stopped)
-        try:
-            while True:
-                bar.advance(1)
-                time.sleep(0.001)
-        except CancelledError:
-            ended.append(number)
-            raise
+        assert stopped.wait(10)
+        ended.append(number)
+        raise CancelledError
 
     with pytest.raises(ValueError, match="broken"):
         list(in_threads(work, range(50), num_threads=3, stopped=stopped))
@@ -53,6 +48,42 @@ def test_caller_that_leaves_early_stops_the_threads():
     next(done)
     done.close()
     assert stopped.is_set()
+
+
+def test_stages_work_at_the_same_time_and_keep_the_order():
+    together = threading.Barrier(2, timeout=10)
+
+    def load(number):
+        if number == 3:
+            together.wait()  # While a result of the first stage is in the second.
+        return number
+
+    def finish(number):
+        if number == 0:
+            together.wait()
+        return -number
+
+    with ThreadPoolExecutor(2) as pool:
+        loaded = in_order(partial(pool.submit, load), range(20), ahead=2)
+        doubled = (2 * number for number in loaded)
+        done = in_order(partial(pool.submit, finish), doubled, ahead=2)
+        assert list(done) == [-2 * number for number in range(20)]
+
+
+def test_work_that_nobody_waits_for_any_more_is_not_begun():
+    go, begun = threading.Event(), []
+
+    def work(number):
+        begun.append(number)
+        assert number == 0 or go.wait(10)
+        return number
+
+    with ThreadPoolExecutor(1) as pool:
+        done = in_order(partial(pool.submit, work), range(100), ahead=5)
+        assert next(done) == 0
+        done.close()
+        go.set()
+    assert begun in ([0], [0, 1])
 
 
 def test_room_is_never_exceeded_but_by_one_alone():

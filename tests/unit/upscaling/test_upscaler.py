@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import CancelledError
 from itertools import product
 
 import numpy as np
@@ -175,6 +176,18 @@ def test_image_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap):
     small = 16 * overlap - 1
     assert [len(spans) for spans in tiling.grid(small, small, tiling.tile)] == [1, 1]
     assert [len(spans) for spans in tiling.grid(512, 300, tiling.tile)] == [1, 2]
+
+
+def test_stopped_upscaler_begins_no_tile_and_frees_its_cores():
+    upscaler = make_upscaler(a_generator(), tile=50)
+    image = synthetic_photograph(200, 200)
+    bands = upscaler.bands(image, SilentBar())
+    next(bands)
+    upscaler.stopped.set()
+    with pytest.raises(CancelledError):
+        list(bands)
+    upscaler.stopped.clear()
+    assert upscaled(upscaler, image).shape == (400, 400, 3)
 
 
 def test_tile_of_a_small_image_runs_on_all_cores_and_those_of_a_large_one_on_their_part(
