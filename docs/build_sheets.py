@@ -20,8 +20,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from srgan_cli import engine
 from srgan_cli.engine.devices.amp import Amp
-from srgan_cli.imaging.levels import Uint8Image, to_levels
+from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
+from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.observer import SilentBar
 
 IMAGES = Path(__file__).parent / "images"

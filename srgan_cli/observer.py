@@ -15,8 +15,8 @@ class Bar(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a training run stands."""
+class TrainingStatus:
+    """How far a training run is, and how it is doing."""
 
     run: Path
     """Its folder."""
@@ -72,7 +72,7 @@ class TrainObserver(Observer, Protocol):
     """What a training run tells besides."""
 
     @contextmanager
-    def watch(self) -> Iterator[Callable[[Standing], None]]:
+    def watch(self) -> Iterator[Callable[[TrainingStatus], None]]:
         """Follow the run for the length of a ``with`` block: called after each step."""
         ...
 
@@ -92,7 +92,7 @@ class SilentObserver:
         yield SilentBar()
 
     @contextmanager
-    def watch(self) -> Iterator[Callable[[Standing], None]]:
+    def watch(self) -> Iterator[Callable[[TrainingStatus], None]]:
         """Follow nothing."""
         yield lambda _: None
 

@@ -53,8 +53,8 @@ def watched_gradients(trainer):
 
         return keep
 
-    trainer.generator_descent.optimizer.register_step_pre_hook(hook("generator"))
-    trainer.discriminator_descent.optimizer.register_step_pre_hook(hook("discriminator"))
+    trainer.generator_updater.optimizer.register_step_pre_hook(hook("generator"))
+    trainer.discriminator_updater.optimizer.register_step_pre_hook(hook("discriminator"))
     return seen
 
 

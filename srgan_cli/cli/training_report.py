@@ -5,15 +5,15 @@ import tomllib
 from pathlib import Path
 
 from srgan_cli import engine
-from srgan_cli.observer import Standing
+from srgan_cli.observer import TrainingStatus
 from srgan_cli.paths import write_text
 
 
-def write_report(standing: Standing) -> Path:
+def write_report(status: TrainingStatus) -> Path:
     """Write the page about a run from what is in its folder.
 
     Args:
-        standing: Where the run stood last.
+        status: Where the run stood last.
 
     Returns:
         The file.
@@ -23,14 +23,14 @@ def write_report(standing: Standing) -> Path:
     """
     from srgan_cli.report.training import training_page
 
-    run = standing.run
+    run = status.run
     lines = (run / engine.METRICS_FILE).read_text(encoding="utf-8").splitlines()
     page = training_page(
         run.name,
         tomllib.loads((run / engine.CONFIG_FILE).read_text(encoding="utf-8")),
         [json.loads(line) for line in lines],
         sorted((run / engine.SHEETS).glob("step-*.png")),
-        steps=standing.steps,
+        steps=status.steps,
     )
     path = run / engine.REPORT_FILE
     write_text(path, page)

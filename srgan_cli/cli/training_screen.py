@@ -14,7 +14,7 @@ from rich.text import Text
 
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import one_line
-from srgan_cli.observer import Standing
+from srgan_cli.observer import TrainingStatus
 
 _SECONDS_PER_FRAME = 1.0
 """Drawing the panel takes a few milliseconds, of which no step should wait for many."""
@@ -30,10 +30,10 @@ class TrainingScreen(RichObserver):
 
     def __init__(self) -> None:
         super().__init__()
-        self.last: Standing | None = None
+        self.last: TrainingStatus | None = None
 
     @contextmanager
-    def watch(self) -> Iterator[Callable[[Standing], None]]:
+    def watch(self) -> Iterator[Callable[[TrainingStatus], None]]:
         """Follow a run: a panel that is redrawn once a second, or a line now and then."""
         if not self._console.is_terminal:
             yield self._lines()
@@ -43,106 +43,106 @@ class TrainingScreen(RichObserver):
             if self.last is not None:
                 live.update(panel(self.last), refresh=True)
 
-    def _frames(self, live: Live) -> Callable[[Standing], None]:
+    def _frames(self, live: Live) -> Callable[[TrainingStatus], None]:
         drawn = -_SECONDS_PER_FRAME
 
-        def show(standing: Standing) -> None:
+        def show(status: TrainingStatus) -> None:
             nonlocal drawn
-            self.last = standing
+            self.last = status
             now = time.monotonic()
             if now - drawn >= _SECONDS_PER_FRAME:
                 drawn = now
-                live.update(panel(standing), refresh=True)
+                live.update(panel(status), refresh=True)
 
         return show
 
-    def _lines(self) -> Callable[[Standing], None]:
+    def _lines(self) -> Callable[[TrainingStatus], None]:
         printed, validations = time.monotonic(), 0
 
-        def show(standing: Standing) -> None:
+        def show(status: TrainingStatus) -> None:
             nonlocal printed, validations
-            validated = len(standing.psnr) != validations and self.last is not None
-            self.last, validations = standing, len(standing.psnr)
+            validated = len(status.psnr) != validations and self.last is not None
+            self.last, validations = status, len(status.psnr)
             now = time.monotonic()
             if validated or now - printed >= _SECONDS_PER_LINE:
                 printed = now
-                self._console.print(Text(one_line(line(standing))), soft_wrap=True)
+                self._console.print(Text(one_line(line(status))), soft_wrap=True)
 
         return show
 
 
-def line(standing: Standing) -> str:
+def line(status: TrainingStatus) -> str:
     """Say where a run stands in one line."""
     parts = [
-        f"step {standing.step:,}/{standing.steps:,} {standing.phase}",
-        *(f"{name} {value:.4g}" for name, value in standing.losses.items()),
-        f"PSNR {standing.psnr[-1]:.2f} dB",
-        f"{standing.rate:.1f} images/s",
-        f"{_time_left(standing)} left",
-        standing.verdict,
+        f"step {status.step:,}/{status.steps:,} {status.phase}",
+        *(f"{name} {value:.4g}" for name, value in status.losses.items()),
+        f"PSNR {status.psnr[-1]:.2f} dB",
+        f"{status.rate:.1f} images/s",
+        f"{_time_left(status)} left",
+        status.verdict,
     ]
     return ", ".join(parts)
 
 
-def panel(standing: Standing) -> Panel:
+def panel(status: TrainingStatus) -> Panel:
     """Draw where a run stands, for a terminal of 80 columns or more."""
     rows: list[RenderableType] = [
-        _progress(standing),
-        _scores(standing),
+        _progress(status),
+        _scores(status),
         Text(),
-        _losses(standing),
+        _losses(status),
         Text(),
-        _machine(standing),
+        _machine(status),
         Text.assemble(
-            (standing.verdict, _STYLES.get(standing.verdict, "yellow")), f": {standing.reason}"
+            (status.verdict, _STYLES.get(status.verdict, "yellow")), f": {status.reason}"
         ),
     ]
-    title = Text(one_line(standing.run.name), style="bold", overflow="ellipsis")
+    title = Text(one_line(status.run.name), style="bold", overflow="ellipsis")
     return Panel(Group(*rows), title=title, title_align="left")
 
 
-def _progress(standing: Standing) -> Table:
+def _progress(status: TrainingStatus) -> Table:
     grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True, justify="right")
     grid.add_row(
-        Text(f"{standing.phase}, epoch {standing.epoch:,} of {standing.epochs:,}", style="bold"),
-        ProgressBar(total=standing.steps, completed=standing.step),
-        f"step {standing.step:,} of {standing.steps:,}",
+        Text(f"{status.phase}, epoch {status.epoch:,} of {status.epochs:,}", style="bold"),
+        ProgressBar(total=status.steps, completed=status.step),
+        f"step {status.step:,} of {status.steps:,}",
     )
     return grid
 
 
-def _scores(standing: Standing) -> Table:
+def _scores(status: TrainingStatus) -> Table:
     grid = Table.grid(padding=(0, 1, 0, 0))
-    gain = standing.psnr[-1] - standing.bicubic_psnr
-    psnr = f"{standing.psnr[-1]:.2f} dB ({gain:+.2f} to bicubic)"
-    grid.add_row("PSNR", Text(sparkline(standing.psnr), style="cyan"), psnr)
-    grid.add_row("SSIM", Text(sparkline(standing.ssim), style="cyan"), f"{standing.ssim[-1]:.4f}")
+    gain = status.psnr[-1] - status.bicubic_psnr
+    psnr = f"{status.psnr[-1]:.2f} dB ({gain:+.2f} to bicubic)"
+    grid.add_row("PSNR", Text(sparkline(status.psnr), style="cyan"), psnr)
+    grid.add_row("SSIM", Text(sparkline(status.ssim), style="cyan"), f"{status.ssim[-1]:.4f}")
     return grid
 
 
-def _losses(standing: Standing) -> Table:
+def _losses(status: TrainingStatus) -> Table:
     grid = Table.grid(padding=(0, 3, 0, 0))
     cells = [
         Text.assemble((f"{name.replace('_', ' ')} ", "dim"), f"{value:.4g}")
-        for name, value in standing.losses.items()
+        for name, value in status.losses.items()
     ]
     for start in range(0, len(cells), 3):
         grid.add_row(*cells[start : start + 3])
     return grid
 
 
-def _machine(standing: Standing) -> Text:
+def _machine(status: TrainingStatus) -> Text:
     facts = [
-        ("", f"{_time_left(standing)} left"),
-        ("", f"{standing.rate:.1f} images/s"),
-        ("data wait ", f"{standing.waiting:.1%}"),
-        ("memory ", f"{standing.memory / 2**30:.1f} GiB"),
-        ("learning rate ", f"{standing.learning_rate:.2g}"),
-        ("skipped ", f"{standing.skipped:,}"),
-        ("roll-backs ", f"{standing.rollbacks}"),
+        ("", f"{_time_left(status)} left"),
+        ("", f"{status.rate:.1f} images/s"),
+        ("data wait ", f"{status.waiting:.1%}"),
+        ("memory ", f"{status.memory / 2**30:.1f} GiB"),
+        ("learning rate ", f"{status.learning_rate:.2g}"),
+        ("skipped ", f"{status.skipped:,}"),
+        ("roll-backs ", f"{status.rollbacks}"),
     ]
     text = Text()
     for i, (label, value) in enumerate(facts):
@@ -151,9 +151,9 @@ def _machine(standing: Standing) -> Text:
     return text
 
 
-def _time_left(standing: Standing) -> str:
-    left = str(timedelta(seconds=round(standing.seconds_left)))
-    return f"{left} + {standing.next_phase}" if standing.next_phase else left
+def _time_left(status: TrainingStatus) -> str:
+    left = str(timedelta(seconds=round(status.seconds_left)))
+    return f"{left} + {status.next_phase}" if status.next_phase else left
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -12,9 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from srgan_cli.data.similar import Look
-
-Uint8Image = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float64]
+from srgan_cli.imaging.types import Float32Array, Float64Array, Uint8Image
 
 FLAT = 2.0
 """An image is flat when 9 of 10 of its blocks deviate less than this, in levels of 255."""
@@ -65,7 +63,7 @@ def examine(pixels: Uint8Image) -> Health:
     return Health(tuple(findings), Look.of(pixels))
 
 
-def _lack_of_detail(powers: FloatArray) -> list[tuple[str, str]]:
+def _lack_of_detail(powers: Float64Array) -> list[tuple[str, str]]:
     """Judge the spectrum: that of photographs falls evenly, without an early end."""
     detail = float(powers[8:16].mean() - powers[2:5].mean())
     # Of three neighbours the middle one: a fabric's single frequency is not the end of detail.
@@ -78,7 +76,7 @@ def _lack_of_detail(powers: FloatArray) -> list[tuple[str, str]]:
     return [("upscaled", f"{-detail:.1f} decades less power at high than at middle frequencies")]
 
 
-def sample_blocks(pixels: Uint8Image) -> npt.NDArray[np.float32]:
+def sample_blocks(pixels: Uint8Image) -> Float32Array:
     """Cut squares of brightness out of an image, spread evenly: N, 64, 64, in levels."""
     height, width = pixels.shape[:2]
     side = min(_BLOCK, height, width)
@@ -99,7 +97,7 @@ def sample_blocks(pixels: Uint8Image) -> npt.NDArray[np.float32]:
     return blocks
 
 
-def band_powers(blocks: npt.NDArray[np.float32]) -> FloatArray:
+def band_powers(blocks: Float32Array) -> Float64Array:
     """Return the mean power of the busiest quarter of blocks in rings of the spectrum.
 
     Args:
@@ -116,12 +114,12 @@ def band_powers(blocks: npt.NDArray[np.float32]) -> FloatArray:
     power = np.abs(rfft2(centred * window)) ** 2
     means = power.reshape(len(blocks), -1) @ rings
     busiest = np.argsort(means[:, 2:6].sum(axis=1))[-max(1, len(means) // 4) :]
-    logarithms: FloatArray = np.log10(means[busiest].mean(axis=0) + 1e-3)
+    logarithms: Float64Array = np.log10(means[busiest].mean(axis=0) + 1e-3)
     return logarithms
 
 
 @cache
-def _rings() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _rings() -> tuple[Float32Array, Float32Array]:
     """Return the window of a block, and the matrix that averages its spectrum over rings."""
     hann = np.hanning(_BLOCK).astype(np.float32)
     frequency = np.hypot(np.fft.fftfreq(_BLOCK)[:, None], np.fft.rfftfreq(_BLOCK)[None])

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
-from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
+from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
 from srgan_cli.data.workers import run_parallel
 from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer
@@ -66,7 +66,7 @@ def _tasks(manifest: Manifest) -> list[Task]:
     return [(shard, tuple(pairs)) for shard, pairs in files.items()]
 
 
-def _files(entry: Entry, scales: Sequence[int], *, whole: bool) -> list[tuple[str, str]]:
+def _files(entry: ManifestEntry, scales: Sequence[int], *, whole: bool) -> list[tuple[str, str]]:
     """Return an image's tensors and the files that they go into."""
     part = "" if whole else f"-{entry.index}"
     name = f"{entry.source.removeprefix('hr/')}{part}.png"

@@ -32,7 +32,7 @@ Kind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ManifestEntry:
     """One image of a data set: a photograph, a reduction or a part of one."""
 
     source: str
@@ -78,7 +78,7 @@ class Manifest:
     """Hash of the settings and of the source files' paths, sizes and times: tells cheaply
     whether they changed."""
     settings: dict[str, Any]
-    pictures: tuple[Entry, ...]
+    pictures: tuple[ManifestEntry, ...]
     """In the order of their sources."""
     dropped: tuple[Finding, ...]
     """Photographs that were left out."""
@@ -114,7 +114,7 @@ class Manifest:
                     f"{path}: data set format {values['format']}, this version reads {FORMAT}",
                     hint="make the set again: srgan prepare FOLDER --overwrite",
                 )
-            values["pictures"] = tuple(Entry(**entry) for entry in values["pictures"])
+            values["pictures"] = tuple(ManifestEntry(**entry) for entry in values["pictures"])
             for name in ("dropped", "flagged"):
                 values[name] = tuple(Finding(**finding) for finding in values[name])
             for name in ("scales", "shards"):

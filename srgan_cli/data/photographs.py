@@ -7,14 +7,12 @@ from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.formats import readable_formats
 from srgan_cli.imaging.io import list_images, read_image
-
-Uint8Image = npt.NDArray[np.uint8]
+from srgan_cli.imaging.types import Uint8Image
 
 MAX_PIXELS = 256_000_000
 

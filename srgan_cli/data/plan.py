@@ -22,7 +22,7 @@ Prepared = dict[Photograph, tuple[str, Record]]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PrepareJob:
     """What is to be made, and where."""
 
     config: PrepareConfig
@@ -34,7 +34,7 @@ class Job:
     folder: Path
 
 
-def plan(config: PrepareConfig) -> Job:
+def plan(config: PrepareConfig) -> PrepareJob:
     """List the photographs and settle what is to be made of them.
 
     Raises:
@@ -63,7 +63,7 @@ def plan(config: PrepareConfig) -> Job:
     stem = config.source.resolve().name.lstrip(".") or "photos"
     name = config.name or stem + "".join(f"-x{scale}" for scale in config.scales)
     folder = datasets_dir() / name
-    return Job(config, photographs, evaluation, recipe, settings, listing, folder)
+    return PrepareJob(config, photographs, evaluation, recipe, settings, listing, folder)
 
 
 def _photographs(config: PrepareConfig) -> list[Photograph]:
@@ -81,7 +81,7 @@ def _photographs(config: PrepareConfig) -> list[Photograph]:
     return find_pairs(config.source, config.scales[0])
 
 
-def published(job: Job) -> Manifest | None:
+def published(job: PrepareJob) -> Manifest | None:
     """Read the set that the new one is to extend, or to replace.
 
     Raises:
@@ -106,7 +106,7 @@ def published(job: Job) -> Manifest | None:
     return manifest
 
 
-def prepared_before(job: Job, existing: Manifest | None) -> Prepared:
+def prepared_before(job: PrepareJob, existing: Manifest | None) -> Prepared:
     """Return what of the published set can be kept.
 
     Raises:
@@ -129,7 +129,7 @@ def prepared_before(job: Job, existing: Manifest | None) -> Prepared:
     return before
 
 
-def lots_of(job: Job, before: Prepared) -> list[Lot]:
+def lots_of(job: PrepareJob, before: Prepared) -> list[Lot]:
     """Deal out what has not been prepared; the same for every process and every restart."""
     new = [photograph for photograph in job.photographs if photograph not in before]
     sizes = (header_size(job.config.source / photograph.source) for photograph in new)

@@ -14,8 +14,8 @@ from srgan_cli.config import PrepareConfig
 from srgan_cli.data.export import export_png
 from srgan_cli.data.manifest import MANIFEST, Manifest
 from srgan_cli.data.plan import (
-    Job,
     Prepared,
+    PrepareJob,
     lots_of,
     plan,
     prepared_before,
@@ -73,7 +73,7 @@ def prepare(config: PrepareConfig, observer: Observer) -> PrepareReport:
     return report
 
 
-def _run(job: Job, observer: Observer) -> PrepareReport:
+def _run(job: PrepareJob, observer: Observer) -> PrepareReport:
     config = job.config
     observer.say(f"photographs: {len(job.photographs)} files below {config.source}")
     if config.check:
@@ -102,7 +102,7 @@ def _run(job: Job, observer: Observer) -> PrepareReport:
         ) from error
 
 
-def _check(job: Job, observer: Observer) -> PrepareReport:
+def _check(job: PrepareJob, observer: Observer) -> PrepareReport:
     """Examine every photograph and write nothing."""
     lots = lots_of(job, {})
     made = _make(job, lots, None, Node(), observer)
@@ -112,7 +112,9 @@ def _check(job: Job, observer: Observer) -> PrepareReport:
     return PrepareReport(job.folder, manifest, unchanged=False, prepared=len(records))
 
 
-def _lead(job: Job, existing: Manifest | None, node: Node, observer: Observer) -> PrepareReport:
+def _lead(
+    job: PrepareJob, existing: Manifest | None, node: Node, observer: Observer
+) -> PrepareReport:
     """Make shards, wait for those of other processes, and publish the set."""
     old = prepared_before(job, existing)
     lots = lots_of(job, old)
@@ -132,7 +134,9 @@ def _lead(job: Job, existing: Manifest | None, node: Node, observer: Observer) -
     return PrepareReport(job.folder, manifest, unchanged=False, prepared=prepared)
 
 
-def _help(job: Job, existing: Manifest | None, node: Node, observer: Observer) -> PrepareReport:
+def _help(
+    job: PrepareJob, existing: Manifest | None, node: Node, observer: Observer
+) -> PrepareReport:
     """Make this process's share of the shards, then wait until the set is published."""
     lots = lots_of(job, prepared_before(job, existing))[node.rank :: node.num_nodes]
     missing = [lot for lot in lots if not (job.folder / lot.shard(job.recipe)).exists()]
@@ -147,7 +151,7 @@ def _help(job: Job, existing: Manifest | None, node: Node, observer: Observer) -
 
 
 def _make(
-    job: Job, lots: Sequence[Lot], folder: Path | None, node: Node, observer: Observer
+    job: PrepareJob, lots: Sequence[Lot], folder: Path | None, node: Node, observer: Observer
 ) -> dict[Lot, list[Record]]:
     """Prepare lots on all cores; without a folder nothing is written."""
     made: dict[Lot, list[Record]] = {}
@@ -170,7 +174,7 @@ def _make(
     return made
 
 
-def _collected(job: Job, lots: Sequence[Lot], node: Node) -> Prepared:
+def _collected(job: PrepareJob, lots: Sequence[Lot], node: Node) -> Prepared:
     """Read what the shards say of their photographs, waiting for those of other processes."""
     collected: Prepared = {}
     for lot in lots:

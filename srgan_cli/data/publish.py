@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
-from srgan_cli.data.plan import Job, Prepared, digest
+from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
+from srgan_cli.data.plan import Prepared, PrepareJob, digest
 from srgan_cli.data.scenes import validation_sources
 from srgan_cli.data.selection import select
 from srgan_cli.data.shards import Record
@@ -11,7 +11,7 @@ from srgan_cli.errors import InputError
 from srgan_cli.paths import write_text
 
 
-def describe(job: Job, prepared: Prepared) -> Manifest:
+def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
     """Choose and divide the photographs, and say so in a manifest.
 
     Raises:
@@ -30,7 +30,7 @@ def describe(job: Job, prepared: Prepared) -> Manifest:
         selection.kept, wanted=job.config.validation, seed=job.config.seed
     )
     pictures = tuple(
-        Entry(
+        ManifestEntry(
             source=_source(record),
             sha256=record.sha256,
             width=width,

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -25,9 +24,9 @@ from srgan_cli.data.photographs import Photograph, decode, reduced_size
 from srgan_cli.data.similar import Look
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
+from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.paths import written_beside
 
-Uint8Image = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 """Top, left, bottom and right edge, in HR pixels."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Uint8Image = npt.NDArray[np.uint8]
+from srgan_cli.imaging.types import Float32Array, IndexArray, Uint8Image
 
 NEAR = 80
 """Near-duplicates have hashes that differ in at most this many of 256 bits …"""
@@ -57,7 +57,7 @@ class Look:
         return cls(str(imagehash.phash(small, hash_size=HASH_SIDE)), thumbnail.tobytes().hex())
 
 
-def near_duplicates(first: Sequence[Look], second: Sequence[Look]) -> npt.NDArray[np.intp]:
+def near_duplicates(first: Sequence[Look], second: Sequence[Look]) -> IndexArray:
     """Return all pairs of which one photograph was probably made from the other.
 
     Returns:
@@ -66,11 +66,11 @@ def near_duplicates(first: Sequence[Look], second: Sequence[Look]) -> npt.NDArra
     hashes, others = (packed([look.hash for look in looks]) for looks in (first, second))
     pairs = similar_pairs(hashes, others, NEAR)
     likeness = (_outlines(first)[pairs[:, 0]] * _outlines(second)[pairs[:, 1]]).sum(axis=1)
-    near: npt.NDArray[np.intp] = pairs[likeness >= LIKENESS]
+    near: IndexArray = pairs[likeness >= LIKENESS]
     return near
 
 
-def _outlines(looks: Sequence[Look]) -> npt.NDArray[np.float32]:
+def _outlines(looks: Sequence[Look]) -> Float32Array:
     """Return the gradients of thumbnails as vectors of length 1."""
     levels = np.frombuffer(bytes.fromhex("".join(look.thumbnail for look in looks)), np.uint8)
     images = levels.reshape(-1, HASH_SIDE, HASH_SIDE).astype(np.float32)
@@ -90,7 +90,7 @@ def packed(hashes: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 def similar_pairs(
     first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64], distance: int
-) -> npt.NDArray[np.intp]:
+) -> IndexArray:
     """Return all pairs of hashes that differ in at most ``distance`` bits.
 
     Args:

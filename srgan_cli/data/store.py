@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from srgan_cli.data.manifest import Entry, Manifest, Split
+from srgan_cli.data.manifest import Manifest, ManifestEntry, Split
 from srgan_cli.errors import InputError
 
 
@@ -37,13 +37,13 @@ class Store:
                 hint=f"prepare it again with --scale {scale}, or choose another set",
             )
         self._tensors: dict[tuple[str, str], Tensor] = {}
-        wanted: dict[str, list[Entry]] = {}
+        wanted: dict[str, list[ManifestEntry]] = {}
         for entry in self.manifest.pictures:
             wanted.setdefault(entry.shard, []).append(entry)
         for shard, entries in wanted.items():
             self._map(folder / shard, entries)
 
-    def _map(self, path: Path, entries: list[Entry]) -> None:
+    def _map(self, path: Path, entries: list[ManifestEntry]) -> None:
         try:
             with safe_open(path, framework="pt") as shard:
                 # safetensors hands out views of the mapped file: no pixel is read here.
@@ -57,7 +57,7 @@ class Store:
         for entry in entries:
             self._require_pair(path, entry)
 
-    def _require_pair(self, path: Path, entry: Entry) -> None:
+    def _require_pair(self, path: Path, entry: ManifestEntry) -> None:
         lr, hr = self.pair(entry)
         width, height = entry.width, entry.height
         for side, factor in ((lr, self.scale), (hr, 1)):
@@ -67,14 +67,14 @@ class Store:
                     hint="prepare the data set again with --overwrite",
                 )
 
-    def _keys(self, entry: Entry) -> tuple[str, str]:
+    def _keys(self, entry: ManifestEntry) -> tuple[str, str]:
         return f"lr-x{self.scale}/{entry.index}", f"hr/{entry.index}"
 
-    def entries(self, split: Split) -> list[Entry]:
+    def entries(self, split: Split) -> list[ManifestEntry]:
         """Return the images of one split in their order."""
         return [entry for entry in self.manifest.pictures if entry.split == split]
 
-    def pair(self, entry: Entry) -> tuple[Tensor, Tensor]:
+    def pair(self, entry: ManifestEntry) -> tuple[Tensor, Tensor]:
         """Return an image's LR and HR pixels: uint8, H, W, 3, views of the mapped file."""
         lr, hr = (self._tensors[entry.shard, key] for key in self._keys(entry))
         return lr, hr

@@ -34,13 +34,13 @@ from srgan_cli.engine.publishing.exported import ExportReport as ExportReport
 from srgan_cli.engine.publishing.exported import export_model as export_model
 from srgan_cli.engine.runs.folder import CONFIG_FILE as CONFIG_FILE
 from srgan_cli.engine.runs.folder import REPORT_FILE as REPORT_FILE
-from srgan_cli.engine.runs.health import Verdict as Verdict
+from srgan_cli.engine.runs.health import HealthVerdict as HealthVerdict
 from srgan_cli.engine.runs.journal import METRICS_FILE as METRICS_FILE
 from srgan_cli.engine.runs.progress import RollBack as RollBack
 from srgan_cli.engine.training.sheets import SHEETS as SHEETS
 from srgan_cli.engine.training.train import TrainReport as TrainReport
 from srgan_cli.engine.training.train import train as train
-from srgan_cli.engine.training.validation import Scores as Scores
+from srgan_cli.engine.training.validation import ValidationScores as ValidationScores
 from srgan_cli.engine.upscaling.batch import Failed as Failed
 from srgan_cli.engine.upscaling.estimate import Estimate as Estimate
 from srgan_cli.engine.upscaling.estimate import EstimateReport as EstimateReport

@@ -1,14 +1,11 @@
 """Transparency without halos."""
 
 import numpy as np
-import numpy.typing as npt
 
-from srgan_cli.imaging.frames import Pixels
-
-FloatArray = npt.NDArray[np.float32]
+from srgan_cli.imaging.types import Float32Array, ImageArray
 
 
-def bleed(colour: Pixels, alpha: Pixels) -> Pixels:
+def bleed(colour: ImageArray, alpha: ImageArray) -> ImageArray:
     """Continue the visible colours into the fully transparent parts of an image.
 
     What stands there is arbitrary, most often black, and an upscaling would mix it
@@ -27,15 +24,15 @@ def bleed(colour: Pixels, alpha: Pixels) -> Pixels:
     if not hidden.any() or hidden.all():
         return colour
     channels = colour[..., None] if colour.ndim == 2 else colour
-    weight: FloatArray = alpha.astype(np.float32)[..., None]
+    weight: Float32Array = alpha.astype(np.float32)[..., None]
     filled = _fill(channels.astype(np.float32) * weight, weight).reshape(colour.shape)
     mask = hidden if colour.ndim == 2 else hidden[..., None]
     return np.where(mask, np.round(filled).astype(colour.dtype), colour)
 
 
-def _fill(total: FloatArray, weight: FloatArray) -> FloatArray:
+def _fill(total: Float32Array, weight: Float32Array) -> Float32Array:
     """Divide sums by weights, taking the next coarser level where the weight is nothing."""
-    mean: FloatArray = np.divide(total, np.maximum(weight, np.float32(1e-6)), dtype=np.float32)
+    mean: Float32Array = np.divide(total, np.maximum(weight, np.float32(1e-6)), dtype=np.float32)
     empty = weight == 0
     if not empty.any():
         return mean
@@ -44,15 +41,15 @@ def _fill(total: FloatArray, weight: FloatArray) -> FloatArray:
     return np.where(empty, finer, mean)
 
 
-def _halve(values: FloatArray) -> FloatArray:
+def _halve(values: Float32Array) -> Float32Array:
     height, width, channels = values.shape
     padded = np.pad(values, ((0, height % 2), (0, width % 2), (0, 0)))
     blocks = padded.reshape((height + 1) // 2, 2, (width + 1) // 2, 2, channels)
-    halved: FloatArray = blocks.sum(axis=(1, 3), dtype=np.float32)
+    halved: Float32Array = blocks.sum(axis=(1, 3), dtype=np.float32)
     return halved
 
 
-def within_neighbours(band: Pixels, alpha: Pixels, *, top: int, scale: int) -> Pixels:
+def within_neighbours(band: ImageArray, alpha: ImageArray, *, top: int, scale: int) -> ImageArray:
     """Keep upscaled alpha between the extremes of the 3x3 pixels around its source.
 
     So what was fully opaque or fully transparent stays exactly that.

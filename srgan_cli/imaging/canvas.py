@@ -1,10 +1,10 @@
 """The result while it is being made, in the form that its encoder takes."""
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from srgan_cli.imaging.frames import Pixels, shallow
+from srgan_cli.imaging.frames import shallow
+from srgan_cli.imaging.types import ImageArray, Uint16Image
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -26,7 +26,7 @@ class Canvas:
     def __init__(self, width: int, height: int, *, channels: int, deep: bool) -> None:
         self.width, self.height, self.channels = width, height, channels
         self._image: Image.Image | None = None
-        self._array: npt.NDArray[np.uint16] | None = None
+        self._array: Uint16Image | None = None
         if deep:
             self._array = np.empty((height, width, channels), np.uint16)
         else:
@@ -56,7 +56,7 @@ class Canvas:
         bytes_per_pixel = 2 * self.channels if self.deep else (1 if self.channels == 1 else 4)
         return self.width * self.height * bytes_per_pixel
 
-    def paste(self, band: Pixels, top: int) -> None:
+    def paste(self, band: ImageArray, top: int) -> None:
         """Fill the rows from ``top`` with H, W or H, W, C pixels as wide as the canvas."""
         if self._array is not None:
             self._array[top : top + band.shape[0]] = band.reshape(*band.shape[:2], self.channels)
@@ -71,12 +71,12 @@ class Canvas:
             self._image, self._array = Image.fromarray(shallow(self.array())), None
         return self._image
 
-    def array(self) -> npt.NDArray[np.uint16]:
+    def array(self) -> Uint16Image:
         """Return H, W or H, W, C pixels with 16 bits per channel."""
         assert self._array is not None
         return self._array[..., 0] if self.channels == 1 else self._array
 
-    def rows(self, start: int, stop: int) -> Pixels:
+    def rows(self, start: int, stop: int) -> ImageArray:
         """Return a copy of some rows, H, W or H, W, C, at the canvas's own depth."""
         if self._image is None:
             return self.array()[start:stop].copy()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from srgan_cli.imaging.levels import FloatArray, Levels, to_levels
+from srgan_cli.imaging.levels import to_levels
+from srgan_cli.imaging.types import Float64Array, Levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Window:
         return image[y : y + height, x : x + width]
 
 
-def extreme_windows(gain: FloatArray, side: int, scale: int) -> tuple[Window, Window]:
+def extreme_windows(gain: Float64Array, side: int, scale: int) -> tuple[Window, Window]:
     """Find where an image gains most and where it gains least.
 
     Args:

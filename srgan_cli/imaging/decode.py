@@ -15,8 +15,9 @@ from srgan_cli.imaging import deep
 from srgan_cli.imaging.admission import require_regular, require_size
 from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
 from srgan_cli.imaging.formats import readable_formats
-from srgan_cli.imaging.frames import Frame, Pixels
+from srgan_cli.imaging.frames import Frame
 from srgan_cli.imaging.metadata import Metadata, orientation, read_metadata
+from srgan_cli.imaging.types import ImageArray
 
 # Images are checked against --max-pixels before they are decoded, which
 # replaces Pillow's own, process-wide limit.
@@ -107,7 +108,7 @@ class OpenImage:
             float(duration) if isinstance(duration, int | float) else None,
         )
 
-    def _deep_frame(self, index: int) -> tuple[Pixels, Pixels | None] | None:
+    def _deep_frame(self, index: int) -> tuple[ImageArray, ImageArray | None] | None:
         """Read the frame with 16 bits where the file has them and it is a still or a page."""
         if self._image.format == "TIFF" and deep.is_deep_tiff(self._image):
             return deep.read_tiff_page(self._path, index)
@@ -119,7 +120,7 @@ class OpenImage:
             return deep.read_png(self._path)
         return None
 
-    def _shallow_frame(self) -> tuple[Pixels, Pixels | None]:
+    def _shallow_frame(self) -> tuple[ImageArray, ImageArray | None]:
         """Read the frame through Pillow: 8 bits per channel, or 16 of grey."""
         image = self._image
         if _loses_depth(image):
@@ -226,7 +227,7 @@ def _without_profile(metadata: Metadata) -> Metadata:
     )
 
 
-def upright(pixels: Pixels, orientation: int) -> Pixels:
+def upright(pixels: ImageArray, orientation: int) -> ImageArray:
     """Turn and mirror pixels as an EXIF orientation of 1 to 8 says (CIPA DC-008, 4.6.4)."""
     match orientation:
         case 2:

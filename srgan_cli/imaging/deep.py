@@ -17,6 +17,7 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from srgan_cli.imaging.metadata import Metadata, save_options
+from srgan_cli.imaging.types import Uint16Image
 
 # Pillow does not open 16-bit grey with alpha. Told the layout, it reads the header and the
 # metadata; the pixels are decoded here.
@@ -24,8 +25,6 @@ for _order in (TiffImagePlugin.II, TiffImagePlugin.MM):
     for _kind in (1, 2):
         _layout = (_order, 1, (1,), 1, (16, 16), (_kind,))
         TiffImagePlugin.OPEN_INFO.setdefault(_layout, ("LA", "LA;16B"))
-
-Uint16Image = npt.NDArray[np.uint16]
 
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, ExtraSamples
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from srgan_cli.imaging.levels import FloatArray, Uint8Image, to_levels
+from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.resize import downscale
+from srgan_cli.imaging.types import Float64Array, Uint8Image
 
 Range = tuple[float, float]
 
@@ -91,7 +92,7 @@ def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generat
     return image
 
 
-def _kernel(sigma: Range, random: np.random.Generator) -> FloatArray:
+def _kernel(sigma: Range, random: np.random.Generator) -> Float64Array:
     """Return a Gaussian of random width, length and direction, or now and then a sinc filter."""
     radius = int(random.integers(3, 11))
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype(np.float64)
@@ -104,11 +105,11 @@ def _kernel(sigma: Range, random: np.random.Generator) -> FloatArray:
         u = (x * np.cos(angle) + y * np.sin(angle)) / long
         v = (y * np.cos(angle) - x * np.sin(angle)) / short
         kernel = np.exp(-(u**2 + v**2) / 2)
-    normalised: FloatArray = kernel / kernel.sum()
+    normalised: Float64Array = kernel / kernel.sum()
     return normalised
 
 
-def _blurred(image: Uint8Image, kernel: FloatArray) -> Uint8Image:
+def _blurred(image: Uint8Image, kernel: Float64Array) -> Uint8Image:
     radius = len(kernel) // 2
     padded = np.pad(image, ((radius, radius), (radius, radius), (0, 0)), mode="symmetric")
     from scipy.signal import fftconvolve  # Takes most of a second; few commands need it.

@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8 | np.uint16]
+from srgan_cli.imaging.types import ImageArray, Uint8Image
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One image of a file: a still, a page, or a frame of an animation; upright."""
 
-    pixels: Pixels
+    pixels: ImageArray
     """H, W (grey) or H, W, 3 (RGB); uint8 in 0..255 or uint16 in 0..65535."""
-    alpha: Pixels | None = None
+    alpha: ImageArray | None = None
     """H, W of the same type, 0 for transparent; straight, not premultiplied. None: opaque."""
     duration: float | None = None
     """Milliseconds that an animation shows it."""
@@ -46,7 +46,7 @@ def peak(pixels: npt.NDArray[Any]) -> int:
     return 65535 if pixels.dtype == np.uint16 else 255
 
 
-def shallow(pixels: Pixels) -> npt.NDArray[np.uint8]:
+def shallow(pixels: ImageArray) -> Uint8Image:
     """Return pixels with 8 bits per channel.
 
     16 bits are divided by 257, which is exact for what was widened from 8, and rounded.

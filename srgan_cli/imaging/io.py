@@ -4,21 +4,19 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from srgan_cli.imaging.decode import open_image
 from srgan_cli.imaging.formats import image_extensions
 from srgan_cli.imaging.frames import shallow
+from srgan_cli.imaging.types import Uint8Image
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """A single image with 8 bits per channel, upright."""
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Uint8Image
     """H, W (grey) or H, W, 3 (RGB), 0..255."""
-    alpha: npt.NDArray[np.uint8] | None = None
+    alpha: Uint8Image | None = None
     """H, W, 0 (transparent) to 255 (opaque)."""
 
     @property

@@ -1,12 +1,8 @@
 """Image levels from 0 to 255, rounded or not."""
 
 import numpy as np
-import numpy.typing as npt
 
-Uint8Image = npt.NDArray[np.uint8]
-FloatArray = npt.NDArray[np.float64]
-Levels = Uint8Image | FloatArray
-"""Levels from 0 to 255; float where an upscaling has not been rounded yet."""
+from srgan_cli.imaging.types import Levels, Uint8Image
 
 LUMA = np.array([0.299, 0.587, 0.114])
 """What red, green and blue give to luma of the full range (ITU-R BT.601)."""

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from srgan_cli.imaging.levels import FloatArray, Levels, Uint8Image, to_levels
+from srgan_cli.imaging.levels import to_levels
+from srgan_cli.imaging.types import Float64Array, Levels, Uint8Image
 
 _GAUSSIAN_SIGMA = 1.5
 SSIM_WINDOW = 11
@@ -25,7 +26,7 @@ def luma(image: Levels) -> Uint8Image:
     return to_levels(luma_unrounded(image))
 
 
-def luma_unrounded(image: Levels) -> FloatArray:
+def luma_unrounded(image: Levels) -> Float64Array:
     """Return Y as :func:`luma` does, without the rounding: what BasicSR's scripts score.
 
     ``16 + (65.481 R + 128.553 G + 24.966 B) / 255`` for R, G, B in 0..255.
@@ -88,7 +89,7 @@ def ssim(a: Levels, b: Levels) -> float:
     return float(np.mean(luminance * structure))
 
 
-def _blur(x: FloatArray) -> FloatArray:
+def _blur(x: Float64Array) -> Float64Array:
     """Filter with the Gaussian window, keeping only where it fits."""
     offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
     window = np.exp(-(offsets**2) / (2 * _GAUSSIAN_SIGMA**2))

@@ -12,8 +12,8 @@ from importlib.resources import files
 import numpy as np
 from safetensors.numpy import load
 
-from srgan_cli.imaging.levels import FloatArray, Uint8Image
 from srgan_cli.imaging.resize import resample
+from srgan_cli.imaging.types import Float64Array, Uint8Image
 
 _PRISTINE = "niqe-pristine.safetensors"
 _BLOCK = 96
@@ -51,21 +51,21 @@ def niqe(y: Uint8Image) -> float:
 
 
 @cache
-def _pristine() -> dict[str, FloatArray]:
+def _pristine() -> dict[str, Float64Array]:
     """Return the mean (36) and the covariance (36, 36) of undistorted photographs' features."""
     content = (files("srgan_cli") / "weights" / _PRISTINE).read_bytes()
     return {name: tensor.astype(np.float64) for name, tensor in load(content).items()}
 
 
-def _normalised(image: FloatArray) -> FloatArray:
+def _normalised(image: Float64Array) -> Float64Array:
     """Take away the local mean and divide by the local contrast (eq. 1 to 3)."""
     mean = _blur(image)
     deviation = np.sqrt(np.abs(_blur(image * image) - mean * mean))
-    normalised: FloatArray = (image - mean) / (deviation + 1)
+    normalised: Float64Array = (image - mean) / (deviation + 1)
     return normalised
 
 
-def _blur(image: FloatArray) -> FloatArray:
+def _blur(image: Float64Array) -> Float64Array:
     """Filter with a 7x7 Gaussian of sigma 7/6; edges are continued by their last pixel."""
     offsets = np.arange(_WINDOW) - _WINDOW // 2
     window = np.exp(-(offsets**2) / (2 * (_WINDOW / 6) ** 2))
@@ -79,7 +79,7 @@ def _blur(image: FloatArray) -> FloatArray:
     return image
 
 
-def _blocks(image: FloatArray, side: int) -> FloatArray:
+def _blocks(image: Float64Array, side: int) -> Float64Array:
     """Cut H, W into blocks: N, side, side."""
     rows, columns = image.shape[0] // side, image.shape[1] // side
     return (
@@ -87,7 +87,7 @@ def _blocks(image: FloatArray, side: int) -> FloatArray:
     )
 
 
-def _features(blocks: FloatArray) -> FloatArray:
+def _features(blocks: Float64Array) -> Float64Array:
     """Return the 18 parameters that describe each block: N, 18.
 
     Two of the distribution of its values, and four for the products of neighbours in
@@ -102,7 +102,7 @@ def _features(blocks: FloatArray) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _fit(blocks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _fit(blocks: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Fit an asymmetric generalised Gaussian to each block: shape, left and right scale.
 
     The moment matching of N. E. Lasmar, Y. Stitou and Y. Berthoumieu, ICIP 2009; NaN
@@ -127,12 +127,12 @@ def _fit(blocks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 @cache
-def _shape_table() -> tuple[FloatArray, FloatArray]:
+def _shape_table() -> tuple[Float64Array, Float64Array]:
     """Return shapes from 0.2 to 10 and the ratio of moments that each one has."""
     shapes = np.arange(0.2, 10.001, 0.001)
     inverse = 1 / shapes
     return shapes, _gamma(2 * inverse) ** 2 / (_gamma(inverse) * _gamma(3 * inverse))
 
 
-def _gamma(x: FloatArray) -> FloatArray:
+def _gamma(x: Float64Array) -> Float64Array:
     return np.array([math.gamma(value) for value in x])

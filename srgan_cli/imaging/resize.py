@@ -11,13 +11,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from srgan_cli.imaging.levels import FloatArray, Levels, Uint8Image, to_levels
+from srgan_cli.imaging.levels import to_levels
+from srgan_cli.imaging.types import Float64Array, IndexArray, Levels, Uint8Image
 
 Kernel = Literal["bicubic", "lanczos"]
 Integers = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 
-def _cubic(x: FloatArray) -> FloatArray:
+def _cubic(x: Float64Array) -> Float64Array:
     """Keys' cubic convolution kernel with a = -0.5 (Keys 1981, eq. 15)."""
     distance = np.abs(x)
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1
@@ -25,7 +26,7 @@ def _cubic(x: FloatArray) -> FloatArray:
     return np.where(distance <= 1, near, np.where(distance <= 2, far, 0.0))
 
 
-def _lanczos(x: FloatArray) -> FloatArray:
+def _lanczos(x: Float64Array) -> Float64Array:
     """Lanczos' kernel with three lobes, MATLAB's ``lanczos3`` (Duchon 1979)."""
     return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
 
@@ -38,7 +39,7 @@ _BLOCK = 2**18
 
 def kernel_taps(
     length: int, new_length: int, kernel: Kernel = "bicubic"
-) -> tuple[npt.NDArray[np.intp], FloatArray]:
+) -> tuple[IndexArray, Float64Array]:
     """Return which pixels, with which weights, make each pixel of a resized axis.
 
     When the axis shrinks, the kernel widens by the same factor (antialiasing).
@@ -66,7 +67,7 @@ def kernel_taps(
     return _mirrored(indices, length), weights
 
 
-def _resize_rows(image: Levels, new_height: int, kernel: Kernel = "bicubic") -> FloatArray:
+def _resize_rows(image: Levels, new_height: int, kernel: Kernel = "bicubic") -> Float64Array:
     indices, weights = kernel_taps(image.shape[0], new_height, kernel)
     shape = (new_height, *(1,) * (image.ndim - 1))
     total = np.zeros((new_height, *image.shape[1:]))
@@ -75,11 +76,11 @@ def _resize_rows(image: Levels, new_height: int, kernel: Kernel = "bicubic") -> 
     return total
 
 
-def _resize_columns(image: Levels, new_width: int, kernel: Kernel = "bicubic") -> FloatArray:
+def _resize_columns(image: Levels, new_width: int, kernel: Kernel = "bicubic") -> Float64Array:
     return np.swapaxes(_resize_rows(np.swapaxes(image, 0, 1), new_width, kernel), 0, 1)
 
 
-def resample(image: Levels, height: int, width: int, kernel: Kernel = "bicubic") -> FloatArray:
+def resample(image: Levels, height: int, width: int, kernel: Kernel = "bicubic") -> Float64Array:
     """Resize rows, then columns, in floating point, neither rounded nor clipped."""
     return _resize_columns(_resize_rows(image, height, kernel), width, kernel)
 
@@ -111,7 +112,7 @@ def downscale(image: Uint8Image, scale: int) -> Uint8Image:
     return to_levels(_resize_columns(rows, width // scale))
 
 
-def upscale(image: Uint8Image, scale: int, kernel: Kernel) -> FloatArray:
+def upscale(image: Uint8Image, scale: int, kernel: Kernel) -> Float64Array:
     """Upscale an LR image ``scale`` times per side, in floating point throughout.
 
     Args:
@@ -210,7 +211,7 @@ def _mirror_ends(phases: Integers) -> None:
         phases[..., -1 - outer] = phases[::-1, ..., -1 - inner]
 
 
-def _mirrored(places: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
+def _mirrored(places: IndexArray, length: int) -> IndexArray:
     """Return which pixels lie at places of an axis that goes on as its own mirror image."""
     phase = np.mod(places, 2 * length)
     return np.where(phase < length, phase, 2 * length - 1 - phase)

@@ -1,12 +1,12 @@
 """Between images of 8 or 16 bits and the float batches that networks take."""
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from srgan_cli.imaging.frames import Pixels, peak
+from srgan_cli.imaging.frames import peak
 from srgan_cli.imaging.levels import LUMA
+from srgan_cli.imaging.types import ImageArray, Uint8Image
 
 
 def to_unit(batch: Tensor) -> Tensor:
@@ -18,7 +18,7 @@ def to_unit(batch: Tensor) -> Tensor:
     return batch.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
-def from_image(pixels: Pixels) -> Tensor:
+def from_image(pixels: ImageArray) -> Tensor:
     """Turn H, W or H, W, 3 pixels of 8 or 16 bits into 1, 3, H, W floats in [0, 1].
 
     Grey is repeated. All of 16 bits fit into the 24 of a float's mantissa.
@@ -30,13 +30,13 @@ def from_image(pixels: Pixels) -> Tensor:
     return floats.permute(0, 3, 1, 2).div_(peak(pixels))
 
 
-def to_pixels(batch: Tensor) -> npt.NDArray[np.uint8]:
+def to_pixels(batch: Tensor) -> Uint8Image:
     """Turn 1, 3, H, W floats into H, W, 3 uint8: clipped to [0, 1] and rounded."""
     levels = batch[0].float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
     return np.stack(tuple(levels.cpu().numpy()), axis=2)  # Faster than a permuted copy.
 
 
-def to_image(batch: Tensor, *, grey: bool, deep: bool) -> Pixels:
+def to_image(batch: Tensor, *, grey: bool, deep: bool) -> ImageArray:
     """Turn 1, 3, H, W floats into pixels: clipped to [0, 1] and rounded once.
 
     Args:

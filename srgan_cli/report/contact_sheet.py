@@ -6,37 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
 
 from jinja2 import Environment
 from PIL import Image
 
+from srgan_cli.data.manifest import Finding
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.io import read_image
 
 _SIDE = 160
 _MAX_PIXELS = 64_000_000  # What is larger is named without an image.
 _MAX_IMAGES = 2000
-
-
-class Finding(Protocol):
-    """What the page needs to know of a photograph."""
-
-    @property
-    def source(self) -> str:
-        """Path below the source folder."""
-
-    @property
-    def kind(self) -> str:
-        """What is wrong, in a word."""
-
-    @property
-    def reason(self) -> str:
-        """What is wrong, in plain words."""
-
-    @property
-    def twin(self) -> str:
-        """What was kept instead; may be empty."""
 
 
 def contact_sheet(title: str, folder: Path, findings: Sequence[Finding]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from srgan_cli import engine
 from srgan_cli.config import PrepareConfig, TrainConfig
-from srgan_cli.observer import SilentBar, SilentObserver, Standing
+from srgan_cli.observer import SilentBar, SilentObserver, TrainingStatus
 
 
 class Count(SilentBar):
@@ -27,7 +27,7 @@ class Recorder(SilentObserver):
         self.warned: list[str] = []
         self.bars: list[tuple[str, float]] = []
         self.counts: list[Count] = []
-        self.standings: list[Standing] = []
+        self.statuses: list[TrainingStatus] = []
 
     def say(self, message: str) -> None:
         self.said.append(message)
@@ -43,7 +43,7 @@ class Recorder(SilentObserver):
 
     @contextmanager
     def watch(self):
-        yield self.standings.append
+        yield self.statuses.append
 
 
 @pytest.fixture

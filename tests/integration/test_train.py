@@ -61,8 +61,8 @@ def test_run_goes_through_both_phases_and_logs_every_term_by_name(observer):
     assert all(set(terms(r)) == ADVERSARIAL for r in losses[3:])
     values = [value for record in losses for value in terms(record).values()]
     assert all(map(math.isfinite, values))
-    assert [standing.step for standing in observer.standings] == list(range(1, 41))
-    assert [standing.phase for standing in observer.standings[18:21]] == [
+    assert [status.step for status in observer.statuses] == list(range(1, 41))
+    assert [status.phase for status in observer.statuses[18:21]] == [
         *("pretrain", "pretrain", "adversarial")
     ]
     assert report.scores.psnr == validations[-1]["validation_psnr"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from srgan_cli.engine.evaluation.protocol import Metric
+from srgan_cli.imaging.types import Float64Array
 
-Verdict = Literal["better", "worse", "no difference shown", "too few images"]
+ComparisonVerdict = Literal["better", "worse", "no difference shown", "too few images"]
 
 FEWEST_IMAGES = 5
 _RESAMPLES = 10_000
@@ -28,7 +28,7 @@ class Difference:
     """Lower end of the 95 % interval; None with fewer than 5 images."""
     high: float | None
     """Upper end of the 95 % interval."""
-    verdict: Verdict
+    verdict: ComparisonVerdict
     """Of the first contender."""
 
 
@@ -64,7 +64,7 @@ def compare(first: Sequence[float], second: Sequence[float], metric: Metric) -> 
     return Difference(mean, low, high, "better" if better else "worse")
 
 
-def _interval(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _interval(differences: Float64Array) -> tuple[float, float]:
     generator = np.random.default_rng(_SEED)
     means = []
     for _ in range(0, _RESAMPLES, _CHUNK):  # A chunk at a time bounds the memory.

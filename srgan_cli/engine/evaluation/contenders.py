@@ -8,13 +8,13 @@ from typing import Literal
 
 from srgan_cli.config import EvalConfig
 from srgan_cli.engine.devices.amp import Amp, resolve_device
-from srgan_cli.engine.evaluation.sets import Frame
+from srgan_cli.engine.evaluation.sets import EvaluationImage
 from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import Model, load_model, require_scale
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError, UsageError, WeightsError
-from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.resize import Kernel, upscale
+from srgan_cli.imaging.types import Levels
 from srgan_cli.observer import Observer, SilentBar
 
 BASELINES: tuple[Kernel, ...] = ("bicubic", "lanczos")
@@ -49,18 +49,18 @@ class Lineup:
         """The models that run."""
         return tuple(upscaler.model for upscaler in self.upscalers.values())
 
-    def run_models(self, frame: Frame) -> dict[str, Levels]:
+    def run_models(self, image: EvaluationImage) -> dict[str, Levels]:
         """Upscale an image's LR with every model, to 8 bits as ``srgan upscale`` does."""
         return {
-            name: upscaler.upscale(frame.lr, SilentBar())
+            name: upscaler.upscale(image.lr, SilentBar())
             for name, upscaler in self.upscalers.items()
         }
 
 
-def upscale_baselines(frame: Frame) -> dict[str, Levels]:
+def upscale_baselines(image: EvaluationImage) -> dict[str, Levels]:
     """Upscale an image's LR with every baseline, in floating point."""
-    scale = frame.hr.shape[0] // frame.lr.shape[0]
-    return {kernel: upscale(frame.lr, scale, kernel) for kernel in BASELINES}
+    scale = image.hr.shape[0] // image.lr.shape[0]
+    return {kernel: upscale(image.lr, scale, kernel) for kernel in BASELINES}
 
 
 def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:

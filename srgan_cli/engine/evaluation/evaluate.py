@@ -28,7 +28,7 @@ from srgan_cli.engine.evaluation.protocol import (
     means,
 )
 from srgan_cli.engine.evaluation.sets import (
-    Frame,
+    EvaluationImage,
     ImageSet,
     folder_set,
     matched_set,
@@ -37,8 +37,8 @@ from srgan_cli.engine.evaluation.sets import (
 )
 from srgan_cli.engine.upscaling.threads import in_order
 from srgan_cli.errors import InputError, UsageError
-from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.metrics import SSIM_WINDOW
+from srgan_cli.imaging.types import Levels
 from srgan_cli.observer import Observer
 
 FORMAT = 1
@@ -83,13 +83,13 @@ class _Job:
 
     set: str
     name: str
-    load: Callable[[], Frame]
+    load: Callable[[], EvaluationImage]
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     job: _Job
-    frame: Frame | None
+    image: EvaluationImage | None
     failure: InputError | None = None
 
 
@@ -97,7 +97,7 @@ class _Loaded:
 class _Upscaled:
     loaded: _Loaded
     results: Mapping[str, Levels]
-    """What the models made of the frame, by name."""
+    """What the models made of the image, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def _load(job: _Job) -> _Loaded:
 
 
 def _upscale(lineup: Lineup, loaded: _Loaded) -> _Upscaled:
-    return _Upscaled(loaded, lineup.run_models(loaded.frame) if loaded.frame else {})
+    return _Upscaled(loaded, lineup.run_models(loaded.image) if loaded.image else {})
 
 
 def _score(
@@ -221,25 +221,25 @@ def _score(
     upscaled: _Upscaled,
 ) -> _Outcome:
     """Score one image, or say why it cannot be scored."""
-    frame, job = upscaled.loaded.frame, upscaled.loaded.job
-    if frame is None:
+    image, job = upscaled.loaded.image, upscaled.loaded.job
+    if image is None:
         return _Outcome(job, None, failure=upscaled.loaded.failure)
-    height, width = frame.hr.shape[:2]
+    height, width = image.hr.shape[:2]
     if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
         failure = InputError(
             f"{job.name}: {width}x{height} is too small to be scored",
             hint=f"scores need {SSIM_WINDOW} pixels a side inside a border of {protocol.border}",
         )
         return _Outcome(job, None, failure=failure)
-    results = {**upscale_baselines(frame), **upscaled.results, **frame.given}
+    results = {**upscale_baselines(image), **upscaled.results, **image.given}
     scores = {
-        c.name: protocol.score(results[c.name], frame.hr)
-        | score_extra(extras, results[c.name], frame.hr, protocol.border)
+        c.name: protocol.score(results[c.name], image.hr)
+        | score_extra(extras, results[c.name], image.hr, protocol.border)
         for c in lineup.contenders
     }
     crops: tuple[Crop, ...] = ()
     if crop_bytes:
-        crops = make_crops(frame, results, lineup.contenders, protocol.scale, crop_bytes)
+        crops = make_crops(image, results, lineup.contenders, protocol.scale, crop_bytes)
     return _Outcome(job, ImageScores(job.name, width, height, scores), crops)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from srgan_cli.engine.evaluation.contenders import BASELINES, Contender
-from srgan_cli.engine.evaluation.sets import Frame
+from srgan_cli.engine.evaluation.sets import EvaluationImage
 from srgan_cli.imaging.crops import Window, encode_webp, extreme_windows
-from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.metrics import luma_unrounded
+from srgan_cli.imaging.types import Levels
 
 _RUNGS: Sequence[tuple[int, int | None]] = (
     (384, None), (256, None), (320, 92), (256, 90), (192, 88), (128, 85), (96, 80), (64, 70)
@@ -52,7 +52,7 @@ def allowance(report_mb: float, num_images: int) -> int:
 
 
 def make_crops(
-    frame: Frame,
+    image: EvaluationImage,
     results: Mapping[str, Levels],
     contenders: Sequence[Contender],
     scale: int,
@@ -63,7 +63,7 @@ def make_crops(
     The gain is that of the first model or folder, in squared error of Y.
 
     Args:
-        frame: The image's LR and HR.
+        image: The image's LR and HR.
         results: What each contender made of it, of HR's shape.
         contenders: Their order; of the baselines, only bicubic is shown.
         scale: Factor per side.
@@ -74,11 +74,11 @@ def make_crops(
     """
     tested = [contender.name for contender in contenders if contender.kind != "baseline"]
     lead, baseline = (tested or BASELINES[1:])[0], BASELINES[0]
-    truth = luma_unrounded(frame.hr)
+    truth = luma_unrounded(image.hr)
     gain = (luma_unrounded(results[baseline]) - truth) ** 2
     gain -= (luma_unrounded(results[lead]) - truth) ** 2
     layers = {baseline: results[baseline], **{name: results[name] for name in tested}}
-    layers["HR"] = frame.hr
+    layers["HR"] = image.hr
     for side, quality in _RUNGS:
         most, least = extreme_windows(gain, side, scale)
         windows = {"largest gain": most, "smallest gain": least}
@@ -88,7 +88,7 @@ def make_crops(
         if quality is None and pixels > most_bytes:
             continue  # A photograph takes more than a byte a pixel without loss.
         crops = tuple(
-            _crop(kind, window, frame, layers, scale, quality) for kind, window in windows.items()
+            _crop(kind, window, image, layers, scale, quality) for kind, window in windows.items()
         )
         if sum(len(layer) for crop in crops for layer in crop.layers.values()) <= most_bytes:
             return crops
@@ -98,12 +98,12 @@ def make_crops(
 def _crop(
     kind: str,
     window: Window,
-    frame: Frame,
+    image: EvaluationImage,
     layers: Mapping[str, Levels],
     scale: int,
     quality: int | None,
 ) -> Crop:
     encoded = {name: encode_webp(window.of(image), quality) for name, image in layers.items()}
     # LR is small, and nearest-neighbour upscaling shows every one of its pixels.
-    encoded["LR"] = encode_webp(window.of(frame.lr, scale), None)
+    encoded["LR"] = encode_webp(window.of(image.lr, scale), None)
     return Crop(kind, window.x, window.y, window.width, window.height, quality, encoded)

@@ -11,10 +11,11 @@ from torch import Tensor
 from srgan_cli.engine.evaluation.protocol import Metric
 from srgan_cli.engine.networks.vgg import VggFeatures, load_perceptual
 from srgan_cli.errors import ResourceError, UsageError
-from srgan_cli.imaging.levels import Levels, Uint8Image, to_levels
+from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.metrics import crop_border, luma
 from srgan_cli.imaging.niqe import niqe
 from srgan_cli.imaging.tensors import from_image
+from srgan_cli.imaging.types import Levels, Uint8Image
 from srgan_cli.observer import Observer
 
 Distance = Callable[[Tensor, Tensor], Tensor]

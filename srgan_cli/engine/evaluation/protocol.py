@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from srgan_cli.config import Channel
-from srgan_cli.imaging.levels import Levels, to_levels
+from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.metrics import crop_border, luma, luma_unrounded, psnr, ssim
+from srgan_cli.imaging.types import Levels
 
 _CHANNELS: Mapping[Channel, str] = {
     "y": "Y channel (BT.601, 16-235, rounded to 8 bits; grey values of grey images)",
@@ -79,7 +80,7 @@ class Protocol:
         return {PSNR.name: psnr(a, b), SSIM.name: similarity}
 
 
-Scores = Mapping[str, float]
+MetricScores = Mapping[str, float]
 
 
 """Figures by metric name; NaN where a metric is not defined for an image."""
@@ -94,7 +95,7 @@ class ImageScores:
     """HR columns, before the border is cut."""
     height: int
     """HR rows."""
-    scores: Mapping[str, Scores]
+    scores: Mapping[str, MetricScores]
     """By contender."""
 
 
@@ -103,14 +104,14 @@ class SetScores:
     """Figures of one set of images."""
 
     name: str
-    means: Mapping[str, Scores]
+    means: Mapping[str, MetricScores]
     """Means over the images, by contender."""
     pictures: tuple[ImageScores, ...]
     failed: tuple[str, ...]
     """Images that could not be scored, each with the reason; no contender has them."""
 
 
-def means(scores: Sequence[Scores]) -> dict[str, float]:
+def means(scores: Sequence[MetricScores]) -> dict[str, float]:
     """Return the mean of every metric over the images for which it is defined."""
     return {metric: _mean([score[metric] for score in scores]) for metric in scores[0]}
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from srgan_cli.config import SCALES
-from srgan_cli.data.manifest import Entry, find_by_fingerprint, find_dataset
+from srgan_cli.data.manifest import ManifestEntry, find_by_fingerprint, find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.io import list_images, read_image
-from srgan_cli.imaging.levels import Uint8Image, to_grey
+from srgan_cli.imaging.levels import to_grey
 from srgan_cli.imaging.resize import downscale, mod_crop
+from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.observer import Observer
 
 _MAX_PIXELS = 256_000_000
@@ -22,7 +23,7 @@ _SUFFIX_PROBES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class EvaluationImage:
     """One image with all that is scored against it."""
 
     hr: Uint8Image
@@ -38,7 +39,7 @@ class ImageSet:
     """Images that are decoded one at a time."""
 
     name: str
-    load: Mapping[str, Callable[[], Frame]]
+    load: Mapping[str, Callable[[], EvaluationImage]]
     """For every image's name, what decodes it; raises InputError."""
 
 
@@ -49,9 +50,9 @@ def folder_set(folder: Path, scale: int) -> ImageSet:
         InputError: The folder is missing or holds no image.
     """
 
-    def load(path: Path) -> Frame:
+    def load(path: Path) -> EvaluationImage:
         hr = mod_crop(_read(path), scale)
-        return Frame(hr, _made_lr(hr, scale, path))
+        return EvaluationImage(hr, _made_lr(hr, scale, path))
 
     return ImageSet(
         folder.resolve().name,
@@ -84,9 +85,9 @@ def validation_set(model: Model | None, scale: int, observer: Observer) -> Image
     entries = store.entries("validation")
     observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation images")
 
-    def load(entry: Entry) -> Frame:
+    def load(entry: ManifestEntry) -> EvaluationImage:
         lr, hr = store.pair(entry)
-        return Frame(hr.numpy(), lr.numpy())
+        return EvaluationImage(hr.numpy(), lr.numpy())
 
     return ImageSet(
         f"{store.manifest.name} validation",
@@ -106,7 +107,7 @@ def matched_set(
     lr_paths = match_names(hr_paths, lr_folder) if lr_folder else None
     sr_paths = {name: match_names(hr_paths, folder) for name, folder in sr_folders.items()}
 
-    def load(name: str) -> Frame:
+    def load(name: str) -> EvaluationImage:
         whole = _read(hr_paths[name])
         if lr_paths is None:
             hr = mod_crop(whole, scale)
@@ -115,7 +116,7 @@ def matched_set(
             lr = _as_coloured(_read(lr_paths[name]), whole)
             hr = _cut_to(whole, lr, scale, lr_paths[name])
         given = {key: _fitted(paths[name], hr, whole) for key, paths in sr_paths.items()}
-        return Frame(hr, lr, given)
+        return EvaluationImage(hr, lr, given)
 
     return ImageSet(
         hr_folder.resolve().name,

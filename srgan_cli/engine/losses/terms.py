@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from srgan_cli.imaging.types import Float64Array
 
 Terms = dict[str, Tensor]
 """Loss terms of one step by name, detached."""
 
 
-Judged = npt.NDArray[np.float64]
+Judged = Float64Array
 """How much each patch is judged: its weight in the means of what judges."""
 
 

@@ -22,7 +22,7 @@ _DEFAULTS_FILE = "defaults.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownModel:
     """A model that has a name."""
 
     name: str
@@ -34,13 +34,13 @@ class Entry:
         return ModelSource(self.name, self.path, reason)
 
 
-def known_models() -> tuple[Entry, ...]:
+def known_models() -> tuple[KnownModel, ...]:
     """Return every model that has a name: bundled, on the shelf, then runs."""
     shelf = sorted(models_dir().glob("[!.]*.safetensors"))
     return (
-        *(Entry(name, "bundled", _bundled_path(name)) for name in BUNDLED),
-        *(Entry(path.stem, "shelf", path) for path in shelf),
-        *(Entry(path.parent.name, "run", path) for path in _run_weights()),
+        *(KnownModel(name, "bundled", _bundled_path(name)) for name in BUNDLED),
+        *(KnownModel(path.stem, "shelf", path) for path in shelf),
+        *(KnownModel(path.parent.name, "run", path) for path in _run_weights()),
     )
 
 
@@ -80,7 +80,7 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     raise _unknown(spec, known)
 
 
-def _only(entries: list[Entry], spec: str) -> Entry:
+def _only(entries: list[KnownModel], spec: str) -> KnownModel:
     """Return the one entry of a list."""
     if len(entries) == 1:
         return entries[0]
@@ -92,7 +92,7 @@ def _only(entries: list[Entry], spec: str) -> Entry:
     raise WeightsError(f"{spec} is part of several names", hint=f"which one: {names}")
 
 
-def _unknown(spec: str, known: tuple[Entry, ...]) -> WeightsError:
+def _unknown(spec: str, known: tuple[KnownModel, ...]) -> WeightsError:
     names = [entry.name for entry in known]
     close = difflib.get_close_matches(spec, names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(names)}"

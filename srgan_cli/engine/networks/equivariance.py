@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from srgan_cli.engine.networks.generators import ConvolutionRow
-
-Places = npt.NDArray[np.intp]
+from srgan_cli.imaging.types import IndexArray
 
 _TURN, _MIRROR = np.array([[0, -1], [1, 0]]), np.array([[1, 0], [0, -1]])
 _SQUARE = [
@@ -43,7 +41,7 @@ class Equivariance:
         colours = np.tile(np.arange(3), (ORDER, 1))
         subpixels = _moved_channels(3, _moved_points(network.scale))
         self._parameters: list[Tensor] = []
-        moved: list[Places] = []
+        moved: list[IndexArray] = []
         for conv in convs:
             inputs = colours if conv is convs[0] else features
             outputs = subpixels if conv is convs[-1] else features
@@ -101,29 +99,29 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
-def _regular() -> Places:
+def _regular() -> IndexArray:
     """Return where each symmetry moves the eight views of a feature: 8, 8."""
     names = {symmetry.tobytes(): i for i, symmetry in enumerate(_SQUARE)}
     return np.array([[names[(a @ b).tobytes()] for b in _SQUARE] for a in _SQUARE])
 
 
-def _moved_points(side: int) -> Places:
+def _moved_points(side: int) -> IndexArray:
     """Return where each symmetry moves the points of a square grid: 8, side²."""
     grid = 2 * np.indices((side, side)).reshape(2, -1) - (side - 1)
     moved = (np.stack(_SQUARE) @ grid + side - 1) // 2
     return np.asarray(moved[:, 0] * side + moved[:, 1])
 
 
-def _moved_channels(count: int, moved: Places) -> Places:
+def _moved_channels(count: int, moved: IndexArray) -> IndexArray:
     """Return where channels go that are so many groups of what is moved: 8, channels."""
     size = moved.shape[1]
-    channels: Places = np.arange(count)[:, None] * size + moved[:, None, :]
+    channels: IndexArray = np.arange(count)[:, None] * size + moved[:, None, :]
     return channels.reshape(ORDER, -1)
 
 
-def _moved_kernels(outputs: Places, inputs: Places) -> Places:
+def _moved_kernels(outputs: IndexArray, inputs: IndexArray) -> IndexArray:
     """Return where the numbers of a convolution's 3×3 kernels go: 8, numbers."""
     points = _moved_points(3)
     by_channel = outputs[:, :, None] * inputs.shape[1] + inputs[:, None, :]
-    numbers: Places = by_channel[..., None] * points.shape[1] + points[:, None, None, :]
+    numbers: IndexArray = by_channel[..., None] * points.shape[1] + points[:, None, None, :]
     return numbers.reshape(ORDER, -1)

@@ -26,7 +26,7 @@ DISTANCE_GROWTH = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HealthVerdict:
     """How a run is doing."""
 
     word: Word
@@ -39,7 +39,7 @@ class Verdict:
         return self.word == "diverging"
 
 
-def judge(records: Sequence[Record]) -> Verdict:
+def judge(records: Sequence[Record]) -> HealthVerdict:
     """Judge a run at a validation.
 
     Args:
@@ -53,7 +53,7 @@ def judge(records: Sequence[Record]) -> Verdict:
     verdict = _diverging(scores, losses, recent)
     if verdict is None and phase == "adversarial":
         verdict = _collapsed(scores[-1]) or _overpowered(losses)
-    return verdict or Verdict("healthy", _numbers(scores, losses))
+    return verdict or HealthVerdict("healthy", _numbers(scores, losses))
 
 
 def _losses(records: Sequence[Record], phase: str) -> Sequence[Record]:
@@ -62,10 +62,10 @@ def _losses(records: Sequence[Record], phase: str) -> Sequence[Record]:
 
 def _diverging(
     scores: Sequence[Record], losses: Sequence[Record], recent: Sequence[Record]
-) -> Verdict | None:
+) -> HealthVerdict | None:
     best, last = max(record["validation_psnr"] for record in scores), scores[-1]["validation_psnr"]
     if not best - last <= PSNR_DROP:
-        return Verdict(
+        return HealthVerdict(
             "diverging", f"validation PSNR is {last:.2f} dB, {best - last:.1f} below its best"
         )
     if len(losses) < 2 * WINDOW:
@@ -74,24 +74,24 @@ def _diverging(
     # One that has burst and is low again has lost what it had learnt all the same.
     worst = max(_window_means(recent, "pixel") or means[-1:])
     if not worst <= PIXEL_RISE * min(means):
-        return Verdict(
+        return HealthVerdict(
             "diverging",
             f"the pixel loss was {worst:.4g}, {worst / min(means):.1f} times its lowest",
         )
     return None
 
 
-def _collapsed(score: Record) -> Verdict | None:
+def _collapsed(score: Record) -> HealthVerdict | None:
     if score["detail"] >= DETAIL_SHARE * score["bicubic_detail"]:
         return None
-    return Verdict(
+    return HealthVerdict(
         "generator collapsed",
         f"its images hold {score['detail']:.0%} of the detail of real ones, "
         f"bicubic {score['bicubic_detail']:.0%}",
     )
 
 
-def _overpowered(losses: Sequence[Record]) -> Verdict | None:
+def _overpowered(losses: Sequence[Record]) -> HealthVerdict | None:
     if len(losses) < 2 * WINDOW:
         return None
     accuracies = _window_means(losses, "accuracy")
@@ -99,12 +99,12 @@ def _overpowered(losses: Sequence[Record]) -> Verdict | None:
         return None
     told = f"the discriminator tells {accuracies[-1]:.0%} of the images apart"
     if "wasserstein" not in losses[-1]:
-        return Verdict("discriminator overpowers", told)
+        return HealthVerdict("discriminator overpowers", told)
     distances = [-mean for mean in _window_means(losses, "wasserstein")]
     before, now = distances[-1 - WINDOW], distances[-1]
     # A critic may tell all apart, for its gradient does not vanish; its distance must level out.
     if 0 < before * DISTANCE_GROWTH < now:
-        return Verdict(
+        return HealthVerdict(
             "discriminator overpowers",
             f"{told}, and its distance grew from {before:.3g} to {now:.3g} in {WINDOW * 10} steps",
         )

@@ -12,7 +12,12 @@ from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.networks.vgg import load_perceptual
 from srgan_cli.engine.training.patches import BatchesAhead, PatchSampler
-from srgan_cli.engine.training.preflight import LARGEST_BATCH, Room, find_room, require_room
+from srgan_cli.engine.training.preflight import (
+    LARGEST_BATCH,
+    MemoryBudget,
+    find_memory_budget,
+    require_memory,
+)
 from srgan_cli.engine.training.resident import ResidentPatches
 from srgan_cli.engine.training.schedule import Phase, plan_phases
 from srgan_cli.engine.training.trainer import Trainer
@@ -25,7 +30,7 @@ _RESIDENT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Parts:
+class RunParts:
     """What a run is made of."""
 
     config: TrainConfig
@@ -44,7 +49,7 @@ class Parts:
         return self.phases[-1].stop
 
 
-def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) -> Parts:
+def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) -> RunParts:
     """Open the data set, make the networks, and see that a step fits into memory.
 
     Raises:
@@ -72,7 +77,7 @@ def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) ->
 
     config = _with_batch(config, lambda: make_trainer(Ranks()), phases, ranks, observer)
     sampler = _sampler(config, store, ranks)
-    return Parts(
+    return RunParts(
         config,
         manifest.fingerprint,
         sampler,
@@ -121,14 +126,14 @@ def _with_batch(
     """See that the batch fits into the memory of every process; find one if that is asked for."""
     share = ranks.share(config.batch)
     wanted = share.stop - share.start or LARGEST_BATCH // ranks.size
-    room = find_room(
+    budget = find_memory_budget(
         make_trainer,
         [phase.name for phase in phases],
         wanted=wanted,
         num_local=Node.from_environment().num_local,
     )
-    least: Room = min(ranks.gather(room), key=lambda room: room.patches)
-    require_room(least, wanted if config.batch else 1)
+    least: MemoryBudget = min(ranks.gather(budget), key=lambda budget: budget.patches)
+    require_memory(least, wanted if config.batch else 1)
     if config.batch:
         return config
     batch = least.patches * ranks.size

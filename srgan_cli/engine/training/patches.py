@@ -13,7 +13,7 @@ from srgan_cli.data.manifest import Split
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.degrade import degrade
-from srgan_cli.imaging.levels import Uint8Image
+from srgan_cli.imaging.types import Float64Array, Uint8Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Batch:
     """uint8, B, H, W, 3."""
     hr: Tensor
     """uint8, B, scale·H, scale·W, 3."""
-    judged: npt.NDArray[np.float64] | None = None
+    judged: Float64Array | None = None
     """How much discriminator and features count each patch: B, with a mean of 1 over all
     processes (0 if nothing is judged); None is all alike."""
 
@@ -166,9 +166,7 @@ class PatchSampler:
         height, width, _ = lr.shape
         return int(down * (height - self._patch + 1)), int(right * (width - self._patch + 1))
 
-    def _detailed(
-        self, number: int, first: npt.NDArray[np.float64], more: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
+    def _detailed(self, number: int, first: Float64Array, more: Float64Array) -> Float64Array:
         """Choose among several places, each as likely as it has detail.
 
         Sampling by importance (Rubin 1987) needs no map of every photograph, nor a pass
@@ -180,7 +178,7 @@ class PatchSampler:
             more: Further places to cut, but for the last row, whose first number chooses.
         """
         lr, _ = self._pairs[self._photograph(number)]
-        places: list[npt.NDArray[np.float64]] = [first, *more[:-1]]
+        places: list[Float64Array] = [first, *more[:-1]]
         weights = [_detail(_crop(lr, *self._corner(lr, *at), self._patch)) for at in places]
         reached = np.cumsum(weights)
         chosen = int(np.searchsorted(reached, more[-1, 0] * reached[-1], side="right"))
@@ -228,7 +226,7 @@ class BatchesAhead:
         return batch
 
 
-def example_sheet(batch: Batch, num_pairs: int = 8) -> npt.NDArray[np.uint8]:
+def example_sheet(batch: Batch, num_pairs: int = 8) -> Uint8Image:
     """Lay LR patches, upscaled to see their pixels, under their HR ones: H, W, 3."""
     scale = batch.hr.shape[1] // batch.lr.shape[1]
     large = batch.lr.repeat_interleave(scale, 1).repeat_interleave(scale, 2)

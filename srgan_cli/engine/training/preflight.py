@@ -24,7 +24,7 @@ Measured: benchmarks/step_memory.py."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MemoryBudget:
     """How many patches one process can take in a step."""
 
     patches: int
@@ -33,13 +33,13 @@ class Room:
     """How that was found out."""
 
 
-def find_room(
+def find_memory_budget(
     make_trainer: Callable[[], Trainer],
     phases: Sequence[PhaseName],
     *,
     wanted: int = LARGEST_BATCH,
     num_local: int = 1,
-) -> Room:
+) -> MemoryBudget:
     """Find out how many patches of a step fit.
 
     On CUDA by trying, from ``wanted`` down by halves; elsewhere from the memory that the
@@ -56,26 +56,26 @@ def find_room(
         return _tried(trainer, phases, wanted)
     free = free_memory()
     if free is None:
-        return Room(wanted, "this system does not say how much memory is free")
+        return MemoryBudget(wanted, "this system does not say how much memory is free")
     fixed, patch = step_memory(trainer, phases)
     parts = trainer.config.accumulate
     patches = parts * max(0, int((_SHARE * free / num_local - fixed) / patch))
     need = fixed + patch * -(-wanted // parts)
     reason = f"{wanted} patches need about {_gib(need)} of {_gib(free / num_local)} free"
-    return Room(min(wanted, patches), reason)
+    return MemoryBudget(min(wanted, patches), reason)
 
 
-def require_room(room: Room, wanted: int) -> None:
+def require_memory(budget: MemoryBudget, wanted: int) -> None:
     """Refuse a batch that does not fit.
 
     Raises:
         ResourceError: It does not.
     """
-    if room.patches < wanted:
-        fits = f"pass --batch auto, or at most --batch {room.patches} for each process"
+    if budget.patches < wanted:
+        fits = f"pass --batch auto, or at most --batch {budget.patches} for each process"
         raise ResourceError(
-            f"a step does not fit into memory: {room.reason}",
-            hint=fits if room.patches else "pass a smaller --patch, --preset or discriminator",
+            f"a step does not fit into memory: {budget.reason}",
+            hint=fits if budget.patches else "pass a smaller --patch, --preset or discriminator",
         )
 
 
@@ -96,7 +96,7 @@ def step_memory(trainer: Trainer, phases: Sequence[PhaseName]) -> tuple[float, f
     return fixed, _WORKSPACE * held.peak
 
 
-def _tried(trainer: Trainer, phases: Sequence[PhaseName], wanted: int) -> Room:
+def _tried(trainer: Trainer, phases: Sequence[PhaseName], wanted: int) -> MemoryBudget:
     while wanted:
         try:
             _steps(trainer, phases, wanted)
@@ -104,8 +104,8 @@ def _tried(trainer: Trainer, phases: Sequence[PhaseName], wanted: int) -> Room:
             wanted //= 2
             torch.cuda.empty_cache()
         else:
-            return Room(wanted, f"{wanted} patches, tried on {trainer.amp.device}")
-    return Room(0, f"not even one patch fits on {trainer.amp.device}")
+            return MemoryBudget(wanted, f"{wanted} patches, tried on {trainer.amp.device}")
+    return MemoryBudget(0, f"not even one patch fits on {trainer.amp.device}")
 
 
 def _steps(trainer: Trainer, phases: Sequence[PhaseName], patches: int) -> None:

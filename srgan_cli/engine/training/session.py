@@ -16,19 +16,19 @@ from srgan_cli.engine.networks.generators import num_parameters
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.runs.folder import EXAMPLES_FILE, accepted_edits, write_config
-from srgan_cli.engine.runs.health import Verdict, judge
+from srgan_cli.engine.runs.health import HealthVerdict, judge
 from srgan_cli.engine.runs.journal import Journal
 from srgan_cli.engine.runs.progress import RATE_FACTORS, Best, Progress, every_step_skipped
-from srgan_cli.engine.training.assembly import Parts
-from srgan_cli.engine.training.keeper import Keeper
+from srgan_cli.engine.training.assembly import RunParts
+from srgan_cli.engine.training.checkpoint_writer import CheckpointWriter
+from srgan_cli.engine.training.metrics_buffer import MetricsBuffer
 from srgan_cli.engine.training.pace import Pace
 from srgan_cli.engine.training.patches import example_sheet
 from srgan_cli.engine.training.schedule import Phase, plan_phases, same_until
-from srgan_cli.engine.training.tally import Tally
-from srgan_cli.engine.training.validation import Scores
+from srgan_cli.engine.training.validation import ValidationScores
 from srgan_cli.engine.training.warmstart import start_from
 from srgan_cli.errors import DivergedError, InputError
-from srgan_cli.observer import Observer, Standing
+from srgan_cli.observer import Observer, TrainingStatus
 from srgan_cli.paths import written_beside
 
 _STEPS_PER_RECORD = 10
@@ -47,7 +47,7 @@ class Session:
 
     def __init__(
         self,
-        parts: Parts,
+        parts: RunParts,
         folder: Path,
         ranks: Ranks,
         background: Background,
@@ -56,10 +56,10 @@ class Session:
         self.parts, self.folder, self.observer = parts, folder, observer
         self.config, self.trainer, self._ranks = parts.config, parts.trainer, ranks
         self.progress = Progress()
-        self._keeper = Keeper(parts, folder, background, writes=ranks.leads)
+        self._checkpoint_writer = CheckpointWriter(parts, folder, background, writes=ranks.leads)
         self._journal = Journal(folder, writes=ranks.leads, tensorboard=self.config.tensorboard)
         self._pace = Pace()
-        self._tally = Tally(ranks)
+        self._metrics = MetricsBuffer(ranks)
         self._losses: Mapping[str, float] = {}
         self._skipped_shown = 0
         amp = self.trainer.amp
@@ -80,7 +80,7 @@ class Session:
     @property
     def may_stop(self) -> bool:
         """Whether all processes can be asked now; alone, after every step."""
-        return self._ranks.size == 1 or not len(self._tally)
+        return self._ranks.size == 1 or not len(self._metrics)
 
     @property
     def skipped(self) -> int:
@@ -115,7 +115,7 @@ class Session:
             InputError: The data set or the options have changed.
             WeightsError: No checkpoint can be read.
         """
-        checkpoint = self._keeper.last(self.observer)
+        checkpoint = self._checkpoint_writer.last(self.observer)
         if checkpoint.progress["fingerprint"] != self.parts.fingerprint:
             raise InputError(
                 f"the data set of run {self.folder.name} has changed since",
@@ -162,7 +162,7 @@ class Session:
         if step == phase.start:
             self.trainer.begin(phase)
         slowed = replace(phase, peak=phase.peak * self.progress.rate_factor)
-        self._tally.add(self.trainer.step(slowed, step, batch))
+        self._metrics.add(self.trainer.step(slowed, step, batch))
         return waited
 
     def _take_stock(self, phase: Phase) -> str | None:
@@ -179,10 +179,10 @@ class Session:
 
     def _record(self, phase: Phase) -> str | None:
         """Log the means of the last steps."""
-        means = self._tally.means()
+        means = self._metrics.means()
         skipped = self.trainer.skipped["generator"]
-        fruitless = every_step_skipped(skipped - self.progress.skipped_recorded, len(self._tally))
-        self._tally.clear()
+        fruitless = every_step_skipped(skipped - self.progress.skipped_recorded, len(self._metrics))
+        self._metrics.clear()
         self._skipped_shown = self.skipped
         self.progress = replace(self.progress, skipped_recorded=skipped)
         self._losses = {name: value for name, value in means.items() if value is not None}
@@ -218,10 +218,10 @@ class Session:
                 f"step {self.progress.step:,}: {self.verdict.word}: {self.verdict.reason}"
             )
         self.progress = replace(self.progress, good=True, best=self._best(phase))
-        self._keeper.keep(self._state(), self.scores, phase)
+        self._checkpoint_writer.keep(self._state(), self.scores, phase)
         return None
 
-    def _score(self, phase: Phase) -> Scores:
+    def _score(self, phase: Phase) -> ValidationScores:
         return self.parts.validator.score(
             self.trainer.ema, self.trainer.amp.device, perceptual=phase.name == "adversarial"
         )
@@ -240,12 +240,12 @@ class Session:
 
     def _roll_back(self, trouble: str) -> None:
         """Go back to the last state that passed a validation, with a lower learning rate."""
-        self._keeper.wait()
+        self._checkpoint_writer.wait()
         self._ranks.wait()  # Nobody reads before the first process has written.
-        checkpoint = self._keeper.last(self.observer, good=True)
+        checkpoint = self._checkpoint_writer.last(self.observer, good=True)
         good = Progress.from_dict(checkpoint.progress)
         skipped = sum(self.trainer.skipped.values())
-        self._tally.clear()
+        self._metrics.clear()
         self.trainer.restore(checkpoint)
         skipped -= sum(self.trainer.skipped.values())
         progress = self.progress.rolled_back(good, trouble, skipped)
@@ -263,18 +263,18 @@ class Session:
         )
         self.progress = progress
         self.save()
-        self._keeper.wait()
-        self._keeper.forget_after(progress.step)
+        self._checkpoint_writer.wait()
+        self._checkpoint_writer.forget_after(progress.step)
         self._return_to(checkpoint)
 
     def _return_to(self, checkpoint: Checkpoint) -> None:
         """Take up networks, log and scores as they were."""
         self.trainer.restore(checkpoint)
-        self._tally.restore(self.progress.pending, self.trainer.amp.device)
+        self._metrics.restore(self.progress.pending, self.trainer.amp.device)
         self._journal.read(self.progress.step, self.progress.rollbacks)
         last = [record for record in self._journal.records if "validation_psnr" in record][-1]
-        self.scores = Scores.from_record(last)
-        self.verdict = Verdict(last["verdict"], last["reason"])
+        self.scores = ValidationScores.from_record(last)
+        self.verdict = HealthVerdict(last["verdict"], last["reason"])
 
     def close(self) -> None:
         """Flush what is only flushed at the end."""
@@ -282,10 +282,10 @@ class Session:
 
     def save(self) -> None:
         """Write a checkpoint, unless there is one of just this state."""
-        self._keeper.save(self._state())
+        self._checkpoint_writer.save(self._state())
 
     def _state(self) -> Checkpoint:
-        progress = replace(self.progress, pending=self._tally.numbers())
+        progress = replace(self.progress, pending=self._metrics.numbers())
         return self.trainer.snapshot(
             {
                 **progress.to_dict(),
@@ -294,14 +294,14 @@ class Session:
             }
         )
 
-    def standing(self) -> Standing:
+    def status(self) -> TrainingStatus:
         """Return where the run stands, for people."""
         step = self.progress.step
         phase = next(phase for phase in self.parts.phases if max(1, step) <= phase.stop)
         scored = [record for record in self._journal.records if "validation_psnr" in record]
         passes = self.config.batch / len(self.parts.sampler)
         seconds_left, next_phase = self._pace.seconds_left(self.parts.phases, step)
-        return Standing(
+        return TrainingStatus(
             run=self.folder,
             phase=phase.name,
             step=step,

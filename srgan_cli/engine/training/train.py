@@ -14,11 +14,11 @@ from srgan_cli.engine.devices.ranks import Ranks, joined_ranks, local_device
 from srgan_cli.engine.models.weights import WEIGHTS_FILE
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.folder import find_run, new_run_folder, read_config, restarted_run
-from srgan_cli.engine.runs.health import Verdict
+from srgan_cli.engine.runs.health import HealthVerdict
 from srgan_cli.engine.runs.progress import RollBack
 from srgan_cli.engine.training.assembly import assemble
 from srgan_cli.engine.training.session import Session
-from srgan_cli.engine.training.validation import Scores
+from srgan_cli.engine.training.validation import ValidationScores
 from srgan_cli.errors import ResourceError
 from srgan_cli.interrupts import interrupts_held_back
 from srgan_cli.observer import SilentObserver, TrainObserver
@@ -37,9 +37,9 @@ class TrainReport:
     """Steps trained, over all sessions of this run."""
     seconds: float
     """Time spent in training, over all sessions of this run."""
-    scores: Scores
+    scores: ValidationScores
     """Validation at the end."""
-    verdict: Verdict
+    verdict: HealthVerdict
     """How it was doing at the end."""
     skipped: int
     """Updates left out because a gradient was not finite."""
@@ -150,6 +150,6 @@ def _make_all_steps(session: Session, ranks: Ranks, observer: TrainObserver) -> 
     with interrupts_held_back() as pressed, observer.watch() as show:
         while not session.done:
             session.advance()
-            show(session.standing())
+            show(session.status())
             if session.may_stop and ranks.any(pressed()):
                 raise KeyboardInterrupt

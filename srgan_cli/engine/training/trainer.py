@@ -20,10 +20,10 @@ from srgan_cli.engine.networks.equivariance import Equivariance
 from srgan_cli.engine.networks.generators import make_generator
 from srgan_cli.engine.networks.vgg import VggFeatures
 from srgan_cli.engine.runs.checkpoint import Checkpoint
-from srgan_cli.engine.training.descent import Descent, Part, gather
 from srgan_cli.engine.training.muon import Muon
 from srgan_cli.engine.training.patches import Batch
 from srgan_cli.engine.training.schedule import Phase
+from srgan_cli.engine.training.updater import NetworkUpdater, Part, gather
 from srgan_cli.imaging.tensors import to_unit
 
 _ACCURACY_DECAY = 0.9
@@ -70,10 +70,10 @@ class Trainer:
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
         betas = (0.0, 0.9) if config.adversarial == "wgan-gp" else (0.9, 0.999)
-        descent = partial(Descent, amp=amp, ranks=self.ranks, clip=config.clip)
+        updater = partial(NetworkUpdater, amp=amp, ranks=self.ranks, clip=config.clip)
         first = Muon if config.optimizer == "muon" else _adam
-        self.generator_descent = descent(self.generator, first, tied=tied)
-        self.discriminator_descent = descent(self.discriminator, partial(_adam, betas=betas))
+        self.generator_updater = updater(self.generator, first, tied=tied)
+        self.discriminator_updater = updater(self.discriminator, partial(_adam, betas=betas))
         self._accuracy = torch.full((), 0.5, device=amp.device)
 
     def begin(self, phase: Phase) -> None:
@@ -84,7 +84,7 @@ class Trainer:
         """
         if phase.name == "adversarial":
             self.generator.load_state_dict(self.ema.state_dict())
-            self.generator_descent.renew(_adam)
+            self.generator_updater.renew(_adam)
 
     def step(self, phase: Phase, step: int, batch: Batch) -> Terms:
         """Train on one batch.
@@ -125,8 +125,8 @@ class Trainer:
         def loss(lr: Tensor, hr: Tensor, _: Judged) -> Terms:
             return self._objectives.pretrain(self._generate(lr), hr)
 
-        terms = gather(parts, loss, "generator", self.generator_descent)
-        self.generator_descent.update(rate)
+        terms = gather(parts, loss, "generator", self.generator_updater)
+        self.generator_updater.update(rate)
         return terms
 
     def _adversarial_step(self, parts: Sequence[Part], rate: float, step: int) -> Terms:
@@ -147,9 +147,9 @@ class Trainer:
             return self._generator_loss(sr, lr, hr, weights)
 
         self.discriminator.requires_grad_(False)
-        terms |= gather(parts, loss, "generator", self.generator_descent)
+        terms |= gather(parts, loss, "generator", self.generator_updater)
         self.discriminator.requires_grad_(True)
-        self.generator_descent.update(rate)
+        self.generator_updater.update(rate)
         return terms
 
     def _discriminator_step(
@@ -161,10 +161,10 @@ class Trainer:
         # Reading the accuracy waits for the device, so only who asks for it pays for it.
         limit = self.config.discriminator_limit
         ahead = limit < 1 and float(self._accuracy) > limit
-        descent = None if ahead else self.discriminator_descent
-        terms = gather(parts, self._objectives.discriminator, "discriminator", descent)
-        if descent is not None:
-            descent.update(rate * self._discriminator_rate)
+        updater = None if ahead else self.discriminator_updater
+        terms = gather(parts, self._objectives.discriminator, "discriminator", updater)
+        if updater is not None:
+            updater.update(rate * self._discriminator_rate)
         if limit < 1:
             self._accuracy.lerp_(self.ranks.mean(terms["accuracy"]), 1 - _ACCURACY_DECAY)
             terms["held"] = torch.tensor(float(ahead))
@@ -197,7 +197,7 @@ class Trainer:
 
         Reading it makes the host wait for the device.
         """
-        return {name: descent.skipped for name, descent in self._descents.items()}
+        return {name: updater.skipped for name, updater in self._updaters.items()}
 
     def snapshot(self, progress: Mapping[str, Any]) -> Checkpoint:
         """Copy the state as it is now.
@@ -205,7 +205,7 @@ class Trainer:
         Args:
             progress: What goes with it, as JSON can hold it.
         """
-        state = {name: descent.state() for name, descent in self._descents.items()}
+        state = {name: updater.state() for name, updater in self._updaters.items()}
         own = {"descents": state, "accuracy": float(self._accuracy)}
         return Checkpoint.of(self._modules, self._optimizers, {**progress, "trainer": own})
 
@@ -213,8 +213,8 @@ class Trainer:
         """Go back to the state of a checkpoint."""
         checkpoint.restore(self._modules, self._optimizers)
         own = checkpoint.progress["trainer"]
-        for name, descent in self._descents.items():
-            descent.restore(own["descents"][name])
+        for name, updater in self._updaters.items():
+            updater.restore(own["descents"][name])
         self._accuracy.fill_(own["accuracy"])
 
     @property
@@ -222,12 +222,12 @@ class Trainer:
         return {"generator": self.generator, "ema": self.ema, "discriminator": self.discriminator}
 
     @property
-    def _descents(self) -> dict[str, Descent]:
-        return {"generator": self.generator_descent, "discriminator": self.discriminator_descent}
+    def _updaters(self) -> dict[str, NetworkUpdater]:
+        return {"generator": self.generator_updater, "discriminator": self.discriminator_updater}
 
     @property
     def _optimizers(self) -> dict[str, Optimizer]:
-        return {f"{name}_optimizer": each.optimizer for name, each in self._descents.items()}
+        return {f"{name}_optimizer": each.optimizer for name, each in self._updaters.items()}
 
 
 def _adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.999)) -> Adam:

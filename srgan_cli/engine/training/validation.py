@@ -6,7 +6,6 @@ from statistics import fmean
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,12 +14,10 @@ from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.losses.content import perceptual_loss
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.vgg import VggFeatures
-from srgan_cli.imaging.levels import Levels
 from srgan_cli.imaging.metrics import crop_border, luma, psnr, ssim
 from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.imaging.tensors import from_image, to_pixels
-
-Pixels = npt.NDArray[np.uint8]
+from srgan_cli.imaging.types import Levels, Uint8Image
 
 _CROP = 128
 _FEATURES_CROP = 64
@@ -29,7 +26,7 @@ _MOST_PSNR = 100.0  # Equal images would make every mean infinite.
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ValidationScores:
     """Means over the validation crops, on the Y channel, border = scale."""
 
     psnr: float
@@ -65,10 +62,10 @@ _IN_RECORDS = {
 class Shown:
     """One validation crop for the image sheet: uint8, H, W, 3."""
 
-    lr: Pixels
-    bicubic: Pixels
-    sr: Pixels
-    hr: Pixels
+    lr: Uint8Image
+    bicubic: Uint8Image
+    sr: Uint8Image
+    hr: Uint8Image
 
 
 class Validator:
@@ -100,7 +97,7 @@ class Validator:
     @torch.inference_mode()
     def score(
         self, generator: Network, device: torch.device, *, perceptual: bool = False
-    ) -> Scores:
+    ) -> ValidationScores:
         """Return the generator's mean scores in fp32, beside bicubic's.
 
         Args:
@@ -113,17 +110,17 @@ class Validator:
             lr, hr = self._pairs[i]
             sr = to_pixels(generator(from_image(lr).to(device)))
             distance = self._distance(sr, hr, device) if perceptual else None
-            rows.append(Scores(*self._measure(sr, hr), *self._bicubic[i], distance))
+            rows.append(ValidationScores(*self._measure(sr, hr), *self._bicubic[i], distance))
             if len(self.shown) < _NUM_SHOWN:
                 bicubic = upscale_bicubic(lr, self._scale)
                 self.shown = [*self.shown, Shown(lr, bicubic, sr, hr)]
         return _mean([row for share in self._ranks.gather(rows) for row in share])
 
-    def _measure(self, sr: Pixels, hr: Pixels) -> tuple[float, float, float]:
+    def _measure(self, sr: Uint8Image, hr: Uint8Image) -> tuple[float, float, float]:
         a, b = (crop_border(luma(image), self._scale) for image in (sr, hr))
         return min(psnr(a, b), _MOST_PSNR), ssim(a, b), _steps(a) / max(_steps(b), 1e-6)
 
-    def _distance(self, sr: Pixels, hr: Pixels, device: torch.device) -> float | None:
+    def _distance(self, sr: Uint8Image, hr: Uint8Image, device: torch.device) -> float | None:
         if self._features is None:
             return None
         side = _FEATURES_CROP * self._scale
@@ -131,12 +128,12 @@ class Validator:
         return float(perceptual_loss(self._features, a, b))
 
 
-def _mean(rows: Sequence[Scores]) -> Scores:
+def _mean(rows: Sequence[ValidationScores]) -> ValidationScores:
     means: dict[str, Any] = {}
-    for field in fields(Scores):
+    for field in fields(ValidationScores):
         values = [getattr(row, field.name) for row in rows]
         means[field.name] = None if None in values else fmean(values)
-    return Scores(**means)
+    return ValidationScores(**means)
 
 
 def _steps(y: Levels) -> float:
@@ -145,13 +142,13 @@ def _steps(y: Levels) -> float:
     return float(sum(np.abs(np.diff(values, axis=axis)).mean() for axis in (0, 1)))
 
 
-def _middle(image: Pixels, side: int) -> Pixels:
+def _middle(image: Uint8Image, side: int) -> Uint8Image:
     height, width = image.shape[:2]
     top, left = max(0, height - side) // 2, max(0, width - side) // 2
     return image[top : top + side, left : left + side]
 
 
-def _centre(image: Tensor, scale: int) -> Pixels:
+def _centre(image: Tensor, scale: int) -> Uint8Image:
     """Cut the same middle out of an LR image and, ``scale`` times as large, its HR twin."""
     height, width = (side // scale for side in image.shape[:2])
     top, left = max(0, height - _CROP) // 2, max(0, width - _CROP) // 2

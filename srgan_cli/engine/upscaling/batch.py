@@ -34,7 +34,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class UpscaleJob:
     """An image to be upscaled."""
 
     source: Path
@@ -54,7 +54,7 @@ class Job:
 class Plan:
     """All that a batch is going to do."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[UpscaleJob, ...]
     failed: tuple[Failed, ...]
     """What was asked for and is already known to fail."""
 
@@ -85,7 +85,7 @@ def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
             f"{config.inputs[0]}: no images in this folder",
             hint="name another folder, or pass --recursive to search subfolders",
         )
-    jobs: list[Job] = []
+    jobs: list[UpscaleJob] = []
     for source in sources:
         try:
             jobs.append(_job(source, config, model_scale))
@@ -96,7 +96,7 @@ def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
     return Plan(tuple(jobs), tuple(failed))
 
 
-def share_of(jobs: Sequence[Job], *, rank: int, num_ranks: int) -> list[Job]:
+def share_of(jobs: Sequence[UpscaleJob], *, rank: int, num_ranks: int) -> list[UpscaleJob]:
     """Return the jobs that are one process's of several, in their order.
 
     Every job is one process's. The largest images are dealt out first, each to
@@ -202,7 +202,7 @@ def _unique(sources: Iterator[_Source], *, by_target: bool) -> Iterator[_Source]
             yield source
 
 
-def _job(source: _Source, config: UpscaleConfig, model_scale: int) -> Job:
+def _job(source: _Source, config: UpscaleConfig, model_scale: int) -> UpscaleJob:
     header = probe(source.path, max_pixels=config.max_pixels)
     size = result_size(header.width, header.height, config, model_scale)
     notes: list[str] = []
@@ -225,7 +225,7 @@ def _job(source: _Source, config: UpscaleConfig, model_scale: int) -> Job:
         output = config.output / source.relative.with_name(name)
         folder = config.output
     encoding = Encoding(format_, config.quality, config.background)
-    return Job(source.path, output, folder, header, size, num_frames, encoding, tuple(notes))
+    return UpscaleJob(source.path, output, folder, header, size, num_frames, encoding, tuple(notes))
 
 
 def _result_format(source: Path, header: Header, config: UpscaleConfig, notes: list[str]) -> Format:
@@ -260,10 +260,10 @@ def _num_frames(header: Header, format_: Format, notes: list[str]) -> int:
     return 1
 
 
-def _refuse_collisions(jobs: list[Job], sources: list[_Source]) -> None:
+def _refuse_collisions(jobs: list[UpscaleJob], sources: list[_Source]) -> None:
     """Stop before anything could be overwritten."""
     inputs = {source.path.resolve(): source.path for source in sources}
-    owners: dict[str, Job] = {}
+    owners: dict[str, UpscaleJob] = {}
     for job in jobs:
         overwritten = inputs.get(job.output.resolve())
         if overwritten is not None:

@@ -6,14 +6,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.decode import open_image
 from srgan_cli.imaging.frames import Frame, peak
-
-FloatArray = npt.NDArray[np.float32]
+from srgan_cli.imaging.types import Float32Array
 
 
 def drift(source: Path, made: Path, *, num_frames: int, max_pixels: int) -> float:
@@ -65,7 +63,7 @@ def _psnr(source: Frame, result: Frame) -> float:
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
-def _planes(frame: Frame, flat: bool) -> Iterator[FloatArray]:
+def _planes(frame: Frame, flat: bool) -> Iterator[Float32Array]:
     """Yield the channels in [0, 1] one by one: premultiplied and alpha, or RGB on white."""
     unit = np.float32(1 / peak(frame.pixels))
     alpha = None if frame.alpha is None else frame.alpha * unit
@@ -79,6 +77,6 @@ def _planes(frame: Frame, flat: bool) -> Iterator[FloatArray]:
         yield alpha
 
 
-def _reduced(plane: FloatArray, size: tuple[int, int]) -> FloatArray:
+def _reduced(plane: Float32Array, size: tuple[int, int]) -> Float32Array:
     image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC))

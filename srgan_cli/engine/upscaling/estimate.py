@@ -10,7 +10,7 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.memory import peak_memory
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
-from srgan_cli.engine.upscaling.batch import Failed, Job, plan_batch
+from srgan_cli.engine.upscaling.batch import Failed, UpscaleJob, plan_batch
 from srgan_cli.engine.upscaling.sizes import num_passes
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.observer import Observer, SilentBar
@@ -74,7 +74,7 @@ def _seconds_per_pixel(upscaler: Upscaler) -> float:
     return (time.perf_counter() - started) / upscaler.tile**2
 
 
-def _estimate(job: Job, upscaler: Upscaler, seconds: float, constant: int) -> Estimate:
+def _estimate(job: UpscaleJob, upscaler: Upscaler, seconds: float, constant: int) -> Estimate:
     scale = upscaler.model.scale
     width, height = job.header.width, job.header.height
     passes = num_passes((width, height), job.size, scale)

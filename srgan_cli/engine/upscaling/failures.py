@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from srgan_cli.engine.upscaling.batch import Job
+from srgan_cli.engine.upscaling.batch import UpscaleJob
 from srgan_cli.errors import InputError, ResourceError
 
 # Failures of the file system as a whole, on which going on with other files is no use.
@@ -14,7 +14,7 @@ _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno
 
 
 @contextmanager
-def named_failures(job: Job) -> Iterator[None]:
+def named_failures(job: UpscaleJob) -> Iterator[None]:
     """Tell failures of one file from those that end the batch."""
     try:
         yield

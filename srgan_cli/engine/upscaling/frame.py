@@ -8,7 +8,8 @@ from srgan_cli.engine.upscaling.sizes import num_passes
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.imaging.alpha import bleed, within_neighbours
 from srgan_cli.imaging.canvas import Canvas
-from srgan_cli.imaging.frames import Frame, Pixels
+from srgan_cli.imaging.frames import Frame
+from srgan_cli.imaging.types import ImageArray
 from srgan_cli.observer import Bar
 
 
@@ -54,7 +55,7 @@ def _whole(upscaler: Upscaler, frame: Frame, bar: Bar) -> Frame:
     return Frame(np.ascontiguousarray(colour), np.ascontiguousarray(joined[..., -1]))
 
 
-def _bands(upscaler: Upscaler, frame: Frame, bar: Bar) -> Iterator[Pixels]:
+def _bands(upscaler: Upscaler, frame: Frame, bar: Bar) -> Iterator[ImageArray]:
     """Yield rows of the upscaled colour, joined with those of the upscaled alpha."""
     colour = upscaler.bands(frame.pixels, bar)
     if frame.alpha is None:
@@ -68,7 +69,7 @@ def _bands(upscaler: Upscaler, frame: Frame, bar: Bar) -> Iterator[Pixels]:
             yield _joined(band, next(alpha))
 
 
-def _alpha_bands(upscaler: Upscaler, alpha: Pixels, bar: Bar) -> Iterator[Pixels]:
+def _alpha_bands(upscaler: Upscaler, alpha: ImageArray, bar: Bar) -> Iterator[ImageArray]:
     top = 0
     for band in upscaler.bands(alpha, bar):
         yield within_neighbours(band, alpha, top=top, scale=upscaler.model.scale)
@@ -79,7 +80,7 @@ def _alpha_varies(frame: Frame) -> bool:
     return frame.alpha is not None and bool((frame.alpha != frame.alpha[0, 0]).any())
 
 
-def _joined(colour: Pixels, alpha: Pixels | None) -> Pixels:
+def _joined(colour: ImageArray, alpha: ImageArray | None) -> ImageArray:
     return colour if alpha is None else np.dstack([colour, alpha])
 
 

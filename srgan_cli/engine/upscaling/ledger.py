@@ -26,7 +26,7 @@ _TEMPORARY = re.compile(r"\.srgan-[0-9a-f]{12}(\..*)?")  # As paths.written_besi
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One result."""
 
     output: str
@@ -60,7 +60,7 @@ class Ledger(Managed):
         self._lock = ExitStack()
         self._file: BinaryIO | None = None
         self._is_new = False
-        self._latest: dict[str, Entry] = {}
+        self._latest: dict[str, LedgerEntry] = {}
         self._made: dict[str, set[str]] = {}
 
     def __enter__(self) -> Self:
@@ -91,7 +91,7 @@ class Ledger(Managed):
             self._remember(entry)
         return self
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[LedgerEntry]:
         for path in sorted(self._folder.glob(_LEDGERS)):
             for line in path.read_bytes().splitlines():
                 entry = _parse(line)
@@ -140,7 +140,7 @@ class Ledger(Managed):
             OSError: The disk is full.
         """
         time = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = Entry(self._name(output), input_sha256, settings, file_sha256(made), time)
+        entry = LedgerEntry(self._name(output), input_sha256, settings, file_sha256(made), time)
         with self._writing:
             assert self._file is not None
             end = self._file.seek(0, os.SEEK_END)
@@ -159,7 +159,7 @@ class Ledger(Managed):
                 if _TEMPORARY.fullmatch(path.name):
                     path.unlink(missing_ok=True)
 
-    def _remember(self, entry: Entry) -> None:
+    def _remember(self, entry: LedgerEntry) -> None:
         self._latest[entry.output] = entry
         self._made.setdefault(entry.output, set()).add(entry.output_sha256)
 
@@ -167,10 +167,10 @@ class Ledger(Managed):
         return output.relative_to(self._folder).as_posix()
 
 
-def _parse(line: bytes) -> Entry | None:
+def _parse(line: bytes) -> LedgerEntry | None:
     """Read a line; one that a kill cut short, or that is not ours, counts for nothing."""
     try:
-        return Entry(**json.loads(line))
+        return LedgerEntry(**json.loads(line))
     except (ValueError, TypeError):
         return None
 

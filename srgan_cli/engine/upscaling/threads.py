@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Room:
+class WeightedSemaphore:
     """Lets threads in as long as what they hold together stays under a limit.
 
     Args:

@@ -17,13 +17,13 @@ from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
 from srgan_cli.engine.models.interpolation import between_sha256
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
-from srgan_cli.engine.upscaling.batch import Failed, Job, plan_batch, share_of
+from srgan_cli.engine.upscaling.batch import Failed, UpscaleJob, plan_batch, share_of
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.ledger import Ledger, settings_sha256
 from srgan_cli.engine.upscaling.sizes import result_size
-from srgan_cli.engine.upscaling.threads import Room, in_threads
+from srgan_cli.engine.upscaling.threads import WeightedSemaphore, in_threads
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.decode import OpenImage, open_image
@@ -35,7 +35,7 @@ from srgan_cli.processes import num_cores
 
 _LARGE = 4.0  # Megapixels from which an image gets a bar of its own.
 # Megapixels of results that are made at a time, of up to 8 bytes; a larger one is made alone.
-_ROOM = 128.0
+_MEGAPIXELS_IN_WORK = 128.0
 _PATIENCE = timedelta(days=30)  # One process may have a very large image.
 _MOST_IMAGES = 8  # That are worked on at a time.
 
@@ -85,20 +85,20 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         WeightsError: The weights cannot be used.
         ResourceError: Device, memory or disk are lacking.
     """
-    with joined_ranks(torch.device("cpu"), patience=_PATIENCE) as among:
+    with joined_ranks(torch.device("cpu"), patience=_PATIENCE) as ranks:
         source = find_model_for_factor(config.model, config.scale)
         upscaler = load_upscaler(source, config, observer)
         plan = plan_batch(config, upscaler.model.scale)
         settings = _settings(config, source)
-        batch = _Batch(config, upscaler, observer, settings=settings, shown=among.leads)
-        for failure in plan.failed if among.leads else ():
+        batch = _Batch(config, upscaler, observer, settings=settings, shown=ranks.leads)
+        for failure in plan.failed if ranks.leads else ():
             batch.fail(failure)
-        jobs = share_of(plan.jobs, rank=among.rank, num_ranks=among.size)
-        with _ledgers(plan.jobs, among) as ledgers:
+        jobs = share_of(plan.jobs, rank=ranks.rank, num_ranks=ranks.size)
+        with _ledgers(plan.jobs, ranks) as ledgers:
             batch.run_all(jobs, ledgers)
         # torchrun ends all processes as soon as one ends with an exit code other than 0,
         # which is what an image that cannot be read leads to.
-        among.wait()
+        ranks.wait()
     return UpscaleReport(
         source,
         upscaler.model.scale,
@@ -123,17 +123,17 @@ def _settings(config: UpscaleConfig, source: ModelSource) -> str:
 
 
 @contextmanager
-def _ledgers(jobs: tuple[Job, ...], among: Ranks) -> Iterator[Mapping[Path, Ledger]]:
+def _ledgers(jobs: tuple[UpscaleJob, ...], ranks: Ranks) -> Iterator[Mapping[Path, Ledger]]:
     """Open the ledger of each folder that is written to, and clear what a kill left there."""
     with ExitStack() as stack:
         ledgers = {
-            folder: stack.enter_context(Ledger(folder, rank=among.rank))
+            folder: stack.enter_context(Ledger(folder, rank=ranks.rank))
             for folder in {job.folder for job in jobs}
         }
-        for folder, ledger in ledgers.items() if among.leads else ():
+        for folder, ledger in ledgers.items() if ranks.leads else ():
             ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
         # Nobody makes a file that another would take for an image, or for a leftover.
-        among.wait()
+        ranks.wait()
         yield ledgers
 
 
@@ -152,7 +152,7 @@ class _Batch:
         self._config, self._upscaler, self._observer = config, upscaler, observer
         self._settings = settings
         self._bars = observer if shown else SilentObserver()
-        self._room = Room(_ROOM)
+        self._semaphore = WeightedSemaphore(_MEGAPIXELS_IN_WORK)
         self.written: list[Upscaled] = []
         self.unchanged: list[Path] = []
         self.failed: list[Failed] = []
@@ -162,7 +162,7 @@ class _Batch:
         self.failed.append(failure)
         self._observer.warn(failure.reason, failure.hint)
 
-    def run_all(self, jobs: Sequence[Job], ledgers: Mapping[Path, Ledger]) -> None:
+    def run_all(self, jobs: Sequence[UpscaleJob], ledgers: Mapping[Path, Ledger]) -> None:
         """Do all jobs: while one image is in the network, others are read and written."""
         total = sum(job.header.megapixels for job in jobs)
         with self._bars.bar("upscaling", total=total, unit="MP") as whole:
@@ -188,11 +188,11 @@ class _Batch:
             case unchanged:
                 self.unchanged.append(unchanged)
 
-    def _run(self, job: Job, ledger: Ledger, bar: "_Counted") -> "Upscaled | Failed | Path":
+    def _run(self, job: UpscaleJob, ledger: Ledger, bar: "_Counted") -> "Upscaled | Failed | Path":
         """Do one job, or find that it is done: then its output is returned."""
         megapixels = job.size[0] * job.size[1] / 1e6
         try:
-            with self._room.taken(megapixels), named_failures(job):
+            with self._semaphore.taken(megapixels), named_failures(job):
                 sha256 = file_sha256(job.source)
                 if self._is_done(job, ledger, sha256):
                     bar.advance(job.header.megapixels)
@@ -203,12 +203,12 @@ class _Batch:
             bar.advance(job.header.megapixels - bar.done)  # What will not be done is not awaited.
             return Failed(job.source, error.message, error.hint)
 
-    def _is_done(self, job: Job, ledger: Ledger, sha256: str) -> bool:
+    def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
             return ledger.settings_of(job.output, sha256) == self._settings
         return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._settings)
 
-    def _require_free(self, job: Job, ledger: Ledger, sha256: str) -> None:
+    def _require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
         """Refuse to replace what srgan did not make, or to upscale twice in place."""
         if self._config.overwrite:
             return
@@ -224,7 +224,7 @@ class _Batch:
                 hint="pass --overwrite to replace it",
             )
 
-    def _upscale(self, job: Job, ledger: Ledger, sha256: str, bar: Bar) -> Upscaled:
+    def _upscale(self, job: UpscaleJob, ledger: Ledger, sha256: str, bar: Bar) -> Upscaled:
         started = time.perf_counter()
         job.output.parent.mkdir(parents=True, exist_ok=True)
         with written_beside(job.output) as temporary:
@@ -240,7 +240,7 @@ class _Batch:
         made = (width, height, job.num_frames)
         return Upscaled(job.source, job.output, *made, seconds, tuple(notes), drift)
 
-    def _write(self, job: Job, temporary: Path, bar: Bar) -> list[str]:
+    def _write(self, job: UpscaleJob, temporary: Path, bar: Bar) -> list[str]:
         with open_image(job.source, max_pixels=self._config.max_pixels) as image:
             frames = self._painted(job, image, bar)
 
@@ -253,7 +253,7 @@ class _Batch:
             lost = write_frames(temporary, frames, job.encoding, metadata)
             return list(dict.fromkeys([*job.notes, *image.notes, *lost]))
 
-    def _painted(self, job: Job, image: OpenImage, bar: Bar) -> Iterator[Painted]:
+    def _painted(self, job: UpscaleJob, image: OpenImage, bar: Bar) -> Iterator[Painted]:
         large = job.header.megapixels / job.header.num_frames > _LARGE
         for number, frame in enumerate(islice(image.frames(), job.num_frames), start=1):
             target = result_size(
@@ -271,7 +271,7 @@ class _Batch:
             yield Painted(canvas, duration)
             del canvas
 
-    def _drift(self, job: Job, made: Path) -> float | None:
+    def _drift(self, job: UpscaleJob, made: Path) -> float | None:
         config = self._config
         if not config.check and config.max_drift is None:
             return None

@@ -8,7 +8,6 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,9 +20,9 @@ from srgan_cli.engine.runtimes.fastest import open_runtime
 from srgan_cli.engine.upscaling.threads import Cores, in_order
 from srgan_cli.engine.upscaling.tiling import plan_tiles
 from srgan_cli.errors import ResourceError
-from srgan_cli.imaging.frames import Pixels
 from srgan_cli.imaging.tensors import from_image, to_image
 from srgan_cli.imaging.tiles import Span
+from srgan_cli.imaging.types import ImageArray, Uint8Image
 from srgan_cli.observer import Bar, Observer
 
 
@@ -69,7 +68,7 @@ class Upscaler:
         # Asking for it settles a new thread's number, which could be settled later otherwise.
         self._pool = ThreadPoolExecutor(num_parallel, "tile", torch.get_num_threads)
 
-    def upscale(self, pixels: npt.NDArray[np.uint8], bar: Bar) -> npt.NDArray[np.uint8]:
+    def upscale(self, pixels: Uint8Image, bar: Bar) -> Uint8Image:
         """Upscale an image of 8 bits per channel.
 
         Args:
@@ -84,7 +83,7 @@ class Upscaler:
         """
         return np.concatenate(list(self.bands(pixels, bar))).astype(np.uint8, copy=False)
 
-    def bands(self, pixels: Pixels, bar: Bar) -> Iterator[Pixels]:
+    def bands(self, pixels: ImageArray, bar: Bar) -> Iterator[ImageArray]:
         """Upscale an image of 8 or 16 bits per channel, from top to bottom.
 
         Args:
@@ -124,12 +123,14 @@ class Upscaler:
         """What runs the network: ``torch`` or ``ncnn``."""
         return self._runtime.name
 
-    def _upscaled(self, pixels: Pixels, rows: list[Span], columns: list[Span]) -> Iterator[Pixels]:
+    def _upscaled(
+        self, pixels: ImageArray, rows: list[Span], columns: list[Span]
+    ) -> Iterator[ImageArray]:
         """Yield the upscaled tiles row by row, with the next ones already being made."""
         waiting = len(rows) * len(columns)
         self._cores.expect(waiting)
 
-        def submit(spans: tuple[Span, Span]) -> Future[Pixels]:
+        def submit(spans: tuple[Span, Span]) -> Future[ImageArray]:
             nonlocal waiting
             row, column = spans
             tile = pixels[row.start : row.stop, column.start : column.stop]
@@ -144,18 +145,18 @@ class Upscaler:
         finally:
             self._cores.expect(-waiting)
 
-    def _give_up_if_cancelled(self, tile: Future[Pixels]) -> None:
+    def _give_up_if_cancelled(self, tile: Future[ImageArray]) -> None:
         if tile.cancelled():
             self._cores.expect(-1)
 
-    def _upscale_on_its_cores(self, tile: Pixels) -> Pixels:
+    def _upscale_on_its_cores(self, tile: ImageArray) -> ImageArray:
         with self._cores.taken() as num_threads:
             if self.stopped.is_set():
                 raise CancelledError
             torch.set_num_threads(num_threads)  # Of this thread alone.
             return self._upscale_tile(tile)
 
-    def _upscale_tile(self, tile: Pixels) -> Pixels:
+    def _upscale_tile(self, tile: ImageArray) -> ImageArray:
         """Upscale a tile, in parts if memory does not suffice for the whole."""
         side = max(tile.shape[:2])
         if side <= self._tile or self._tile <= self._tiling.smallest:
@@ -174,7 +175,7 @@ class Upscaler:
             self._tile = min(self._tile, self._tiling.halved(side))
         return self._upscale_in_parts(tile)
 
-    def _upscale_in_parts(self, tile: Pixels) -> Pixels:
+    def _upscale_in_parts(self, tile: ImageArray) -> ImageArray:
         scale = self.model.scale
         height, width = tile.shape[:2]
         rows, columns = self._tiling.grid(width, height, self._tile)
@@ -187,7 +188,7 @@ class Upscaler:
         return result
 
     @torch.inference_mode()
-    def _upscale_at_once(self, tile: Pixels) -> Pixels:
+    def _upscale_at_once(self, tile: ImageArray) -> ImageArray:
         deep = tile.dtype == np.uint16
         height, width = (self.model.scale * side for side in tile.shape[:2])
         lr = _aligned(from_image(tile), self._tiling.align)

@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from srgan_cli.cli.training_screen import TrainingScreen, line, panel, sparkline
-from srgan_cli.observer import Standing
+from srgan_cli.observer import TrainingStatus
 
-STANDING = Standing(
+STATUS = TrainingStatus(
     run=Path("runs/[bold]long"),
     phase="adversarial",
     step=64_120,
@@ -43,15 +43,15 @@ STANDING = Standing(
 )
 
 
-def drawn(standing, width=80):
+def drawn(status, width=80):
     console = Console(width=width, file=io.StringIO(), force_terminal=True, color_system=None)
-    console.print(panel(standing))
+    console.print(panel(status))
     return console.file.getvalue()
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_panel_shows_everything_within_the_terminal(width):
-    text = drawn(STANDING, width)
+    text = drawn(STATUS, width)
     assert all(len(row) == width for row in text.splitlines())
     flat = " ".join(text.replace("\u00a0", " ").replace("│", " ").split())
     for part in (
@@ -69,12 +69,12 @@ def test_panel_shows_everything_within_the_terminal(width):
 
 
 def test_long_names_do_not_break_the_panel():
-    text = drawn(replace(STANDING, run=Path("x" * 300)))
+    text = drawn(replace(STATUS, run=Path("x" * 300)))
     assert all(len(row) == 80 for row in text.splitlines())
 
 
 def test_time_left_says_what_it_does_not_know():
-    assert "+ adversarial left" in line(replace(STANDING, next_phase="adversarial"))
+    assert "+ adversarial left" in line(replace(STATUS, next_phase="adversarial"))
 
 
 def test_sparkline_goes_from_the_lowest_to_the_highest():
@@ -87,7 +87,7 @@ def test_elsewhere_than_in_a_terminal_a_line_comes_with_each_validation(capsys):
     screen = TrainingScreen()
     with screen.watch() as show:
         for step, validations in ((1, 1), (2, 1), (10, 2), (11, 2), (20, 3)):
-            show(replace(STANDING, step=step, psnr=(30.0,) * validations))
+            show(replace(STATUS, step=step, psnr=(30.0,) * validations))
     rows = capsys.readouterr().err.splitlines()
     assert [row.split("/")[0] for row in rows] == ["step 10", "step 20"]
     assert "pixel 0.01234" in rows[0]

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from srgan_cli.data.manifest import (
     FORMAT,
     MANIFEST,
-    Entry,
     Finding,
     Manifest,
+    ManifestEntry,
     find_dataset,
 )
 from srgan_cli.errors import InputError
 from srgan_cli.paths import datasets_dir
 
-ENTRY = Entry("a/ü.png", "00ff", 64, 48, "train", "shard-0.safetensors", 0)
+ENTRY = ManifestEntry("a/ü.png", "00ff", 64, 48, "train", "shard-0.safetensors", 0)
 BLURRY = Finding("b.png", "blurry", "soft")
 ANY = Manifest("flowers", (2,), "f1", "l1", {"seed": 0}, (ENTRY,), (BLURRY,), (), (ENTRY.shard,))
 
@@ -39,7 +39,7 @@ def _refusal(folder):
 
 
 entries = st.builds(
-    Entry,
+    ManifestEntry,
     index=st.integers(0),
     source=st.text(),
     sha256=st.text(),

@@ -27,10 +27,10 @@ def _match(hr, other):
 
 
 def test_lr_of_a_folder_is_the_bicubic_of_hr_cut_to_a_multiple(tmp_path):
-    frame = _only(folder_set(_write(tmp_path / "a", "x.png", size=(33, 27)), 4))
+    image = _only(folder_set(_write(tmp_path / "a", "x.png", size=(33, 27)), 4))
     whole = np.asarray(Image.open(tmp_path / "a" / "x.png"))
-    assert np.array_equal(frame.hr, mod_crop(whole, 4))
-    assert np.array_equal(frame.lr, downscale(frame.hr, 4))
+    assert np.array_equal(image.hr, mod_crop(whole, 4))
+    assert np.array_equal(image.lr, downscale(image.hr, 4))
 
 
 def test_partners_may_have_another_extension(tmp_path):
@@ -86,8 +86,8 @@ def test_the_scale_is_that_of_the_first_pair(tmp_path):
 
 def test_hr_less_than_one_lr_pixel_too_large_is_cut(tmp_path):
     hr = _write(tmp_path / "hr", "a.png", size=(33, 27))
-    frame = _only(matched_set(hr, _write(tmp_path / "lr", "a.png", size=(16, 13)), {}, 2))
-    assert frame.hr.shape == (26, 32, 3)
+    image = _only(matched_set(hr, _write(tmp_path / "lr", "a.png", size=(16, 13)), {}, 2))
+    assert image.hr.shape == (26, 32, 3)
 
 
 @pytest.mark.parametrize("size", [(17, 13), (15, 13), (16, 12)])
@@ -101,8 +101,8 @@ def test_lr_of_another_size_is_refused(tmp_path, size):
 @pytest.mark.parametrize("size", [(33, 27), (32, 26)])
 def test_sr_may_have_hrs_size_or_that_of_the_cut(tmp_path, size):
     hr = _write(tmp_path / "hr", "a.png", size=(33, 27))
-    frame = _only(matched_set(hr, None, {"t": _write(tmp_path / "t", "a.png", size=size)}, 2))
-    assert frame.given["t"].shape == frame.hr.shape == (26, 32, 3)
+    image = _only(matched_set(hr, None, {"t": _write(tmp_path / "t", "a.png", size=size)}, 2))
+    assert image.given["t"].shape == image.hr.shape == (26, 32, 3)
 
 
 def test_sr_of_another_size_is_refused(tmp_path):
@@ -124,5 +124,5 @@ def test_equal_channels_become_exactly_that_grey(tmp_path):
     grey = _write(tmp_path / "grey", "a.png", grey=True)
     (tmp_path / "rgb").mkdir()
     Image.open(grey / "a.png").convert("RGB").save(tmp_path / "rgb" / "a.png")
-    frame = _only(matched_set(grey, None, {"t": tmp_path / "rgb"}, 2))
-    assert np.array_equal(frame.given["t"], frame.hr)
+    image = _only(matched_set(grey, None, {"t": tmp_path / "rgb"}, 2))
+    assert np.array_equal(image.given["t"], image.hr)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from srgan_cli.engine.evaluation.contenders import Contender
 from srgan_cli.engine.evaluation.exhibits import allowance, make_crops
-from srgan_cli.engine.evaluation.sets import Frame
+from srgan_cli.engine.evaluation.sets import EvaluationImage
 from srgan_cli.imaging.crops import Window, encode_webp, extreme_windows
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
 from tests.conftest import synthetic_photograph
@@ -50,15 +50,15 @@ def test_lossless_encoding_keeps_every_pixel():
 
 
 @pytest.fixture
-def frame():
+def image():
     hr = synthetic_photograph(400, 300)
-    return Frame(hr, downscale(hr, 2))
+    return EvaluationImage(hr, downscale(hr, 2))
 
 
 @pytest.mark.parametrize("most_bytes", [2_000, 10_000, 60_000, 1_000_000])
-def test_crops_keep_within_the_bytes_they_are_allowed(frame, most_bytes):
-    results = {"bicubic": upscale_bicubic(frame.lr, 2), "tool": frame.hr}
-    crops = make_crops(frame, results, CONTENDERS, 2, most_bytes)
+def test_crops_keep_within_the_bytes_they_are_allowed(image, most_bytes):
+    results = {"bicubic": upscale_bicubic(image.lr, 2), "tool": image.hr}
+    crops = make_crops(image, results, CONTENDERS, 2, most_bytes)
     assert sum(len(data) for crop in crops for data in crop.layers.values()) <= most_bytes
     if most_bytes >= 10_000:
         assert [crop.kind for crop in crops] == ["largest gain", "smallest gain"]

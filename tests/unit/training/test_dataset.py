@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from srgan_cli.data.manifest import MANIFEST, Entry, Manifest
+from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
 from srgan_cli.data.store import Store
 from srgan_cli.engine.training.patches import PatchSampler, _turn
 from srgan_cli.engine.training.resident import ResidentPatches
@@ -32,7 +32,9 @@ def _write_set(folder, pictures, split=lambda _: "train", per_shard=3):
             tensors[f"lr-x{SCALE}/{index}"] = np.ascontiguousarray(downscale(hr, SCALE))
             height, width = hr.shape[:2]
             shard = shard_name(start // per_shard)
-            entries.append(Entry(f"{index}.png", "", width, height, split(index), shard, index))
+            entries.append(
+                ManifestEntry(f"{index}.png", "", width, height, split(index), shard, index)
+            )
         save_file(tensors, folder / shard_name(start // per_shard))
     shards = tuple({entry.shard: None for entry in entries})
     manifest = Manifest("set", (SCALE,), "f", "l", {}, tuple(entries), (), (), shards)

@@ -8,7 +8,12 @@ import torch
 from srgan_cli.config import GeneratorConfig, TrainConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.training import preflight
-from srgan_cli.engine.training.preflight import Room, find_room, require_room, step_memory
+from srgan_cli.engine.training.preflight import (
+    MemoryBudget,
+    find_memory_budget,
+    require_memory,
+    step_memory,
+)
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import ResourceError
 
@@ -48,15 +53,15 @@ def test_a_larger_patch_needs_more_and_a_game_more_than_pixels():
 def test_the_batch_that_fits_follows_from_what_is_free(monkeypatch):
     fixed, patch = step_memory(make_trainer(), PHASES)
     monkeypatch.setattr(preflight, "free_memory", lambda: (fixed + 10.5 * patch) / 0.8)
-    room = find_room(make_trainer, PHASES)
-    assert room.patches == 10
-    assert find_room(make_trainer, PHASES, wanted=4).patches == 4
-    assert find_room(lambda: make_trainer(accumulate=2), PHASES).patches == 20
-    assert find_room(make_trainer, PHASES, num_local=2).patches < 6
+    budget = find_memory_budget(make_trainer, PHASES)
+    assert budget.patches == 10
+    assert find_memory_budget(make_trainer, PHASES, wanted=4).patches == 4
+    assert find_memory_budget(lambda: make_trainer(accumulate=2), PHASES).patches == 20
+    assert find_memory_budget(make_trainer, PHASES, num_local=2).patches < 6
     monkeypatch.setattr(preflight, "free_memory", lambda: fixed)
-    assert find_room(make_trainer, PHASES).patches == 0
+    assert find_memory_budget(make_trainer, PHASES).patches == 0
     monkeypatch.setattr(preflight, "free_memory", lambda: None)
-    assert find_room(make_trainer, PHASES).patches == preflight.LARGEST_BATCH
+    assert find_memory_budget(make_trainer, PHASES).patches == preflight.LARGEST_BATCH
 
 
 def test_on_cuda_the_step_is_tried_until_it_fits(monkeypatch):
@@ -70,16 +75,16 @@ def test_on_cuda_the_step_is_tried_until_it_fits(monkeypatch):
             raise torch.OutOfMemoryError
 
     monkeypatch.setattr(Trainer, "step", step)
-    room = find_room(lambda: trainer, PHASES)
-    assert room.patches == 16
+    budget = find_memory_budget(lambda: trainer, PHASES)
+    assert budget.patches == 16
     assert tried == [64, 32, 16, 16]
 
 
 def test_a_batch_that_does_not_fit_is_refused_with_one_that_does():
-    require_room(Room(16, "tried"), 16)
+    require_memory(MemoryBudget(16, "tried"), 16)
     with pytest.raises(ResourceError, match="does not fit") as caught:
-        require_room(Room(16, "tried"), 17)
+        require_memory(MemoryBudget(16, "tried"), 17)
     assert "--batch 16" in caught.value.hint
     with pytest.raises(ResourceError) as caught:
-        require_room(Room(0, "tried"), 1)
+        require_memory(MemoryBudget(0, "tried"), 1)
     assert "--patch" in caught.value.hint

@@ -67,17 +67,17 @@ def test_the_generator_step_does_not_move_the_discriminator(batch, monkeypatch):
 def test_the_discriminator_takes_as_many_steps_as_asked(batch):
     trainer = small_trainer("fp16", discriminator_steps=3)
     trainer.step(PHASES["adversarial"], 0, batch)
-    taken = {int(state["step"]) for state in trainer.discriminator_descent.optimizer.state.values()}
+    taken = {int(state["step"]) for state in trainer.discriminator_updater.optimizer.state.values()}
     assert taken == {3}
-    assert {int(s["step"]) for s in trainer.generator_descent.optimizer.state.values()} == {1}
+    assert {int(s["step"]) for s in trainer.generator_updater.optimizer.state.values()} == {1}
 
 
 def test_both_learning_rates_follow_the_schedule(batch):
     trainer, phase = small_trainer(), Phase("adversarial", 0, 10, 1e-3, 4)
     for step in (0, 7):
         trainer.step(phase, step, batch)
-        for descent in trainer._descents.values():
-            assert descent.optimizer.param_groups[0]["lr"] == phase.learning_rate(step)
+        for updater in trainer._updaters.values():
+            assert updater.optimizer.param_groups[0]["lr"] == phase.learning_rate(step)
 
 
 def test_the_averaged_weights_follow_the_generator_faster_at_first(batch):
@@ -98,7 +98,7 @@ def test_the_adversarial_phase_begins_from_the_averaged_weights_with_fresh_momen
     trainer.step(PHASES["pretrain"], 0, batch)
     trainer.begin(PHASES["adversarial"])
     assert torch.equal(flat_parameters(trainer.generator), flat_parameters(trainer.ema))
-    assert not trainer.generator_descent.optimizer.state
+    assert not trainer.generator_updater.optimizer.state
 
 
 def test_two_trainers_of_one_seed_are_equal_and_of_another_are_not(batch):
@@ -117,7 +117,7 @@ def test_the_discriminator_may_have_a_learning_rate_of_its_own(batch):
     trainer = small_trainer(adversarial_learning_rate=1e-3, discriminator_learning_rate=4e-3)
     phase = Phase("adversarial", 0, 10, 1e-3, 4)
     trainer.step(phase, 2, batch)
-    rates = [each.optimizer.param_groups[0]["lr"] for each in trainer._descents.values()]
+    rates = [each.optimizer.param_groups[0]["lr"] for each in trainer._updaters.values()]
     assert rates == pytest.approx([phase.learning_rate(2), 4 * phase.learning_rate(2)])
 
 

@@ -23,11 +23,11 @@ def test_each_scaler_is_updated_once_after_each_update_of_its_network(
 ):
     trainer = small_trainer(precision, discriminator_steps=3)
     calls = []
-    for network, descent in trainer._descents.items():
+    for network, updater in trainer._updaters.items():
         for name in ("step", "update"):
-            method = getattr(descent.scaler, name)
+            method = getattr(updater.scaler, name)
             monkeypatch.setattr(
-                descent.scaler,
+                updater.scaler,
                 name,
                 lambda *args, call=(network, name), method=method: (
                     calls.append(call),
@@ -35,7 +35,7 @@ def test_each_scaler_is_updated_once_after_each_update_of_its_network(
                 )[1],
             )
     trainer.step(PHASES[phase], 0, batch)
-    once = {name: [(name, "step"), (name, "update")] for name in trainer._descents}
+    once = {name: [(name, "step"), (name, "update")] for name in trainer._updaters}
     turns = 3 if phase == "adversarial" else 0
     assert calls == turns * once["discriminator"] + once["generator"]
 
@@ -47,7 +47,7 @@ def test_an_overflow_costs_steps_but_never_weights_or_finite_losses(batch):
     for step in range(10):
         terms = trainer.step(PHASES["adversarial"], step, batch)
         assert all(torch.isfinite(term) for term in terms.values())
-        scales.append(trainer.discriminator_descent.scaler.get_scale())
+        scales.append(trainer.discriminator_updater.scaler.get_scale())
         if step == 0:
             assert torch.equal(flat_parameters(trainer.discriminator), before["discriminator"])
     assert scales[:3] == [2.0**19, 2.0**18, 2.0**17]
@@ -109,7 +109,7 @@ def test_skipped_updates_are_remembered_over_phases_and_checkpoints(batch, tmp_p
     other.restore(Checkpoint.read(tmp_path / "c"))
     assert other.skipped == found
     assert other._accuracy == trainer._accuracy
-    for ours, theirs in zip(other._descents.values(), trainer._descents.values(), strict=True):
+    for ours, theirs in zip(other._updaters.values(), trainer._updaters.values(), strict=True):
         assert ours.scaler.state_dict() == theirs.scaler.state_dict()
 
 
@@ -130,4 +130,4 @@ def test_without_a_limit_it_is_never_held_back(batch):
     trainer = small_trainer()
     trainer._accuracy.fill_(1.0)
     assert "held" not in trainer.step(PHASES["adversarial"], 0, batch)
-    assert trainer.discriminator_descent.optimizer.state
+    assert trainer.discriminator_updater.optimizer.state

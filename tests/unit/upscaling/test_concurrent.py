@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from srgan_cli.engine.upscaling.threads import Cores, Room, in_order, in_threads
+from srgan_cli.engine.upscaling.threads import Cores, WeightedSemaphore, in_order, in_threads
 
 
 def test_results_come_in_the_order_of_the_items_though_threads_end_in_another():
@@ -87,10 +87,10 @@ def test_work_that_nobody_waits_for_any_more_is_not_begun():
 
 
 def test_room_is_never_exceeded_but_by_one_alone():
-    room, lock, inside, most = Room(10), threading.Lock(), [], []
+    semaphore, lock, inside, most = WeightedSemaphore(10), threading.Lock(), [], []
 
     def work(amount):
-        with room.taken(amount):
+        with semaphore.taken(amount):
             with lock:
                 inside.append(amount)
                 most.append(list(inside))

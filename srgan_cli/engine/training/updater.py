@@ -1,4 +1,4 @@
-"""A network's way down its loss: optimiser, loss scaling, clipping, and what was skipped."""
+"""From the losses of a network to updates of its weights: loss scaling, clipping, optimiser."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from srgan_cli.engine.networks.equivariance import Equivariance
 MakeOptimizer = Callable[[nn.Module], Optimizer]
 
 
-class Descent:
+class NetworkUpdater:
     """Turns a network's losses into updates of its weights.
 
     Each network has a loss scaler of its own, updated once after each of its updates. A
@@ -22,7 +22,7 @@ class Descent:
     overflow in one would cost the other its precision; and it could not follow a
     discriminator that is updated several times a step.
 
-    An update whose gradient is not finite is left out, in every precision, and counted;
+    An update whose gradient is not finite is skipped, in every precision, and counted;
     the check runs on the device, and the host does not wait for it.
 
     Args:
@@ -79,10 +79,10 @@ class Descent:
 
     @property
     def skipped(self) -> int:
-        """Updates left out because a gradient was not finite; the host waits for the device."""
+        """Updates skipped because a gradient was not finite; the host waits for the device."""
         if not self._attempts:
             return self._skipped_before
-        # Optimisers count the updates that they made; the fused Adam takes back those it left out.
+        # Optimisers count the updates that they made; the fused Adam takes back those it skipped.
         made = max((int(state["step"]) for state in self.optimizer.state.values()), default=0)
         return self._skipped_before + self._attempts - made
 
@@ -110,7 +110,7 @@ def gather(
     parts: Sequence[tuple[Tensor, *tuple[Any, ...]]],
     loss: Callable[..., Terms],
     total: str,
-    descent: Descent | None,
+    updater: NetworkUpdater | None,
 ) -> Terms:
     """Add up a loss over the parts of a batch, and its gradient too.
 
@@ -118,7 +118,7 @@ def gather(
         parts: Arguments of ``loss``, part by part.
         loss: Returns means over a part by name.
         total: Name of the one to descend.
-        descent: Takes the gradients; None leaves them out.
+        updater: Takes the gradients; None computes none.
 
     Returns:
         Means over the whole batch by name, detached.
@@ -128,8 +128,8 @@ def gather(
     for part in parts:
         share = len(part[0]) / size
         terms = loss(*part)
-        if descent is not None:
-            descent.add(share * terms[total])
+        if updater is not None:
+            updater.add(share * terms[total])
         for name, term in terms.items():
             mean = share * term.detach()
             means[name] = means[name] + mean if name in means else mean

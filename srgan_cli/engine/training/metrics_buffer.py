@@ -1,4 +1,4 @@
-"""The terms of a run's last steps, until they are recorded."""
+"""Loss terms of the last steps of a run, kept until the journal records their means."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.losses.terms import Terms
 
 
-class Tally:
-    """Terms of steps that no record holds yet; they stay on the device until one is made.
+class MetricsBuffer:
+    """Loss terms of the steps that are not recorded yet; they stay on the device until then.
 
     Args:
         ranks: The processes that train together.

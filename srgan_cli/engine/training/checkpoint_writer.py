@@ -1,4 +1,4 @@
-"""What a run leaves on disk at a validation, written while training goes on."""
+"""Write what a run keeps on disk at each validation, while training goes on."""
 
 import copy
 from pathlib import Path
@@ -8,15 +8,15 @@ from srgan_cli.engine.models.weights import PRETRAIN_FILE, WEIGHTS_FILE, save_we
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.checkpoint import Checkpoint, CheckpointFolder
 from srgan_cli.engine.runs.folder import BEST_FILE
-from srgan_cli.engine.training.assembly import Parts
+from srgan_cli.engine.training.assembly import RunParts
 from srgan_cli.engine.training.schedule import Phase
 from srgan_cli.engine.training.sheets import write_sheet
-from srgan_cli.engine.training.validation import Scores
+from srgan_cli.engine.training.validation import ValidationScores
 from srgan_cli.observer import Observer
 
 
-class Keeper:
-    """Weights, checkpoints and image sheets of a run.
+class CheckpointWriter:
+    """Writes the weights, checkpoints and image sheets of a run.
 
     What is written is copied first, on the caller's thread; encoding, writing and waiting
     for the disk are left to the background.
@@ -28,13 +28,15 @@ class Keeper:
         writes: Whether this process does; the others only read.
     """
 
-    def __init__(self, parts: Parts, folder: Path, background: Background, *, writes: bool) -> None:
+    def __init__(
+        self, parts: RunParts, folder: Path, background: Background, *, writes: bool
+    ) -> None:
         self._parts, self._folder, self._background = parts, folder, background
         self._writes = writes
         self._checkpoints = CheckpointFolder(folder, parts.config.keep)
         self._saved: tuple[int, int] | None = None
 
-    def keep(self, checkpoint: Checkpoint, scores: Scores, phase: Phase) -> None:
+    def keep(self, checkpoint: Checkpoint, scores: ValidationScores, phase: Phase) -> None:
         """Save a state that has passed a validation, and what people can use of it.
 
         Raises:
@@ -98,7 +100,9 @@ class Keeper:
         """
         self._background.wait()
 
-    def _description(self, checkpoint: Checkpoint, scores: Scores, phase: Phase) -> dict[str, Any]:
+    def _description(
+        self, checkpoint: Checkpoint, scores: ValidationScores, phase: Phase
+    ) -> dict[str, Any]:
         """Return what a weights file says of itself."""
         config, progress = self._parts.config, checkpoint.progress
         return {
