@@ -1,4 +1,4 @@
-"""What the C library does with freed memory. No torch here."""
+"""Tell glibc's ``malloc`` to keep freed memory, which speeds up training. No torch here."""
 
 import ctypes
 import platform

@@ -1,4 +1,4 @@
-"""Expected failures. Each says what is wrong and what to do next.
+"""Expected failures: each carries a message that says what is wrong and a hint what to do.
 
 Lower layers raise these; only ``srgan_cli.cli`` knows exit codes.
 """

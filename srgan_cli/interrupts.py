@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM where it is treated alike, at a moment when stopping is safe."""
+"""Delay Ctrl-C and SIGTERM until stopping is safe."""
 
 import signal
 import threading

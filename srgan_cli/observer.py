@@ -1,4 +1,4 @@
-"""How long-running work reports its progress without knowing who watches."""
+"""The interface by which long-running work reports messages and progress to its caller."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class TrainingStatus:
     reason: str
     """The numbers behind that."""
     skipped: int
-    """Updates left out because a gradient was not finite."""
+    """Updates skipped because a gradient was not finite."""
     rollbacks: int
     rate: float
     """Patches per second, over all processes."""

@@ -1,4 +1,4 @@
-"""Where srgan keeps what it makes, and how a file gets its final name."""
+"""Folders that srgan writes to, and files that appear under their names only when complete."""
 
 import hashlib
 import os

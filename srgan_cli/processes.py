@@ -1,4 +1,4 @@
-"""This process among those of ``torchrun``, its cores, and locks between processes."""
+"""This process's rank under ``torchrun``, its CPU cores, and locks between processes."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -46,11 +46,13 @@ class Node:
             )
         except ValueError as error:
             raise UsageError(
-                f"{', '.join(defaults)} or a restart count: {error}", hint="start it with torchrun"
+                f"{', '.join(defaults)} or a restart count is not a number: {error}",
+                hint="start srgan with torchrun, which sets them, or unset them",
             ) from error
         if not 0 <= rank < size or local < 1:
             raise UsageError(
-                f"RANK is {rank}, WORLD_SIZE {size}", hint="start it with torchrun, or unset both"
+                f"RANK={rank} does not fit WORLD_SIZE={size} and LOCAL_WORLD_SIZE={local}",
+                hint="start srgan with torchrun, which sets them, or unset them",
             )
         return cls(rank, size, local, local_rank, again + requeued, allowed > 0)
 

@@ -205,13 +205,13 @@ def _write_page(path: Path, source: Path, report: "PrepareReport") -> None:
     from srgan_cli.report.contact_sheet import contact_sheet
 
     manifest = report.manifest
-    title = f"{manifest.name}: left out or flagged"
+    title = f"{manifest.name}: skipped or flagged"
     page = contact_sheet(title, source, (*manifest.dropped, *manifest.flagged))
     try:
         write_text(path, page)
     except OSError as error:
         raise ResourceError(
-            f"{path}: {error.strerror or error}", hint="name a file in a folder that exists"
+            f"{path}: {error.strerror or error}", hint="choose a file in a folder that exists"
         ) from error
 
 
@@ -220,7 +220,7 @@ def _show(report: "PrepareReport", *, check: bool) -> None:
     counts = {
         "training": len({e.source for e in manifest.pictures if e.split == "train"}),
         "validation": len({e.source for e in manifest.pictures if e.split == "validation"}),
-        "left out": len(manifest.dropped),
+        "skipped": len(manifest.dropped),
     }
     counts |= {f"  {kind}": n for kind, n in Counter(f.kind for f in manifest.dropped).items()}
     counts |= {
@@ -229,7 +229,7 @@ def _show(report: "PrepareReport", *, check: bool) -> None:
     state = " (unchanged)" if report.unchanged else " (not written)" if check else ""
     show_table(
         f"data set {manifest.name}{state}",
-        {"": "left", "photographs": "right"},
+        {"": "left", "images": "right"},
         [[label, f"{count:,}"] for label, count in counts.items()],
     )
     pixels = sum(entry.width * entry.height for entry in manifest.pictures) / 1e6

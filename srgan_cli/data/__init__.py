@@ -1,1 +1,1 @@
-"""Folders of photographs, pair preparation and the training set."""
+"""Training data (``srgan prepare``): check images, make LR/HR pairs, store and read them."""

@@ -1,7 +1,7 @@
-"""Find out what is wrong with a photograph: flat, blurry, upscaled or blocky. No torch here.
+"""Detect faults of a training image: flat, blurry, upscaled or blocky. No torch here.
 
-All thresholds are stated in ``docs/data.md``, with the share of good and of damaged
-photographs that each was found to catch.
+``docs/data.md`` states all thresholds, with the share of good and of damaged images that each
+of them catches.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ DETAIL = -2.55
 FALL = -2.3
 """Steepest fall of power over 0.12 cycles per pixel, in powers of ten."""
 BLUR = -1.55
-"""A lack of detail is called blur when power falls by this from 0.08 to 0.17 cycles per pixel,
-else an upscaling, which keeps these frequencies."""
+"""An image without fine detail is called blurry if its power falls by this from 0.08 to 0.17 cycles
+per pixel, and upscaled otherwise, since upscaling keeps these frequencies."""
 BLOCKY = 1.75
 """Most that steps of brightness along one 8×8 grid may exceed those beside it."""
 
@@ -54,12 +54,13 @@ def examine(pixels: Uint8Image) -> Health:
     blocks = sample_blocks(pixels)
     deviation = float(np.quantile(blocks.std(axis=(1, 2)), 0.9))
     if deviation < FLAT:
-        findings.append(("flat", f"hardly anything in it: blocks deviate by {deviation:.1f}"))
+        findings.append(("flat", f"flat: almost no content (blocks deviate by {deviation:.1f})"))
     else:
         findings += _lack_of_detail(band_powers(blocks))
     blockiness = grid_steps(pixels)
     if blockiness > BLOCKY:
-        findings.append(("blocky", f"JPEG blocks: steps {blockiness:.1f} times those beside them"))
+        steps = f"edges of 8×8 blocks are {blockiness:.1f} times as strong as other edges"
+        findings.append(("blocky", f"blocky: visible JPEG compression ({steps})"))
     return Health(tuple(findings), Look.of(pixels))
 
 
@@ -71,9 +72,12 @@ def _lack_of_detail(powers: Float64Array) -> list[tuple[str, str]]:
     fall = float((smooth[5:14] - smooth[1:10]).min())
     if detail >= DETAIL and fall >= FALL:
         return []
-    if powers[5] - powers[2] < BLUR:
-        return [("blurry", f"power falls by {-fall:.1f} decades over 0.12 cycles per pixel")]
-    return [("upscaled", f"{-detail:.1f} decades less power at high than at middle frequencies")]
+    if detail < DETAIL:
+        measured = f"{-detail:.2f} decades less power at high than at middle frequencies"
+    else:
+        measured = f"power falls by {-fall:.2f} decades over 0.12 cycles per pixel"
+    kind = "blurry" if powers[5] - powers[2] < BLUR else "upscaled"
+    return [(kind, f"{kind}: fine detail is missing ({measured})")]
 
 
 def sample_blocks(pixels: Uint8Image) -> Float32Array:

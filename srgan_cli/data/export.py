@@ -1,4 +1,4 @@
-"""Write a data set as plain image folders, for other tools. No torch here."""
+"""Export a data set as folders of PNG files for other tools (``--export png``). No torch here."""
 
 import hashlib
 import shutil
@@ -42,7 +42,7 @@ def export_png(folder: Path, observer: Observer) -> Path:
     _start(target, hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest())
     tasks = _tasks(Manifest.read(folder))
     total = sum(len(files) for _, files in tasks)
-    with observer.bar("exporting", total=total, unit="pictures") as bar:
+    with observer.bar("exporting", total=total, unit="images") as bar:
         work = partial(_export_shard, folder, target)
         for (_, files), _ in run_parallel(work, tasks, Node().num_workers):
             bar.advance(len(files))

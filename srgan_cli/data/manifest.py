@@ -1,4 +1,4 @@
-"""The manifest of a prepared data set, and how a set is found. No torch here.
+"""Read and write the manifest of a data set, and find a set by name. No torch here.
 
 A data set is one folder, described in ``docs/data.md``::
 
@@ -81,7 +81,7 @@ class Manifest:
     pictures: tuple[ManifestEntry, ...]
     """In the order of their sources."""
     dropped: tuple[Finding, ...]
-    """Photographs that were left out."""
+    """Images that were skipped."""
     flagged: tuple[Finding, ...]
     """Photographs that were kept in spite of what was found."""
     shards: tuple[str, ...]
@@ -106,13 +106,14 @@ class Manifest:
             InputError: There is none, or it was not written by this version of srgan.
         """
         path = folder / MANIFEST
-        hint = "make a data set first: srgan prepare FOLDER"
+        hint = "prepare a data set first: srgan prepare FOLDER"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values["format"] != FORMAT:
                 raise InputError(
-                    f"{path}: data set format {values['format']}, this version reads {FORMAT}",
-                    hint="make the set again: srgan prepare FOLDER --overwrite",
+                    f"{path}: data set format {values['format']} is not supported "
+                    f"(this version reads format {FORMAT})",
+                    hint="prepare the data set again: srgan prepare FOLDER --overwrite",
                 )
             values["pictures"] = tuple(ManifestEntry(**entry) for entry in values["pictures"])
             for name in ("dropped", "flagged"):
@@ -125,7 +126,7 @@ class Manifest:
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: not a data set manifest ({error})", hint=hint) from error
         if any(Path(name).name != name for name in manifest.shards):
-            raise InputError(f"{path}: names a shard outside its folder", hint=hint)
+            raise InputError(f"{path}: lists a shard outside its folder", hint=hint)
         return manifest
 
 
@@ -136,7 +137,7 @@ def find_dataset(spec: str | None) -> tuple[Path, str]:
         spec: A data set's name or folder; the newest one when None.
 
     Returns:
-        Its folder, and why it was taken, in words.
+        Its folder, and why it was chosen, for the first line of a command.
 
     Raises:
         InputError: There is no such data set.
@@ -144,7 +145,7 @@ def find_dataset(spec: str | None) -> tuple[Path, str]:
     if spec is not None:
         for folder in (datasets_dir() / spec, Path(spec)):
             if (folder / MANIFEST).is_file():
-                return folder, "as named"
+                return folder, "--data"
         names = ", ".join(sorted(folder.name for folder in _datasets())) or "none yet"
         raise InputError(f"no data set is called {spec}", hint=f"prepared data sets: {names}")
     folders = _datasets()

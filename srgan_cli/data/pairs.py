@@ -1,4 +1,4 @@
-"""Folders of LR and HR images that other tools made. No torch here."""
+"""Match the LR and HR images of a folder that another tool has made. No torch here."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,14 +37,14 @@ def find_pairs(folder: Path, scale: int) -> list[Photograph]:
         if other is None:
             raise InputError(
                 f"{folder / HR / photo.source}: no counterpart in {folder / LR}",
-                hint="both folders need the same names",
+                hint="give both files the same name; their extensions may differ",
             )
         pairs.append(_pair(photo, other))
     if counterparts:
         first = min(photo.source for photo in counterparts.values())
         raise InputError(
             f"{folder / LR / first}: no counterpart in {folder / HR}",
-            hint="both folders need the same names",
+            hint="give both files the same name; their extensions may differ",
         )
     _require_sizes(folder, pairs, scale)
     return pairs
@@ -72,5 +72,5 @@ def _require_sizes(folder: Path, pairs: Sequence[Photograph], scale: int) -> Non
         if hr != (scale * lr[0], scale * lr[1]):
             raise InputError(
                 f"{folder / pair.source} is {hr[0]}x{hr[1]}, its LR {lr[0]}x{lr[1]}, not ×{scale}",
-                hint="pass the --scale that the folders have, or cut HR to a multiple of it",
+                hint="pass the --scale of these folders, or crop HR to exactly --scale times LR",
             )

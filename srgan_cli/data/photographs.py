@@ -1,4 +1,4 @@
-"""Find photographs and decode them to the size that a data set wants. No torch here."""
+"""List the images of a source folder and decode them, reduced if needed. No torch here."""
 
 import warnings
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns an image upright, by its EXIF orientation."""
+"""The transposition that turns an image upright, by its EXIF orientation."""
 
 _EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
 
@@ -62,12 +62,12 @@ def find_photographs(folder: Path) -> list[Photograph]:
     """
     if not folder.is_dir():
         reason = "not a folder" if folder.exists() else "no such folder"
-        raise InputError(f"{folder}: {reason}", hint="name a folder that holds photographs")
+        raise InputError(f"{folder}: {reason}", hint="name a folder of images")
     paths = list_images(folder)
     if not paths:
         raise InputError(
             f"{folder}: no images in this folder or below it",
-            hint="name a folder that holds JPEG, PNG, WebP, TIFF … files",
+            hint="name a folder with JPEG, PNG, WebP, TIFF … files",
         )
     return [_listed(folder, path) for path in paths]
 
@@ -141,7 +141,7 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
     Raises:
         InputError: The file cannot be read, is damaged or too large.
     """
-    hint = "open it in a viewer; if it shows there, convert it to PNG"
+    hint = "open it in an image viewer; if it displays there, convert it to PNG"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF does not matter here.
@@ -163,7 +163,7 @@ def _require_size(path: Path, image: Image.Image, max_pixels: int) -> None:
     if image.width * image.height > max_pixels:
         raise InputError(
             f"{path}: {image.width}x{image.height} is more than {max_pixels:,} pixels",
-            hint="reduce it first",
+            hint="resize it below that limit first",
         )
 
 

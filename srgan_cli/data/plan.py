@@ -1,4 +1,4 @@
-"""What ``srgan prepare`` is to make, and what of it exists already. No torch here."""
+"""Plan ``srgan prepare``: list images, settle settings, find finished work. No torch here."""
 
 import hashlib
 import json
@@ -71,12 +71,13 @@ def _photographs(config: PrepareConfig) -> list[Photograph]:
         return find_photographs(config.source)
     if len(config.scales) > 1:
         raise UsageError(
-            f"{config.source} holds hr and lr folders of one scale", hint="pass one --scale"
+            f"{config.source}: LR images of one scale cannot make a set of several",
+            hint="pass a single --scale",
         )
     if config.reduce:
         raise UsageError(
-            f"{config.source} holds hr and lr folders, which srgan does not reduce",
-            hint="leave out --reduce, or name a folder of photographs",
+            f"{config.source}: --reduce cannot be used with hr and lr folders",
+            hint="remove --reduce, or name a folder of HR images only",
         )
     return find_pairs(config.source, config.scales[0])
 
@@ -100,8 +101,8 @@ def published(job: PrepareJob) -> Manifest | None:
         asked_alike = manifest.settings | {"version": job.settings["version"]} == job.settings
         made = "by another version of srgan" if asked_alike else "with other settings"
         raise UsageError(
-            f"a data set called {job.folder.name} exists, made {made}",
-            hint="pass --overwrite to replace it, or another --name",
+            f"data set {job.folder.name} exists already, made {made}",
+            hint="pass --overwrite to replace it, or choose another --name",
         )
     return manifest
 
@@ -122,9 +123,9 @@ def prepared_before(job: PrepareJob, existing: Manifest | None) -> Prepared:
     if gone:
         first = min(photograph.source for photograph in gone)
         raise UsageError(
-            f"{len(gone)} photographs of data set {job.folder.name} have gone or changed, "
-            f"{first} for one",
-            hint="pass --overwrite to leave them out, or another --name",
+            f"{len(gone)} images of data set {job.folder.name} were deleted or changed, "
+            f"for example {first}",
+            hint="pass --overwrite to prepare the set without them, or choose another --name",
         )
     return before
 
@@ -145,7 +146,8 @@ def require_space(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise ResourceError(
-            f"{folder}: the set needs up to {num_bytes / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
+            f"{folder}: not enough disk space: the data set needs up to {num_bytes / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free",
             hint="free some disk space, set SRGAN_HOME to a larger disk, or pass a smaller --size",
         )
 

@@ -75,7 +75,7 @@ def prepare(config: PrepareConfig, observer: Observer) -> PrepareReport:
 
 def _run(job: PrepareJob, observer: Observer) -> PrepareReport:
     config = job.config
-    observer.say(f"photographs: {len(job.photographs)} files below {config.source}")
+    observer.say(f"images: {len(job.photographs):,} files in {config.source}")
     if config.check:
         return _check(job, observer)
     existing = published(job)
@@ -93,7 +93,7 @@ def _run(job: PrepareJob, observer: Observer) -> PrepareReport:
     except Timeout as error:
         raise ResourceError(
             f"another process is preparing {job.folder.name}",
-            hint="wait for it, or pass another --name",
+            hint="wait until it has finished, or choose another --name",
         ) from error
     except OSError as error:
         raise ResourceError(
@@ -162,7 +162,7 @@ def _make(
     num_workers = node.num_workers
     if folder is not None and num_workers > 1:
         num_workers += 1  # While the disk takes one's shard, another has its core.
-    with observer.bar(title, total=total, unit="photos") as bar:
+    with observer.bar(title, total=total, unit="images") as bar:
         # The smallest last, so that no worker is left with a large one when the others are done.
         ordered = sorted(lots, key=lambda lot: -lot.num_bytes)
         for lot, records in run_parallel(work, ordered, num_workers):
@@ -170,7 +170,7 @@ def _make(
             pixels += sum(record.pixels for record in records)
             dropped += sum(record.dropped for record in records)
             speed = pixels / 1e6 / (time.perf_counter() - started)
-            bar.advance(len(records), **{"MP/s": f"{speed:.0f}", "left out": str(dropped)})
+            bar.advance(len(records), **{"MP/s": f"{speed:.0f}", "skipped": str(dropped)})
     return made
 
 
@@ -188,7 +188,7 @@ def _collected(job: PrepareJob, lots: Sequence[Lot], node: Node) -> Prepared:
 
 def _tell(manifest: Manifest, observer: Observer) -> None:
     for finding in manifest.dropped[:_MAX_TOLD]:
-        observer.warn(f"left out: {finding.source}: {finding.reason}")
+        observer.warn(f"skipped: {finding.source}: {finding.reason}")
     if len(manifest.dropped) > _MAX_TOLD:
         more = len(manifest.dropped) - _MAX_TOLD
-        observer.warn(f"left out: {more:,} more; see --report, or the manifest")
+        observer.warn(f"skipped: {more:,} more images; --report and {MANIFEST} list them all")

@@ -1,4 +1,4 @@
-"""Describe a set in its manifest and publish it. No torch here."""
+"""Write the manifest that turns finished shards into a data set. No torch here."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
     if len(selection.kept) < 2:
         first = f"; the first problem: {selection.dropped[0].reason}" if selection.dropped else ""
         raise InputError(
-            f"{job.config.source}: {len(selection.kept)} of {len(records)} photographs can be used",
-            hint=f"at least 2 are needed{first}",
+            f"{job.config.source}: only {len(selection.kept)} of {len(records)} images can be used",
+            hint=f"a data set needs at least 2{first}",
         )
     chosen, _ = validation_sources(
         selection.kept, wanted=job.config.validation, seed=job.config.seed

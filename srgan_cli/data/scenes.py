@@ -1,7 +1,7 @@
-"""Divide photographs into training and validation by scene. No torch here.
+"""Split images into training and validation by scene. No torch here.
 
-Validation on an image whose twin is trained on measures memory. So images that
-show one scene (near-duplicates, a series, a small folder) go to the same side.
+A validation image whose twin is in the training set would only measure how well the network
+remembers. So images of one scene (near-duplicates, a series, a small folder) go to the same split.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def validation_sources(
         scenes = _scenes(records, edges)
         if len(scenes) > 1:
             return _choose(scenes, wanted, seed), split
-    raise ValueError("a single photograph cannot be divided")
+    raise ValueError("a single image cannot be split into training and validation")
 
 
 def _choose(scenes: Sequence[Sequence[str]], wanted: int, seed: int) -> set[str]:

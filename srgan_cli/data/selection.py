@@ -1,4 +1,4 @@
-"""Which of the prepared photographs the set keeps: no twins, nothing from an evaluation set."""
+"""Choose the images that a data set keeps: no duplicates, nothing from an evaluation set."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -46,7 +46,7 @@ class EvaluationSet:
         return sorted({photograph.source.split("/")[0] for photograph in self.photographs})
 
     def looks(self) -> dict[str, Look]:
-        """Return what each image looks like, by its source; broken ones are left out."""
+        """Return what each image looks like, by its source; unreadable ones are skipped."""
         looks = {}
         for path, photograph in zip(self.paths, self.photographs, strict=True):
             try:
@@ -63,7 +63,7 @@ class Selection:
     kept: list[Record] = field(default_factory=list)
     """Those of the set, in the order of their sources."""
     dropped: list[Finding] = field(default_factory=list)
-    """What was left out."""
+    """Images that were skipped."""
     flagged: list[Finding] = field(default_factory=list)
     """What was found on photographs that were kept."""
 
@@ -133,6 +133,6 @@ def _banned(records: Sequence[Record], exclude: dict[str, Look]) -> dict[str, Fi
     names = list(exclude)
     pairs = near_duplicates([record.look for record in records], list(exclude.values()))
     return {
-        source: Finding(source, "excluded", f"also in an evaluation set, as {names[j]}")
+        source: Finding(source, "excluded", f"looks like {names[j]} of an evaluation set")
         for source, j in ((records[i].photograph.source, j) for i, j in pairs.tolist())
     }

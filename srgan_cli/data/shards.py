@@ -1,10 +1,9 @@
-"""Make shards: the unit of work of ``srgan prepare``. No torch here.
+"""Make shards, the unit of work of ``srgan prepare``. No torch here.
 
-A shard holds the images of one lot of photographs and, in its header, what was
-found out about each of them. Its bytes and its name follow from the lot and the
-recipe alone, and it appears under its name only when complete. So the shards that
-lie in a folder are all that a restart needs to know, and any process of any
-machine may make any of them.
+A shard holds the LR/HR images of up to 32 source images and, in its header, what was found out
+about each of them. Its bytes and its name depend on these images and the settings only, and it
+gets its name once it is complete. So a restart only has to look which shards exist, and any
+process on any machine can make any of them.
 """
 
 import hashlib
@@ -31,7 +30,7 @@ Box = tuple[int, int, int, int]
 """Top, left, bottom and right edge, in HR pixels."""
 
 _VERSION = 3
-"""To be raised whenever the same photograph and recipe would give other bytes."""
+"""Raise this whenever the same image and recipe give other pixels."""
 _LOT_PHOTOGRAPHS = 32
 _LOT_BYTES = 48 * 2**20
 
@@ -49,7 +48,7 @@ class Recipe:
     crop: int
     """Side of the sub-images that photographs are cut into; 0 keeps them whole."""
     dropped: tuple[str, ...]
-    """Kinds of findings of the doctor for which a photograph is left out."""
+    """Faults (``doctor.py``) for which an image is skipped."""
     reductions: tuple[float, ...] = ()
     """Shares of its sides at which a photograph is there once more, where it is large enough."""
     version: int = _VERSION

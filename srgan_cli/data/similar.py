@@ -1,8 +1,8 @@
-"""Which photographs look alike. No torch here.
+"""Find images that look alike by perceptual hash and thumbnail. No torch here.
 
-Perceptual hashes find candidates among millions of pairs. Bits of a hash that hang
-in the balance turn over by little, though, and images of little structure have
-many of these; so candidates are compared by their thumbnails.
+Perceptual hashes find candidates among millions of pairs. But bits that are almost undecided flip
+easily, and images of little structure have many of these, so candidates are compared by their
+thumbnails.
 """
 
 from collections.abc import Sequence

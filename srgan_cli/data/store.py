@@ -1,4 +1,4 @@
-"""A prepared data set, opened for reading.
+"""Read a prepared data set.
 
 Shards are memory-mapped, so opening a set reads no pixels and a crop reads only
 the pages that it touches.
@@ -33,8 +33,8 @@ class Store:
         if self.scale not in self.manifest.scales:
             held = ", ".join(f"×{factor}" for factor in self.manifest.scales)
             raise InputError(
-                f"data set {self.manifest.name} is for {held}, not ×{scale}",
-                hint=f"prepare it again with --scale {scale}, or choose another set",
+                f"data set {self.manifest.name} has {held}, not ×{scale}",
+                hint=f"prepare it again with --scale {scale}, or choose another data set",
             )
         self._tensors: dict[tuple[str, str], Tensor] = {}
         wanted: dict[str, list[ManifestEntry]] = {}

@@ -1,4 +1,4 @@
-"""Share work out over the cores of one machine, and over machines. No torch here."""
+"""Run a function in worker processes, one for each core. No torch here."""
 
 import multiprocessing
 import os
@@ -15,7 +15,7 @@ from srgan_cli.interrupts import interrupts_held
 from srgan_cli.processes import num_cores
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""What numerical libraries read when they are loaded."""
+"""Numbers of threads, which numerical libraries read when they are loaded."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -79,9 +79,8 @@ def run_parallel(
                 yield futures.pop(future), future.result()
         except BrokenProcessPool as error:
             raise ResourceError(
-                "a worker process was ended by the system",
-                hint="it may lack memory: close other programs, or pass a smaller --size; "
-                "what is done is kept",
+                "the system ended a worker process, probably for lack of memory",
+                hint="close other programs, or pass a smaller --size; finished work is kept",
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

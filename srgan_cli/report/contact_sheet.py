@@ -1,4 +1,4 @@
-"""A page that shows the photographs that were left out, and why."""
+"""The HTML page of ``srgan prepare --report``: skipped and flagged images, and why."""
 
 import base64
 import io

@@ -117,5 +117,5 @@ def test_senseless_ranks_cost_two_lines(tmp_path):
         text=True,
     )
     assert result.returncode == 2
-    assert "RANK is 7, WORLD_SIZE 2" in result.stderr
+    assert "RANK=7 does not fit WORLD_SIZE=2" in result.stderr
     assert "Traceback" not in result.stderr

@@ -30,10 +30,10 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     picture = photographs / "photo-00.png"
 
     before = srgan("upscale", picture, "-o", tmp_path / "before")
-    assert first_line(before).startswith(f"model: {BUNDLED[0]} (bundled; no run here yet), ×2")
+    assert first_line(before).startswith(f"model: {BUNDLED[0]} (bundled; no training run yet), ×2")
 
     prepared = srgan("prepare", photographs)
-    assert first_line(prepared) == f"photographs: 12 files below {photographs}"
+    assert first_line(prepared) == f"images: 12 files in {photographs}"
     assert "next: srgan train" in prepared.out
     manifest, shard = files_below(home / "datasets/photos-x2")
     assert manifest == "manifest.json"
@@ -66,7 +66,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     assert "protocol: Y channel" in scored.out
 
     bundled = srgan("eval", "--model", "fidelity-x2")
-    assert first_line(bundled).startswith("model: fidelity-x2 (as named), ×2")
+    assert first_line(bundled).startswith("model: fidelity-x2 (--model), ×2")
 
 
 def test_newer_things_are_taken_before_older_ones(srgan, home, photographs):
@@ -77,17 +77,17 @@ def test_newer_things_are_taken_before_older_ones(srgan, home, photographs):
     )
     assert first_line(srgan("eval")).startswith("model: four (the newest run), ×4")
     named = srgan("train", *TINY, "--name", "two", "--data", "photos-x2")
-    assert first_line(named) == "data set: photos-x2 (as named), ×2, 12 images"
+    assert first_line(named) == "data set: photos-x2 (--data), ×2, 12 images"
     picture = photographs / "photo-00.png"
     out = home / "out"
     assert "model: two (the newest run)" in srgan("upscale", picture, "-o", out).err
     named = srgan("upscale", picture, "-o", out, "--model", "four", "--overwrite")
-    assert first_line(named).startswith("model: four (as named), ×4")
+    assert first_line(named).startswith("model: four (--model), ×4")
     with Image.open(out / picture.name) as image:
         assert image.size == (544, 512)
     by_file = home / "runs" / "four" / "weights.safetensors"
     named = srgan("upscale", picture, "-o", out, "--model", by_file, "--overwrite")
-    assert first_line(named).startswith("model: weights.safetensors (as named), ×4")
+    assert first_line(named).startswith("model: weights.safetensors (--model), ×4")
 
 
 def test_a_blend_is_measured_on_the_set_that_its_models_were_trained_on(srgan, photographs):

@@ -1,4 +1,4 @@
-"""What is left out, what other tools made and get, and the page that shows it."""
+"""Skipped images, pairs from and for other tools, and the page of ``--report``."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def test_evaluation_images_are_kept_out_even_when_changed(tree, tmp_path):
     picture.save(tmp_path / "Set1" / "a.jpg", quality=70)
     manifest = prepare(PrepareConfig(tree, exclude=(tmp_path / "Set1",)), WATCH).manifest
     reasons = {finding.source: finding.reason for finding in manifest.dropped}
-    assert reasons["photo-02.png"] == "also in an evaluation set, as Set1/a.jpg"
+    assert reasons["photo-02.png"] == "looks like Set1/a.jpg of an evaluation set"
     assert "photo-02.png" not in {entry.source for entry in manifest.pictures}
 
 
@@ -114,7 +114,7 @@ def test_pairs_of_other_tools_are_taken_as_they_are(pairs):
 
 
 def test_pairs_are_not_reduced(pairs, home):
-    with pytest.raises(UsageError, match="does not reduce"):
+    with pytest.raises(UsageError, match="--reduce cannot be used"):
         prepare(PrepareConfig(pairs, reduce=(0.5,)), WATCH)
     assert not list(home.rglob("shard-*"))
 

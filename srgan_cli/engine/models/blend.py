@@ -1,4 +1,4 @@
-"""Store the weights between two models under a name of their own (``srgan models blend``)."""
+"""Blend the weights of two models into a new one (``srgan models blend``)."""
 
 from typing import Any
 

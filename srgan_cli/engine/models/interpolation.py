@@ -1,8 +1,8 @@
-"""Network interpolation (ESRGAN, Wang et al. 2018, section 3.4): weights between two others.
+"""Network interpolation (ESRGAN, Wang et al. 2018, section 3.4): weights between two models.
 
-A network trained for fidelity and the one that adversarial training made of it lie close
-enough for every point between them to be a good network too: a dial between images that
-are true but soft and images that are sharp but partly invented.
+The weights of a network trained for fidelity and those of its GAN version are so close that every
+point between them is a good network, too. So ``--strength`` can go from images that are true but
+soft to images that are sharp but partly invented.
 """
 
 import copy
@@ -33,7 +33,7 @@ def interpolate(first: Model, second: Model, alpha: float) -> Network:
     sizes = [{key: value.shape for key, value in state.items()} for state in (ours, theirs)]
     if not same or kinds[0] != kinds[1] or sizes[0] != sizes[1]:
         raise WeightsError(
-            f"{first.source.name} and {second.source.name} are networks of different sizes",
+            f"{first.source.name} and {second.source.name} have different architectures or sizes",
             hint="blend a model with one that was trained from it",
         )
     network = copy.deepcopy(first.generator)
@@ -84,6 +84,6 @@ def find_pair(source: ModelSource) -> tuple[ModelSource, ModelSource]:
     if kind in {"fidelity", "photo"} and all(name in known for name in names):
         return known[names[0]], known[names[1]]
     raise WeightsError(
-        f"{source.name} has no other weights to go between",
+        f"{source.name} is not part of a pair of fidelity and GAN weights",
         hint="--strength needs a run of both phases, or fidelity-… and photo-… of one kind",
     )

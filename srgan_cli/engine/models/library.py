@@ -1,4 +1,4 @@
-"""What ``srgan models`` does with models: list, show, add, remove, default."""
+"""The commands ``srgan models list``, ``show``, ``add``, ``remove`` and ``default``."""
 
 import copy
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ def list_models() -> ModelList:
     models, unusable = [], {}
     for entry in known_models():
         try:
-            models.append(_describe(entry.source("as named"), entry.kind))
+            models.append(_describe(entry.source("--model"), entry.kind))
         except WeightsError as error:
             unusable[entry.name] = error.message
     return ModelList(tuple(models), unusable)
@@ -122,7 +122,7 @@ def add_model(
     require_plain_name(name, "--name")
     require_free_name(name)
     file = read_tensors(path)
-    model = load_model(ModelSource(name, path, "as named"))
+    model = load_model(ModelSource(name, path, "--model"))
     summary = summarise(model)
     observer.say(f"{path}: {summary.architecture}, ×{summary.scale}")
     header = {
@@ -149,7 +149,7 @@ def require_free_name(name: str) -> None:
     for entry in known_models():
         if entry.name == name:
             raise UsageError(
-                f"{name} is the name of a {entry.kind} model already", hint="choose another: --name"
+                f"{name} is already the name of a {entry.kind} model", hint="choose another: --name"
             )
 
 
@@ -167,10 +167,10 @@ def remove_model(name: str) -> ModelInfo:
                 f"{name} is a {kind} model, not on the shelf",
                 hint=f"delete {entry.path.parent}" if kind == "run" else "it comes with srgan",
             )
-        find_model(name, None)  # Says what was meant, if it is like nothing at all.
+        find_model(name, None)  # Suggests a name, if none is similar enough.
         raise WeightsError(f"{name} is not the full name of a model on the shelf", hint=_LIST)
     entry = entries["shelf"]
-    info = _describe(entry.source("as named"), entry.kind)
+    info = _describe(entry.source("--model"), entry.kind)
     if info.default:
         set_default(info.summary.scale, None)
     entry.path.unlink()
@@ -187,7 +187,8 @@ def choose_default(spec: str) -> ModelInfo:
     info = show_model(spec)
     if info.kind == "file":
         raise UsageError(
-            f"{spec} has no name", hint=f"put it on the shelf: srgan models add {spec}"
+            f"{spec} is a file, and a default model needs a name",
+            hint=f"add it to your models first: srgan models add {spec}",
         )
     set_default(info.summary.scale, info.name)
     return show_model(info.name)

@@ -1,4 +1,4 @@
-"""Tell a network from the names and shapes of its parameters."""
+"""Recognise a network by the names and shapes of its parameters, and load its weights strictly."""
 
 import math
 import re
@@ -16,7 +16,7 @@ from srgan_cli.engine.networks.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.errors import UsageError, WeightsError
 
 Shapes = Mapping[str, Size]
-_HINT = "the file is damaged, or of a variant that srgan does not know"
+_HINT = "the file is damaged, or the network is a variant that srgan does not support"
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -87,21 +87,23 @@ def fill(
     for key, tensor in tensors.items():
         shape = wanted.get(names.get(key, key))
         if shape is None:
-            raise WeightsError(f"{path}: {key} is surplus for {_kind(network)}", hint=_HINT)
+            raise WeightsError(
+                f"{path}: unexpected parameter {key} for {_kind(network)}", hint=_HINT
+            )
         if tensor.shape != shape:
             found, right = ("×".join(map(str, size)) or "1" for size in (tensor.shape, shape))
             raise WeightsError(
-                f"{path}: {key} is {found}, not {right} as in {_kind(network)}", hint=_HINT
+                f"{path}: {key} has shape {found}, but {_kind(network)} needs {right}", hint=_HINT
             )
         if tensor.dtype not in _FLOATS:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise WeightsError(
-                f"{path}: {key} of {_kind(network)} holds {kind}, not floats", hint=_HINT
+                f"{path}: {key} of {_kind(network)} has type {kind} instead of floats", hint=_HINT
             )
     present = {names.get(key, key) for key in tensors}
     for key in wanted:
         if key not in present:
-            raise WeightsError(f"{path}: {key} of {_kind(network)} is missing", hint=_HINT)
+            raise WeightsError(f"{path}: {key} is missing for {_kind(network)}", hint=_HINT)
     values = {names.get(key, key): value.float().contiguous() for key, value in tensors.items()}
     network.load_state_dict(values, assign=True)
 

@@ -1,4 +1,4 @@
-"""Which weights a command takes: bundled, from the shelf, of a run, or of any file."""
+"""Turn a model's name into a weights file: bundled, on the shelf, of a run, or any other file."""
 
 import difflib
 import json
@@ -65,18 +65,18 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
         return _unnamed(scale)
     known = known_models()
     if named := [entry for entry in known if entry.name == spec]:
-        return _only(named, spec).source("as named")
+        return _only(named, spec).source("--model")
     path = Path(spec)
     if path.is_dir() and (path / WEIGHTS_FILE).is_file():
-        return ModelSource(path.name, path / WEIGHTS_FILE, "as named")
+        return ModelSource(path.name, path / WEIGHTS_FILE, "--model")
     if path.is_file():
-        return ModelSource(path.name, path, "as named")
+        return ModelSource(path.name, path, "--model")
     family = f"{spec}-x{scale or _USUAL_SCALE}"
     if members := [entry for entry in known if entry.name == family]:
-        return _only(members, family).source(f"{spec} for ×{scale or _USUAL_SCALE}")
+        return _only(members, family).source(f"--model {spec}")
     parts = [entry for entry in known if spec and spec.lower() in entry.name.lower()]
     if parts:
-        return _only(parts, spec).source(f"the one with {spec} in its name")
+        return _only(parts, spec).source(f"the only model with {spec} in its name")
     raise _unknown(spec, known)
 
 
@@ -87,9 +87,9 @@ def _only(entries: list[KnownModel], spec: str) -> KnownModel:
     if len({entry.name for entry in entries}) == 1:
         kinds = " and a ".join(entry.kind for entry in entries)
         files_ = " or ".join(str(entry.path) for entry in entries)
-        raise WeightsError(f"{spec} is the name of a {kinds}", hint=f"name the file: {files_}")
+        raise WeightsError(f"{spec} is the name of a {kinds}", hint=f"pass the file: {files_}")
     names = ", ".join(entry.name for entry in entries)
-    raise WeightsError(f"{spec} is part of several names", hint=f"which one: {names}")
+    raise WeightsError(f"several models have {spec} in their names", hint=f"choose one: {names}")
 
 
 def _unknown(spec: str, known: tuple[KnownModel, ...]) -> WeightsError:
@@ -120,7 +120,8 @@ def defaults() -> Mapping[int, str]:
     except FileNotFoundError:
         return {}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path}: damaged", hint="delete it; it holds your defaults") from error
+        hint = "delete it, then choose your defaults again: srgan models default NAME"
+        raise WeightsError(f"{path}: damaged", hint=hint) from error
 
 
 def set_default(scale: int, name: str | None) -> None:
@@ -141,7 +142,7 @@ def _unnamed(scale: int | None) -> ModelSource:
         named = [entry for entry in known_models() if entry.name == name]
         if not named:
             raise WeightsError(
-                f"the default model {name} is gone",
+                f"the default model {name} does not exist any more",
                 hint="choose another: srgan models default NAME",
             )
         return _only(named, name).source("your default")
@@ -152,10 +153,10 @@ def _unnamed(scale: int | None) -> ModelSource:
     fitting = [name for name in BUNDLED if name.endswith(f"-x{wanted}")]
     if not fitting:
         raise WeightsError(
-            f"no bundled model is for ×{wanted}",
-            hint=f"bundled: {', '.join(BUNDLED)}; or train one: srgan train",
+            f"there is no bundled model for ×{wanted}",
+            hint=f"bundled models: {', '.join(BUNDLED)}; to train another: srgan train",
         )
-    return ModelSource(fitting[0], _bundled_path(fitting[0]), "bundled; no run here yet")
+    return ModelSource(fitting[0], _bundled_path(fitting[0]), "bundled; no training run yet")
 
 
 def _run_weights() -> list[Path]:

@@ -1,4 +1,4 @@
-"""Networks that srgan has no class for: through spandrel, where it is installed."""
+"""Load networks that srgan has no class for through spandrel, if it is installed."""
 
 import math
 import warnings
@@ -90,24 +90,26 @@ def load_with_spandrel(tensors: Mapping[str, Tensor], path: Path) -> SpandrelNet
         from spandrel import ImageModelDescriptor, ModelLoader, ModelTiling, UnsupportedModelError
     except ImportError as error:
         raise WeightsError(
-            f"{path}: the weights of no network that srgan itself knows",
-            hint="to load what spandrel knows: pip install 'srgan-cli[spandrel]'",
+            f"{path}: unknown network architecture",
+            hint="spandrel knows more architectures: pip install 'srgan-cli[spandrel]'",
         ) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Of what its authors will have to change.
             found = ModelLoader().load_from_state_dict(dict(tensors))
     except UnsupportedModelError as error:
-        raise WeightsError(f"{path}: the weights of no known network", hint=HINT) from error
+        raise WeightsError(
+            f"{path}: unknown network architecture, also to spandrel", hint=HINT
+        ) from error
     except Exception as error:  # Each of its architectures finds damage in its own way.
         problem = " ".join(str(error).split())[:160]
-        raise WeightsError(f"{path}: damaged, says spandrel: {problem}", hint=HINT) from error
+        raise WeightsError(f"{path}: spandrel cannot load it: {problem}", hint=HINT) from error
     name = found.architecture.name
     channels = (found.input_channels, found.output_channels)
     if not isinstance(found, ImageModelDescriptor) or channels != (3, 3):
         raise WeightsError(f"{path}: {name} does not map RGB images to RGB images", hint=HINT)
     if found.tiling is ModelTiling.INTERNAL:
-        raise WeightsError(f"{path}: {name} cannot work on tiles", hint=HINT)
+        raise WeightsError(f"{path}: {name} cannot be run tile by tile", hint=HINT)
     size = found.size_requirements
     return SpandrelNetwork(
         found.model.float(),

@@ -1,4 +1,4 @@
-"""Read tensors from files that anyone may have made: nothing in them is ever run."""
+"""Read weights files (safetensors, PyTorch pickles) without running any code in them."""
 
 import json
 import pickle
@@ -19,9 +19,9 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.paths import written_beside
 
 HEADER_KEY = "srgan"
-"""Where a safetensors header holds what srgan says of the weights, as JSON."""
+"""Key of the safetensors header under which srgan describes the weights, as JSON."""
 
-HINT = "choose a run, a model of `srgan models list`, or a .safetensors or .pth file"
+HINT = "choose a model of `srgan models list`, or a .safetensors or .pth file"
 
 _NESTED = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
 _PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.")
@@ -81,7 +81,7 @@ class _refusing:  # noqa: N801 - used as a statement
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, OSError | SafetensorError | ValueError | RuntimeError):
             problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise WeightsError(f"{self._path}: no weights: {problem}", hint=HINT) from error
+            raise WeightsError(f"{self._path}: not a weights file: {problem}", hint=HINT) from error
 
 
 def _header(metadata: Mapping[str, str] | None, path: Path) -> Mapping[str, Any] | None:
@@ -93,7 +93,7 @@ def _header(metadata: Mapping[str, str] | None, path: Path) -> Mapping[str, Any]
     except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict):
-        raise WeightsError(f"{path}: no generator of srgan in it: a damaged header", hint=HINT)
+        raise WeightsError(f"{path}: not an srgan weights file: damaged header", hint=HINT)
     return header
 
 
@@ -118,24 +118,24 @@ def _require_plain_archive(path: Path) -> None:
     except (OSError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path}: damaged: {error}", hint=HINT) from error
     if any("/code/" in entry.filename for entry in entries):
-        raise WeightsError(f"{path}: a TorchScript program, not weights alone", hint=HINT)
+        raise WeightsError(f"{path}: a TorchScript program, not a weights file", hint=HINT)
     # PyTorch stores numbers as they are.
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
-        raise WeightsError(f"{path}: a compressed archive, not weights", hint=HINT)
+        raise WeightsError(f"{path}: a compressed archive, not a weights file", hint=HINT)
 
 
 def _refusal(error: Exception) -> str:
     """Say in a line why a pickle was refused."""
     if match := re.search(r"GLOBAL (\S+)|Unsupported (?:global|class) (\S+)", str(error)):
-        return f"refused, nothing in it was run: it asks for {match[1] or match[2]}"
+        return f"refused without running it: the pickle asks for {match[1] or match[2]}"
     if isinstance(error, pickle.UnpicklingError) and "Weights only load failed" in str(error):
-        return "refused, nothing in it was run: it holds more than tensors"
-    return "damaged, or no weights"
+        return "refused without running it: the pickle holds more than tensors"
+    return "damaged, or not a weights file"
 
 
 def _pickle_hint(error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):
-        return "pickles may hold programs; ask for the weights as .safetensors"
+        return "pickles can contain programs; ask the author for .safetensors weights"
     return HINT
 
 
@@ -146,10 +146,10 @@ def _unwrapped(loaded: object, path: Path) -> dict[str, Tensor]:
             loaded = loaded[key]
             break
     if not _is_tensors(loaded):
-        raise WeightsError(f"{path}: no parameters of a network in it", hint=HINT)
+        raise WeightsError(f"{path}: no network parameters in it", hint=HINT)
     for key, tensor in loaded.items():
         if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
-            raise WeightsError(f"{path}: {key} is no plain array of numbers", hint=HINT)
+            raise WeightsError(f"{path}: {key} is not a plain array of numbers", hint=HINT)
     return _without_prefix(loaded)
 
 

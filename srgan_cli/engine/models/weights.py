@@ -1,4 +1,4 @@
-"""Generator weights: files that explain themselves, and what others publish."""
+"""Load a weights file into a network, and write srgan's own with all that describes them."""
 
 import json
 from collections.abc import Mapping
@@ -128,7 +128,7 @@ def _build(file: TensorFile) -> Network:
         return network
     if is_discriminator(shapes):
         raise WeightsError(
-            f"{file.path}: a discriminator, which only judges images",
+            f"{file.path}: a discriminator, which cannot upscale images",
             hint="pass the generator that was trained with it",
         )
     recognised = recognise(shapes)
@@ -143,11 +143,11 @@ def _generator_of(values: Any, num_tensors: int, path: Path) -> Generator:
     try:
         config = GeneratorConfig.from_dict(values)
     except (TypeError, UsageError) as error:
-        raise WeightsError(f"{path}: no generator of srgan in it", hint=HINT) from error
+        raise WeightsError(f"{path}: not an srgan weights file", hint=HINT) from error
     try:
         return build_generator(config, num_tensors)
     except ValueError as error:
-        raise WeightsError(f"{path}: weights do not fit their own header", hint=HINT) from error
+        raise WeightsError(f"{path}: the weights do not match their header", hint=HINT) from error
 
 
 def require_scale(model: Model, scale: int | None) -> None:

@@ -66,7 +66,7 @@ def export_model(config: ExportConfig, observer: Observer) -> ExportReport:
     """
     source = find_model(config.model, None)
     network = load_model(source).generator
-    observer.say(f"model: {source.name} ({source.reason}), ×{network.scale}")
+    observer.say(f"model: {source.name}, ×{network.scale}")
     form = _FORMS[config.to]
     stem = source.path.parent.name if source.path.stem == "weights" else source.name
     stem = stem.removesuffix(source.path.suffix)

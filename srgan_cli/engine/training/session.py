@@ -90,7 +90,7 @@ class Session:
     def start(self) -> None:
         """Begin at step 0, from the weights that ``--init`` names if it does."""
         if self.config.init is not None:
-            source = ModelSource(self.config.init.name, self.config.init, "as named")
+            source = ModelSource(self.config.init.name, self.config.init, "--init")
             start_from(source, self.trainer, self.observer)
         self.scores = self._score(self.parts.phases[0])
         if self._ranks.leads:
@@ -106,7 +106,7 @@ class Session:
         sheet = Image.fromarray(example_sheet(self.parts.sampler.batch(0)))
         with written_beside(self.folder / EXAMPLES_FILE) as path:
             sheet.save(path)
-        self.observer.say(f"what it learns to undo: {self.folder / EXAMPLES_FILE}")
+        self.observer.say(f"examples of degraded patches: {self.folder / EXAMPLES_FILE}")
 
     def resume(self) -> None:
         """Go back to the last checkpoint, and drop what was logged after it.

@@ -137,8 +137,8 @@ def test_a_data_set_is_found_by_name_and_by_folder(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / MANIFEST).write_text(ANY.to_json())
-    assert find_dataset("flowers") == (named, "as named")
-    assert find_dataset(str(elsewhere)) == (elsewhere, "as named")
+    assert find_dataset("flowers") == (named, "--data")
+    assert find_dataset(str(elsewhere)) == (elsewhere, "--data")
 
 
 @pytest.mark.usefixtures("home")

@@ -129,10 +129,10 @@ def test_a_header_can_name_the_fidelity_weights(tmp_path):
 
 def test_a_model_without_a_partner_is_refused():
     shelved("alone", 1)
-    with pytest.raises(WeightsError, match="no other weights"):
+    with pytest.raises(WeightsError, match="not part of a pair"):
         find_pair(find_model("alone", None))
     shelved("photo-x9", 2)
-    with pytest.raises(WeightsError, match="no other weights"):
+    with pytest.raises(WeightsError, match="not part of a pair"):
         find_pair(ModelSource("photo-x9", models_dir() / "photo-x9.safetensors", ""))
 
 

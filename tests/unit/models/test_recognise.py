@@ -183,7 +183,10 @@ def without(state, key):
     [
         (lambda state: without(state, "body.1.rdb2.conv3.bias"), "body.1.rdb2.conv3.bias"),
         (lambda state: state | {"body.0.extra": torch.zeros(1)}, "body.0.extra"),
-        (lambda state: state | {"conv_hr.bias": torch.zeros(9)}, "conv_hr.bias is 9, not 8"),
+        (
+            lambda state: state | {"conv_hr.bias": torch.zeros(9)},
+            "conv_hr.bias has shape 9, but this",
+        ),
         (lambda state: state | {"conv_hr.bias": torch.zeros(8, dtype=torch.int64)}, "int64"),
         (
             lambda state: without(in_old_style(state), "model.1.sub.1.RDB2.conv3.0.bias"),

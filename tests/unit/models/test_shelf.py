@@ -235,7 +235,7 @@ def test_any_file_can_be_shown(tmp_path):
     torch.save(SRVGGNetCompact(8, 2, 3).state_dict(), path)
     info = show_model(str(path))
     assert (info.kind, info.summary.scale, info.licence) == ("file", 3, None)
-    with pytest.raises(UsageError, match="no name"):
+    with pytest.raises(UsageError, match="needs a name"):
         choose_default(str(path))
 
 

@@ -141,13 +141,13 @@ def _header(**changes):
 )
 def test_headers_that_do_not_describe_a_generator_are_refused(generator, path, header):
     _resave(path, tensors=generator.state_dict(), header=header)
-    assert "no generator of srgan" in _refusal(path)
+    assert "not an srgan weights file" in _refusal(path)
 
 
 def test_a_header_cannot_ask_for_more_layers_than_the_file_has(generator, path):
     header = _header(num_blocks=1024, dense_blocks=1024, num_convs=1024)
     _resave(path, tensors=generator.state_dict(), header=header)
-    assert "do not fit" in _refusal(path)
+    assert "do not match" in _refusal(path)
 
 
 def test_weights_that_do_not_fit_their_header_are_refused(generator, path):
@@ -158,10 +158,10 @@ def test_weights_that_do_not_fit_their_header_are_refused(generator, path):
     reshaped = complete | {"conv_body.bias": torch.zeros(9)}
     halved = complete | {"conv_body.bias": torch.zeros(8, dtype=torch.int32)}
     for tensors, problem in (
-        (missing, "conv_body.bias of this dense residual is missing"),
-        (extra, "more is surplus"),
-        (reshaped, "conv_body.bias is 9, not 8"),
-        (halved, "conv_body.bias of this dense residual holds int32"),
+        (missing, "conv_body.bias is missing for this dense residual"),
+        (extra, "unexpected parameter more"),
+        (reshaped, "conv_body.bias has shape 9, but this dense residual needs 8"),
+        (halved, "conv_body.bias of this dense residual has type int32"),
     ):
         _resave(path, tensors=tensors, header=_header())
         assert problem in _refusal(path)
@@ -221,7 +221,7 @@ def test_a_model_is_found_by_run_name_bundled_name_folder_or_file(tmp_path):
     assert find_model("mine", None).path == run
     assert find_model(BUNDLED[0], None).name == BUNDLED[0]
     assert find_model(str(elsewhere), None).path == file
-    assert find_model(str(file), None) == ModelSource(WEIGHTS_FILE, file, "as named")
+    assert find_model(str(file), None) == ModelSource(WEIGHTS_FILE, file, "--model")
 
 
 @pytest.mark.usefixtures("home")
