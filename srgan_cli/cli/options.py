@@ -1,53 +1,91 @@
-"""Options that several commands share."""
+"""Options as Typer takes them: those that a config declares, and those that commands share."""
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import MISSING
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.markup import escape
 
-from srgan_cli.config import Precision
+from srgan_cli.config.option import Declared, declared
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")
 ]
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        "-n",
-        metavar="NAME|FILE",
-        help="Model of [bold]srgan models list[/], part of its name, or a .safetensors or "
-        ".pth file. [dim]Default: the newest run, else the bundled model.[/]",
-        show_default=False,
-    ),
-]
-ScaleOption = Annotated[
-    int | None,
-    typer.Option(
-        "--scale",
-        "-s",
-        metavar="2|3|4|8",
-        help="Factor per side; the weights must have it. [dim]Default: theirs.[/]",
-        show_default=False,
-    ),
-]
-TileOption = Annotated[
-    int | None,
-    typer.Option(
-        "--tile",
-        "-t",
-        metavar="PIXELS",
-        help="Side of the square upscaled at once, in LR pixels. [dim]Default: by memory.[/]",
-        show_default=False,
-    ),
-]
-PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="Arithmetic of the network.")
-]
-DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps or xpu.")
-]
-ImagePaths = Annotated[
-    list[Path],
-    typer.Argument(metavar="IMAGE", help="Images, or folders of images."),
-]
+
+
+def options_of(kind: type) -> Callable[[Command], Command]:
+    """Give a command the options that a config declares, in place of its ``**options``.
+
+    The command's other parameters follow them in the help.
+
+    Args:
+        kind: The config dataclass.
+    """
+
+    def decorated(command: Command) -> Command:
+        own = [
+            parameter.replace(kind=Parameter.KEYWORD_ONLY)
+            for parameter in signature(command).parameters.values()
+            if parameter.kind is not Parameter.VAR_KEYWORD
+        ]
+        options = [_parameter(option) for option in declared(kind)]
+        command.__signature__ = Signature([*options, *own])  # type: ignore[attr-defined]
+        return command
+
+    return decorated
+
+
+def option_name(parameter: str) -> str:
+    """Return how a parameter of a command is written on the command line."""
+    return f"--{parameter.replace('_', '-')}"
+
+
+def _parameter(declared: Declared) -> Parameter:
+    kind, default = _as_typed(declared)
+    option, text = declared.option, _help(declared)
+    mark: Any
+    if option.argument:
+        mark = typer.Argument(metavar=option.metavar, help=text, show_default=False)
+    else:
+        mark = typer.Option(
+            *(option.flags or (option_name(declared.name),)),
+            metavar=option.metavar,
+            help=text,
+            rich_help_panel=option.panel,
+            parser=option.parse,
+            show_default=False,
+        )
+    return Parameter(
+        declared.name,
+        Parameter.KEYWORD_ONLY,
+        default=Parameter.empty if default is MISSING else default,
+        annotation=Annotated[kind, mark],
+    )
+
+
+def _as_typed(declared: Declared) -> tuple[Any, Any]:
+    """Return type and default of an option as Typer has them: a list for several values."""
+    item, default = declared.item, declared.default
+    if item is None:
+        return declared.type, default
+    if declared.option.commas:
+        return str | None, ",".join(map(str, default)) or None
+    several: Any = list[item]  # type: ignore[valid-type]
+    return (several, default) if default is MISSING else (several | None, None)
+
+
+def _help(declared: Declared) -> str:
+    text, unset = escape(declared.option.help), declared.option.unset or _shown(declared.default)
+    return f"{text} [dim]Default: {escape(unset)}.[/]" if unset else text
+
+
+def _shown(default: Any) -> str:
+    if default is None or default is False or default is MISSING:
+        return ""
+    if isinstance(default, float):
+        return f"{default:g}"
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

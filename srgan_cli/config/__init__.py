@@ -1,6 +1,7 @@
 """One frozen dataclass per command, validated when it is made. No torch here."""
 
-from srgan_cli.config.checks import SCALES, Precision, RuntimeName, require_plain_name
+from srgan_cli.config.checks import SCALES, require_plain_name
+from srgan_cli.config.common import Precision, RuntimeName
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.file import read_options, to_toml
 from srgan_cli.config.generator import (
@@ -13,14 +14,15 @@ from srgan_cli.config.generator import (
     Upsampler,
     preset,
 )
+from srgan_cli.config.losses import LossWeights
 from srgan_cli.config.models import ExportConfig, Target
+from srgan_cli.config.option import made
 from srgan_cli.config.prepare import Action, PrepareConfig
 from srgan_cli.config.train import (
     Adversarial,
     Degrade,
     DiscriminatorName,
     Judge,
-    LossWeights,
     OptimizerName,
     PixelLoss,
     Schedule,
@@ -56,6 +58,7 @@ __all__ = [
     "TrainConfig",
     "Upsampler",
     "UpscaleConfig",
+    "made",
     "preset",
     "read_options",
     "require_plain_name",

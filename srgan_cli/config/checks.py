@@ -1,13 +1,8 @@
-"""What the configurations share: their checks, and the values of common options."""
-
-from typing import Literal
+"""Checks that the configurations share."""
 
 from srgan_cli.errors import UsageError
 
 SCALES = (2, 3, 4, 8)
-
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
-RuntimeName = Literal["auto", "torch", "ncnn", "onnxruntime"]
 
 
 def require_scale(scale: int) -> None:

@@ -1,61 +1,118 @@
 """Options of ``srgan eval``."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from srgan_cli.config.checks import Precision, require, require_scale
+from srgan_cli.config.checks import require, require_scale
+from srgan_cli.config.common import DeviceField, PrecisionField, TileField
+from srgan_cli.config.option import Option
 from srgan_cli.errors import UsageError
 
 Channel = Literal["y", "y-float", "rgb"]
 EXTRA_METRICS = ("niqe", "vgg16", "lpips", "dists")
 """What ``srgan eval`` can measure beside PSNR and SSIM."""
 
+_input = partial(Option, panel="Models and images")
+_protocol = partial(Option, panel="Protocol")
+_limit = partial(Option, panel="Limits")
+_report = partial(Option, panel="Report")
+
 
 @dataclass(frozen=True)
 class EvalConfig:
     """Options of ``srgan eval``."""
 
-    sets: tuple[Path, ...] = ()
-    """Folders of HR images, whose LR is made by MATLAB's bicubic."""
-    models: tuple[str, ...] = ()
-    """Runs, bundled models or weights files; when empty and no ``sr`` is given: the
-    newest run, else the bundled model."""
-    hr: Path | None = None
-    """Folder of HR images that go with ``lr`` or ``sr`` by name."""
-    lr: Path | None = None
-    """Folder of LR images; made from HR when not given."""
-    sr: tuple[Path, ...] = ()
-    """Folders of images that other tools upscaled."""
-    scale: int | None = None
-    """Factor per side that the weights must have; the weights' own when not given."""
-    channel: Channel = "y"
-    """``y``: the Y channel rounded to 8 bits, as in the literature. ``y-float``: not
-    rounded, as in BasicSR. ``rgb``: all three channels."""
-    border: int | None = None
-    """HR pixels cut off every side before scoring; the scale when not given."""
-    metrics: tuple[str, ...] = ()
-    """What is measured beside PSNR and SSIM: ``niqe``, ``vgg16``, ``lpips``, ``dists``."""
-    min_psnr: float | None = None
-    """Least mean PSNR, in dB, of every model on every set."""
-    min_ssim: float | None = None
-    """Least mean SSIM of every model on every set."""
-    not_worse_than: Path | None = None
-    """The JSON of an earlier ``srgan eval --json``."""
-    report: Path | None = None
-    """HTML file to write."""
-    show: int = 0
-    """Crops to show in the terminal: of the images that gained least, then most."""
-    report_mb: float = 20.0
-    """Largest size of the HTML file, in megabytes."""
-    overwrite: bool = False
-    """Replace an existing ``report``."""
-    tile: int | None = None
-    """Side of the square given to the generator at once, in LR pixels."""
-    precision: Precision = "fp32"
-    """Arithmetic of the generator."""
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
+    sets: Annotated[
+        tuple[Path, ...],
+        Option(
+            "Folders of HR images.",
+            "FOLDER",
+            unset="the validation images of the data set that the model was trained on",
+            argument=True,
+        ),
+    ] = ()
+    """Their LR images are made by MATLAB's bicubic."""
+    models: Annotated[
+        tuple[str, ...],
+        _input(
+            "Run, bundled model or weights file; repeat it to compare several.",
+            "NAME|FILE",
+            unset="the newest run, else the bundled model",
+            flags=("--model", "-n"),
+        ),
+    ] = ()
+    """None is scored by default where ``sr`` is given."""
+    hr: Annotated[
+        Path | None, _input("HR images that belong to those of --lr or --sr by name.", "FOLDER")
+    ] = None
+    lr: Annotated[Path | None, _input("LR images.", "FOLDER", unset="made from the HR images")] = (
+        None
+    )
+    sr: Annotated[
+        tuple[Path, ...], _input("Images that another tool upscaled; repeatable.", "FOLDER")
+    ] = ()
+
+    scale: Annotated[
+        int | None,
+        _protocol(
+            "Upscaling factor; the weights must have it.",
+            "2|3|4|8",
+            unset="the weights' own",
+            flags=("--scale", "-s"),
+        ),
+    ] = None
+    channel: Annotated[
+        Channel,
+        _protocol(
+            "Channels to score: y (8-bit luma, as in papers), y-float (not rounded, as in "
+            "BasicSR) or rgb."
+        ),
+    ] = "y"
+    border: Annotated[
+        int | None,
+        _protocol("HR pixels cut off every side before scoring.", "PIXELS", unset="the scale"),
+    ] = None
+    metrics: Annotated[
+        tuple[str, ...],
+        _protocol(
+            "Another metric to measure; repeatable. lpips and dists need pip install "
+            "'srgan-cli[perceptual]'.",
+            "|".join(EXTRA_METRICS),
+            flags=("--metric",),
+        ),
+    ] = ()
+
+    min_psnr: Annotated[
+        float | None, _limit("Exit with code 8 when a mean PSNR is below this.", "DB")
+    ] = None
+    min_ssim: Annotated[
+        float | None, _limit("Exit with code 8 when a mean SSIM is below this.", "S")
+    ] = None
+    not_worse_than: Annotated[
+        Path | None,
+        _limit(
+            "Exit with code 8 when a model scores worse than in this earlier output of --json.",
+            "RUN.json",
+        ),
+    ] = None
+
+    report: Annotated[
+        Path | None, _report("Write an HTML page with plots and images.", "FILE.html")
+    ] = None
+    report_mb: Annotated[float, _report("Largest size of the HTML page, in megabytes.", "MB")] = (
+        20.0
+    )
+    overwrite: Annotated[bool, _report("Replace an existing --report.")] = False
+    show: Annotated[
+        int, _report("Show crops of N images in the terminal (kitty, iTerm2 or sixel).", "N")
+    ] = 0
+    """Of the images that gained least, then most."""
+
+    tile: TileField = None
+    precision: PrecisionField = "fp32"
+    device: DeviceField = "auto"
 
     def __post_init__(self) -> None:
         """Check ranges, and that the inputs go together."""

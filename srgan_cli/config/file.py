@@ -4,24 +4,21 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from srgan_cli.config.generator import SIZES
-from srgan_cli.config.train import LossWeights, TrainConfig
+from srgan_cli.config.option import declared
+from srgan_cli.config.train import TrainConfig
 from srgan_cli.errors import InputError, UsageError
 
+_DECLARED = declared(TrainConfig)
+_OPTIONS = {option.name for option in _DECLARED} - {"resume"}
+
 _TABLES: Mapping[str, Mapping[str, str]] = {
-    "weights": {field.name: f"{field.name}_weight" for field in fields(LossWeights)},
-    "generator": {size: size for size in SIZES},
+    table: {option.key: option.name for option in _DECLARED if option.table == table}
+    for table in dict.fromkeys(option.table for option in _DECLARED if option.table)
 }
 """Keys of each table, with the options that they stand for."""
-
-_OPTIONS = {
-    *(field.name for field in fields(TrainConfig) if field.name not in {*_TABLES, "resume"}),
-    *(option for table in _TABLES.values() for option in table.values()),
-}
 
 
 def read_options(path: Path) -> dict[str, str]:

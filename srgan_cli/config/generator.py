@@ -1,13 +1,18 @@
 """Sizes of the generator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, Literal, Self
 
 from srgan_cli.config.checks import SCALES, out_of_range
+from srgan_cli.config.option import Option, declared
 from srgan_cli.errors import UsageError
 
 Upsampler = Literal["pixelshuffle", "nearest"]
+
+_size = partial(Option, panel="Generator size", unset="the preset's")
+_count = partial(_size, metavar="N")
 
 
 @dataclass(frozen=True)
@@ -16,19 +21,15 @@ class GeneratorConfig:
 
     scale: int
     """Factor per side. 1 is allowed for ESRGAN-style restoration weights."""
-    channels: int
-    """Feature maps between blocks."""
-    growth: int
-    """Feature maps that each convolution of a dense block adds."""
-    num_blocks: int
-    """Blocks in the trunk."""
-    dense_blocks: int
-    """Dense residual blocks per trunk block: 1 for a plain one, 3 for an RRDB."""
-    num_convs: int
-    """Convolutions per dense residual block."""
-    residual_scale: float
-    """Factor on each block's residual before it is added to the skip connection."""
-    upsampler: Upsampler
+    channels: Annotated[
+        int, _count("Channels between blocks, or between the layers of a plain network.")
+    ]
+    growth: Annotated[int, _count("Channels that each convolution of a dense block adds.")]
+    num_blocks: Annotated[int, _count("Blocks in the trunk.")]
+    dense_blocks: Annotated[int, _count("Dense blocks per block: 1, or 3 for an RRDB.")]
+    num_convs: Annotated[int, _count("Convolutions per dense block, or in a plain network.")]
+    residual_scale: Annotated[float, _size("Factor on the residual that each block adds.", "0..1")]
+    upsampler: Annotated[Upsampler, _size("Upsampling layers: pixelshuffle or nearest.", "NAME")]
     """``pixelshuffle``: one convolution at LR size, added to the bilinear upscaling.
     ``nearest``: ESRGAN's nearest-neighbour doublings, each with a convolution."""
     unshuffle: int | None = None
@@ -73,9 +74,7 @@ class GeneratorConfig:
         return cls(**values)
 
 
-SIZES = tuple(
-    field.name for field in fields(GeneratorConfig) if field.name not in {"scale", "unshuffle"}
-)
+SIZES = tuple(option.name for option in declared(GeneratorConfig))
 """What ``srgan train`` lets people choose; folding is for weights that others published."""
 
 

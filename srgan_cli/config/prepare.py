@@ -2,56 +2,92 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from srgan_cli.config.checks import require, require_plain_name, require_scale, require_seed
+from srgan_cli.config.option import Option
 
 Action = Literal["drop", "flag", "keep"]
-"""What becomes of a photograph with a fault: left out, kept and named, or kept."""
+"""What becomes of an image with a fault: skipped, kept and reported, or kept."""
+
+CHECKS = "Image checks"
+_set = partial(Option, panel="Data set")
+_check = partial(Option, panel=CHECKS)
 
 
 @dataclass(frozen=True)
 class PrepareConfig:
     """Options of ``srgan prepare``."""
 
-    source: Path
-    """Folder of photographs, searched with all its subfolders."""
-    scale: int | tuple[int, ...] = 2
-    """Factor per side, or several: 2 gives HR images four times the pixels of LR ones."""
-    name: str | None = None
-    """Name of the data set; the source folder's name and the scale when not given."""
-    max_side: int = 2048
-    """Longest side of an HR image; larger photographs are reduced to it. 0 keeps all."""
-    min_side: int | None = None
-    """Photographs with a side shorter than this, in pixels, are left out; 64 LR pixels
-    when not given, so that training patches of the default size fit."""
-    validation: int = 16
-    """Photographs set aside to measure a run (at most a tenth of all)."""
-    seed: int = 0
-    """Chooses which photographs are set aside."""
-    overwrite: bool = False
-    """Replace a data set of the same name made from other photographs or settings."""
-    crop: int = 0
-    """Side of the HR sub-images that photographs are cut into; 0 keeps them whole."""
-    reduce: tuple[float, ...] = ()
-    """Shares of their sides at which photographs are in the set once more."""
-    exclude: tuple[Path, ...] = ()
-    """Folders of evaluation images; what looks like one of them is left out."""
-    duplicates: Action = "drop"
-    """Photographs that look like another one, which is kept."""
-    flat: Action = "drop"
-    """Photographs with hardly anything in them."""
-    blurry: Action = "drop"
-    """Photographs without fine detail."""
-    upscaled: Action = "drop"
-    """Photographs whose spectrum ends early, as it does after an upscaling."""
-    blocky: Action = "drop"
-    """Photographs with the 8×8 blocks of strong JPEG compression."""
-    check: bool = False
-    """Examine the photographs and write nothing."""
-    export: Literal["png"] | None = None
-    """Also write the set as plain folders of images in this format."""
+    source: Annotated[
+        Path, Option("Folder of images, searched with all its subfolders.", "FOLDER", argument=True)
+    ]
+    scale: Annotated[
+        int | tuple[int, ...],
+        _set(
+            "Upscaling factor to prepare for; repeat it for several in one data set.",
+            "2|3|4|8",
+            flags=("--scale", "-s"),
+        ),
+    ] = 2
+    """2 gives HR images four times the pixels of LR ones."""
+    name: Annotated[str | None, _set("Name of the data set.", "NAME", unset="FOLDER-xSCALE")] = None
+    max_side: Annotated[
+        int,
+        _set(
+            "Shrink images whose longer side exceeds this; 0: never.",
+            "PIXELS",
+            flags=("--size", "--max-side"),
+        ),
+    ] = 2048
+    crop: Annotated[
+        int, _set("Cut images into squares of this side; 0: keep them whole.", "PIXELS")
+    ] = 0
+    reduce: Annotated[
+        tuple[float, ...],
+        _set("Also add every image shrunk to this fraction of its sides; repeatable.", "FRACTION"),
+    ] = ()
+    validation: Annotated[
+        int, _set("Images held out for validation, by scene; at most a tenth of all.", "N")
+    ] = 16
+    seed: Annotated[int, _set("Random seed that decides which scenes are held out.", "N")] = 0
+    overwrite: Annotated[
+        bool, _set("Replace a data set of the same name, or drop images that are gone from FOLDER.")
+    ] = False
+    export: Annotated[
+        Literal["png"] | None, _set("Also write plain hr and lr folders, for other tools.")
+    ] = None
+
+    check: Annotated[bool, _check("Only check and report; write nothing.")] = False
+    exclude: Annotated[
+        tuple[Path, ...],
+        _check("Skip images that look like one of this evaluation set; repeatable.", "FOLDER"),
+    ] = ()
+    min_side: Annotated[
+        int | None, _check("Skip images with a shorter side.", "PIXELS", unset="64 × scale")
+    ] = None
+    """64 LR pixels suffice for training patches of the default size."""
+    duplicates: Annotated[
+        Action,
+        _check(
+            "Duplicates (same file, or alike by perceptual hash and thumbnail): drop, flag "
+            "(keep and report) or keep."
+        ),
+    ] = "drop"
+    flat: Annotated[
+        Action, _check("Flat images: 9 of 10 blocks deviate by less than 2 levels of 255.")
+    ] = "drop"
+    blurry: Annotated[Action, _check("Blurry images (spectral fall-off; see docs/data.md).")] = (
+        "drop"
+    )
+    upscaled: Annotated[
+        Action, _check("Images upscaled before (spectrum ends early; see docs/data.md).")
+    ] = "drop"
+    blocky: Annotated[Action, _check("Images with the 8×8 blocks of strong JPEG compression.")] = (
+        "drop"
+    )
 
     def __post_init__(self) -> None:
         """Check ranges."""

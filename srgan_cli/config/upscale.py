@@ -1,64 +1,121 @@
 """Options of ``srgan upscale``."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from srgan_cli.config.checks import Precision, RuntimeName, out_of_range, require
+from srgan_cli.config.checks import out_of_range, require
+from srgan_cli.config.common import SPEED, DeviceField, PrecisionField, RuntimeName, TileField
+from srgan_cli.config.option import Option
 from srgan_cli.errors import UsageError
+
+SAFETY = "Safety"
+_model = partial(Option, panel="Model")
+_size = partial(Option, panel="Size")
+_format = partial(Option, panel="Format")
+_safety = partial(Option, panel=SAFETY)
 
 
 @dataclass(frozen=True)
 class UpscaleConfig:
     """Options of ``srgan upscale``."""
 
-    inputs: tuple[Path, ...]
-    """Images, folders whose images are taken, and patterns such as ``scans/*.jpg``."""
-    output: Path | None = None
-    """Folder for the results; made when it does not exist. None with ``in_place``."""
-    in_place: bool = False
-    """Replace each image by its result."""
-    recursive: bool = False
-    """Take the images of subfolders too, and mirror these below ``output``."""
-    model: str | None = None
-    """Run, bundled model or weights file; the newest run, else the bundled model."""
-    strength: float | None = None
-    """Between the fidelity (0) and the GAN (1) weights of a pair; ``model`` as it is when None."""
-    scale: float | None = None
-    """Factor per side of the results; the weights' own when no size is given."""
-    width: int | None = None
-    """Results are fitted into this many columns."""
-    height: int | None = None
-    """Results are fitted into this many rows."""
-    max_side: int | None = None
-    """Results are fitted into this many pixels along their longer side."""
-    suffix: str = ""
-    """Added to each file name before its extension."""
-    ext: str | None = None
-    """Extension of the results' format; each image's own format when not given."""
-    quality: int | None = None
-    """1 to 100, for lossy formats."""
-    background: str = "white"
-    """Colour that transparency is laid on in formats that have none."""
-    strip_metadata: bool = False
-    """Keep nothing beside the pixels but the colour profile, which they mean nothing without."""
-    tile: int | None = None
-    """Side of the square that each call of the network makes, in LR pixels; else by memory."""
-    runtime: RuntimeName = "auto"
-    """What runs the network; ``auto`` takes the fastest that is installed and fits."""
-    tta: bool = False
-    """Average the results of all eight orientations of the image."""
-    precision: Precision = "fp32"
-    """Arithmetic of the generator."""
-    device: str = "auto"
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …"""
-    max_pixels: int = 256_000_000
-    """Images with more input pixels than this are refused before they are decoded."""
-    overwrite: bool = False
-    """Replace files in the way that srgan did not make."""
-    check: bool = False
-    """Reduce each result again and measure how far it is from its source."""
-    max_drift: float | None = None
-    """PSNR in dB; results further from their source than this fail. Implies ``check``."""
+    inputs: Annotated[
+        tuple[Path, ...],
+        Option(
+            "Images, folders of images, quoted patterns such as 'scans/*.jpg', or - for "
+            "standard input.",
+            "IMAGE",
+            argument=True,
+        ),
+    ]
+    output: Annotated[
+        Path | None,
+        Option(
+            "Folder for the results, made if needed; - is standard output.",
+            "FOLDER",
+            flags=("--output", "-o"),
+        ),
+    ] = None
+    """None with ``in_place``."""
+    in_place: Annotated[bool, Option("Replace each image by its result.")] = False
+    recursive: Annotated[
+        bool,
+        Option("Include subfolders, and mirror them below --output.", flags=("--recursive", "-r")),
+    ] = False
+    suffix: Annotated[str, Option("Text added to each file name before its extension.", "TEXT")] = (
+        ""
+    )
+
+    model: Annotated[
+        str | None,
+        _model(
+            "Model that srgan models list shows, part of its name, or a .safetensors or .pth file.",
+            "NAME|FILE",
+            unset="the newest run, else the bundled model",
+            flags=("--model", "-n"),
+        ),
+    ] = None
+    strength: Annotated[
+        float | None,
+        _model(
+            "From faithful but soft (0) to sharp but partly invented (1), for models that come "
+            "as a pair of fidelity and GAN weights.",
+            "0..1",
+        ),
+    ] = None
+    """``model`` as it is when None."""
+    tta: Annotated[
+        bool, _model("Average the results of eight orientations: slightly better, 8 times slower.")
+    ] = False
+
+    scale: Annotated[
+        float | None,
+        _size(
+            "Upscaling factor per side, such as 2, 3 or 2.5.",
+            "FACTOR",
+            unset="the model's",
+            flags=("--scale", "-s"),
+        ),
+    ] = None
+    width: Annotated[int | None, _size("Fit the results into this width.", "PIXELS")] = None
+    height: Annotated[int | None, _size("Fit the results into this height.", "PIXELS")] = None
+    max_side: Annotated[
+        int | None, _size("Fit the longer side of the results into this.", "PIXELS")
+    ] = None
+
+    ext: Annotated[
+        str | None, _format("Format of the results, such as png.", "EXT", unset="each image's own")
+    ] = None
+    quality: Annotated[
+        int | None,
+        _format("Quality of lossy formats.", "1-100", unset="JPEG 95, AVIF 90, others lossless"),
+    ] = None
+    background: Annotated[
+        str, _format("Colour behind transparent areas, in formats without transparency.", "COLOUR")
+    ] = "white"
+    strip_metadata: Annotated[bool, _format("Write nothing but pixels and colour profile.")] = False
+
+    overwrite: Annotated[bool, _safety("Replace files that srgan did not make.")] = False
+    check: Annotated[
+        bool, _safety("Shrink each result again and report its PSNR against the source image.")
+    ] = False
+    max_drift: Annotated[
+        float | None, _safety("Fail results with a lower PSNR than this (implies --check).", "DB")
+    ] = None
+    max_pixels: Annotated[int, _safety("Refuse images with more pixels than this.", "N")] = (
+        256_000_000
+    )
+    """They are refused before they are decoded."""
+
+    runtime: Annotated[
+        RuntimeName,
+        Option("Software that runs the network; auto picks the fastest installed.", panel=SPEED),
+    ] = "auto"
+    tile: TileField = None
+    precision: PrecisionField = "fp32"
+    device: DeviceField = "auto"
 
     def __post_init__(self) -> None:
         """Check ranges and contradictions."""

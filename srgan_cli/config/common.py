@@ -1,0 +1,33 @@
+"""Options that several commands have."""
+
+from typing import Annotated, Literal
+
+from srgan_cli.config.option import Option
+
+SPEED = "Device and speed"
+"""Panel of the options that say what the network runs on."""
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+RuntimeName = Literal["auto", "torch", "ncnn", "onnxruntime"]
+
+PrecisionField = Annotated[
+    Precision,
+    Option(
+        "Numeric precision of the network; auto picks the fastest that the device supports.",
+        panel=SPEED,
+        common=True,
+    ),
+]
+DeviceField = Annotated[
+    str, Option("Device: auto, cpu, cuda, cuda:1, mps or xpu.", "NAME", SPEED, common=True)
+]
+TileField = Annotated[
+    int | None,
+    Option(
+        "Side of the square that the network upscales at once, in LR pixels.",
+        "PIXELS",
+        SPEED,
+        unset="as large as fits into memory",
+        flags=("--tile", "-t"),
+    ),
+]
