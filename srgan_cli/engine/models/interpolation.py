@@ -18,7 +18,6 @@ from srgan_cli.engine.models.weights import (
 )
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.errors import WeightsError
-from srgan_cli.paths import file_sha256
 
 
 def interpolate(first: Model, second: Model, alpha: float) -> Network:
@@ -53,16 +52,16 @@ def load_between(source: ModelSource, strength: float) -> Model:
     Raises:
         WeightsError: It is not one of a pair, or the two do not go together.
     """
-    fidelity, gan = (load_model(one) for one in find_pair(source))
-    return Model(source, interpolate(fidelity, gan, strength), gan.trained, gan.about)
+    model = load_model(source)
+    fidelity, gan = (
+        model if one.path == source.path else load_model(one) for one in find_pair(model)
+    )
+    network = interpolate(fidelity, gan, strength)
+    files = (fidelity.source.path, gan.source.path)
+    return Model(source, network, gan.trained, gan.about, files)
 
 
-def between_sha256(source: ModelSource, strength: float) -> str:
-    """Return what tells the weights of :func:`load_between` from others."""
-    return " ".join([*(file_sha256(one.path) for one in find_pair(source)), f"{strength!r}"])
-
-
-def find_pair(source: ModelSource) -> tuple[ModelSource, ModelSource]:
+def find_pair(model: Model) -> tuple[ModelSource, ModelSource]:
     """Find the fidelity and the GAN weights that a model is one of.
 
     A pair is a run that has both phases; two models of which the second's header names
@@ -72,12 +71,13 @@ def find_pair(source: ModelSource) -> tuple[ModelSource, ModelSource]:
     Raises:
         WeightsError: The model is not one of a pair.
     """
+    source = model.source
     if source.path.name in {WEIGHTS_FILE, PRETRAIN_FILE}:
         first, second = (source.path.with_name(name) for name in (PRETRAIN_FILE, WEIGHTS_FILE))
         if first.is_file() and second.is_file():
             return ModelSource(source.name, first, ""), ModelSource(source.name, second, "")
     known = {entry.name: entry.source("of the pair") for entry in known_models()}
-    if (named := load_model(source).about.get("fidelity")) in known:
+    if (named := model.about.get("fidelity")) in known:
         return known[named], source
     kind, _, rest = source.name.partition("-")
     names = (f"fidelity-{rest}", f"photo-{rest}")

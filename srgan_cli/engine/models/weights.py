@@ -49,6 +49,8 @@ class Model:
     """How it was trained: steps, data, seed, scores; empty for weights that others made."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Licence, origin and the like, as the shelf keeps them."""
+    between: tuple[Path, ...] = ()
+    """The two files that the weights lie between; empty where they are those of the source."""
 
     @property
     def scale(self) -> int:

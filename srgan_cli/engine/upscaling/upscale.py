@@ -14,9 +14,8 @@ import torch
 
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
-from srgan_cli.engine.models.interpolation import between_sha256
 from srgan_cli.engine.models.shelf import find_model_for_factor
-from srgan_cli.engine.models.weights import ModelSource
+from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.upscaling.batch import Failed, UpscaleJob, plan_batch, share_of
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
@@ -89,7 +88,7 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         source = find_model_for_factor(config.model, config.scale)
         upscaler = load_upscaler(source, config, observer)
         plan = plan_batch(config, upscaler.model.scale)
-        settings = _settings(config, source)
+        settings = _settings(config, upscaler.model)
         batch = _Batch(config, upscaler, observer, settings=settings, shown=ranks.leads)
         for failure in plan.failed if ranks.leads else ():
             batch.fail(failure)
@@ -108,18 +107,17 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
     )
 
 
-def _settings(config: UpscaleConfig, source: ModelSource) -> str:
+def _settings(config: UpscaleConfig, model: Model) -> str:
     """Hash what the pixels and bytes of a result depend on."""
     names = ("scale", "width", "height", "max_side", "ext", "quality", "background")
     values = {name: getattr(config, name) for name in names}
     values |= {"strip_metadata": config.strip_metadata, "precision": config.precision}
     if config.tta:
         values["tta"] = True
-    if config.strength is None:
-        weights = file_sha256(source.path)
-    else:
-        weights = between_sha256(source, config.strength)
-    return settings_sha256(values | {"weights": weights})
+    weights = [file_sha256(path) for path in model.between or (model.source.path,)]
+    if config.strength is not None:
+        weights.append(f"{config.strength!r}")
+    return settings_sha256(values | {"weights": " ".join(weights)})
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.config import PRESETS, UpscaleConfig
+from srgan_cli.engine.models import interpolation
 from srgan_cli.engine.models.interpolation import find_pair, interpolate, load_between
 from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import (
     PRETRAIN_FILE,
     WEIGHTS_FILE,
-    ModelSource,
     load_model,
     save_weights,
 )
@@ -102,7 +102,7 @@ def test_a_run_of_both_phases_is_a_pair():
     folder = runs_dir() / "mine"
     saved(folder / PRETRAIN_FILE, 1)
     saved(folder / WEIGHTS_FILE, 2)
-    fidelity, gan = find_pair(find_model("mine", None))
+    fidelity, gan = find_pair(load_model(find_model("mine", None)))
     assert (fidelity.path.name, gan.path.name) == (PRETRAIN_FILE, WEIGHTS_FILE)
     soft, sharp = (load_between(find_model("mine", None), strength) for strength in (0, 1))
     lr = torch.rand(1, 3, 6, 6)
@@ -110,11 +110,23 @@ def test_a_run_of_both_phases_is_a_pair():
     assert torch.equal(sharp.generator(lr), load_model(gan).generator(lr))
 
 
+def test_each_file_of_a_pair_is_read_once(monkeypatch):
+    shelved("fidelity-x9", 1)
+    shelved("photo-x9", 2)
+    load, read = interpolation.load_model, []
+    monkeypatch.setattr(
+        interpolation, "load_model", lambda source: read.append(source.name) or load(source)
+    )
+    between = load_between(find_model("photo-x9", None), 0.5)
+    assert sorted(read) == ["fidelity-x9", "photo-x9"]
+    assert [path.stem for path in between.between] == sorted(read)
+
+
 @pytest.mark.parametrize("named", ["fidelity-x9", "photo-x9"])
 def test_fidelity_and_photo_of_one_kind_are_a_pair(named):
     shelved("fidelity-x9", 1)
     shelved("photo-x9", 2)
-    assert [source.name for source in find_pair(find_model(named, None))] == [
+    assert [source.name for source in find_pair(load_model(find_model(named, None)))] == [
         "fidelity-x9",
         "photo-x9",
     ]
@@ -124,16 +136,19 @@ def test_a_header_can_name_the_fidelity_weights(tmp_path):
     shelved("soft", 1)
     path = saved(tmp_path / "x.safetensors", 2)
     engine.add_model(path, "sharp", SilentObserver(), fidelity="sof")
-    assert [one.name for one in find_pair(find_model("sharp", None))] == ["soft", "sharp"]
+    assert [one.name for one in find_pair(load_model(find_model("sharp", None)))] == [
+        "soft",
+        "sharp",
+    ]
 
 
 def test_a_model_without_a_partner_is_refused():
     shelved("alone", 1)
     with pytest.raises(WeightsError, match="not part of a pair"):
-        find_pair(find_model("alone", None))
+        find_pair(load_model(find_model("alone", None)))
     shelved("photo-x9", 2)
     with pytest.raises(WeightsError, match="not part of a pair"):
-        find_pair(ModelSource("photo-x9", models_dir() / "photo-x9.safetensors", ""))
+        find_pair(load_model(find_model("photo-x9", None)))
 
 
 def test_strength_upscales_between_the_two_and_reruns_only_when_it_changes(tmp_path):

@@ -187,7 +187,8 @@ def test_no_weights_lie_in_the_package_that_have_no_name():
 def test_every_bundled_photo_model_blends_with_its_fidelity_twin():
     for name in BUNDLED:
         if name.startswith("photo-"):
-            fidelity, photo = (load_model(one) for one in find_pair(find_model(name, None)))
+            photo = load_model(find_model(name, None))
+            fidelity = load_model(find_pair(photo)[0])
             assert fidelity.source.name == name.replace("photo", "fidelity")
             interpolate(fidelity, photo, 0.5)
 
