@@ -45,6 +45,7 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
 
     from srgan_cli.engine.runtimes.backends import NcnnRuntime
     from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
+    from srgan_cli.engine.runtimes.operations import note_operations
 
     network = networks(name)[0].generator
     lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
@@ -81,7 +82,7 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
         return lambda: vino(lr.numpy())
 
     def ncnn() -> Run:
-        runtime = NcnnRuntime(to_ncnn(network))
+        runtime = NcnnRuntime(to_ncnn(note_operations(network)))
         return lambda: runtime.run(lr, exact=True)
 
     def srgan(runtime: Any) -> Run:

@@ -7,6 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
+from srgan_cli.engine.runtimes import fastest
 from tests.toolbox import TINY
 
 
@@ -60,6 +61,19 @@ def test_tables_fit_eighty_columns_and_progress_stays_off_stdout(srgan, commands
     for bar in ("preparing", "pretrain", "upscaling", "scoring"):
         assert bar not in result.out
     assert "Warning" not in result.err
+
+
+def test_the_first_line_names_the_extra_once_where_it_would_be_faster(
+    srgan, make_photographs, tmp_path, monkeypatch
+):
+    make_photographs(tmp_path / "in", count=2, size=(40, 30))
+    command = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "--device", "cpu")
+    monkeypatch.setattr(fastest, "_is_installed", lambda _: False)
+    without = srgan(*command, "--precision", "fp32").err
+    assert without.splitlines()[0].endswith("fp32 on cpu; pip install 'srgan-cli[fast]' is faster")
+    assert without.count("is faster") == 1
+    chosen = srgan(*command, "--precision", "fp32", "--runtime", "torch").err
+    assert chosen.splitlines()[0].endswith("fp32 on cpu")
 
 
 def test_perfect_scores_are_null_in_json_because_json_has_no_infinity(srgan, tmp_path):

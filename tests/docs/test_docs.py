@@ -66,7 +66,7 @@ def test_readmes_first_command_upscales_the_examples(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     first = shell_blocks((ROOT / "README.md").read_text())[0]
     install, _, command = first.strip().partition(" && ")
-    assert install == "pip install ."
+    assert install == "pip install '.[fast]'"
     words = shlex.split(command)
     pattern = words[words.index("upscale") + 1]
     pictures = sorted(str(path) for path in ROOT.glob(pattern))

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.publishing.basicsr import as_basicsr
 from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
-from srgan_cli.engine.runtimes.operations import UnsupportedError
+from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
+from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
 from srgan_cli.errors import UsageError
 
 _EXAMPLE = (1, 3, 48, 40)  # Sides that all networks' windows and folds divide or pad.
@@ -39,14 +40,24 @@ class _Half(nn.Module):
 def to_onnx(network: Network, path: Path, *, fp16: bool = False) -> None:
     """Write an ONNX file, with sizes and batch left open.
 
+    Networks whose operations depend on the size, or are not known here, are left to PyTorch's
+    exporter.
+
     Raises:
         UsageError: The extra ``onnx`` is not installed.
     """
-    with _extra("onnx", "onnx", "onnxscript"), quiet():
-        import onnx
+    with _extra("onnx", "onnx"):
+        try:
+            path.write_bytes(to_onnx_bytes(note_operations(network), fp16=fp16))
+        except UnsupportedError:
+            _to_onnx_by_exporter(network, path, fp16=fp16)
+
+
+def _to_onnx_by_exporter(network: Network, path: Path, *, fp16: bool) -> None:
+    with _extra("onnx", "onnxscript"), quiet():
         import onnxscript
 
-        del onnx, onnxscript
+        del onnxscript
         open_size = torch.export.Dim.DYNAMIC
         torch.onnx.export(
             _Half(network) if fp16 else network,
@@ -99,7 +110,7 @@ def to_ncnn_files(network: Network, path: Path, *, fp16: bool = False) -> None:
             "--to ncnn writes fp32", hint="leave out --fp16: ncnn halves numbers when it loads them"
         )
     try:
-        model = to_ncnn(network, network.align)
+        model = to_ncnn(note_operations(network, network.align))
     except UnsupportedError as error:
         raise UsageError(
             f"--to ncnn: {error}", hint="export it to onnx, openvino or torchscript"

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes.ncnn_form import NcnnModel
 from srgan_cli.engine.runtimes.operations import UnsupportedError
-from srgan_cli.engine.runtimes.program import Program
 
 
 class Runtime(Protocol):
@@ -46,21 +45,18 @@ class TorchRuntime:
     Args:
         network: The network; it is moved to the device.
         amp: Where it runs, in what arithmetic.
-        program: What runs in its place, in fp32 on the CPU.
     """
 
     name = "torch"
-    threaded = False  # The products of a strip are too small to be shared.
+    threaded = False  # On a CPU its threads wait for each other after every layer.
 
-    def __init__(self, network: nn.Module, amp: Amp, program: Program | None = None) -> None:
-        self._amp, self._program = amp, program
+    def __init__(self, network: nn.Module, amp: Amp) -> None:
+        self._amp = amp
         self._network = amp.place(network)
 
     @torch.inference_mode()
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:
         """Upscale a tile; see :class:`Runtime`."""
-        if self._program is not None:
-            return self._program(lr)
         device = self._amp.device
         if device.type == "cuda":
             # From pinned memory the copy runs beside the work on the tile before.

@@ -11,14 +11,11 @@ from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes.backends import NcnnRuntime, OnnxRuntime, Runtime, TorchRuntime
 from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
-from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
-from srgan_cli.engine.runtimes.program import Program
+from srgan_cli.engine.runtimes.operations import Noted, UnsupportedError, note_operations
 from srgan_cli.errors import UsageError
 
 TOLERANCE = 1e-3
 """How far a runtime may be from PyTorch in fp32, of the range [0, 1] and before rounding."""
-_EXACT = 1e-5
-"""How far PyTorch may be from itself, when it computes in another order."""
 _WIDE_DENSE = 112
 """Joined channels, on average, from which on ncnn is faster than ONNX Runtime: it was not with 80
 (preset ``compact``) and was with 144 (``standard`` and RRDBs)."""
@@ -41,16 +38,12 @@ def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) ->
     Raises:
         UsageError: The runtime is not installed, or cannot run this network there.
     """
-    fits = amp.device.type == "cpu" and amp.dtype == torch.float32
     if name == "auto":
-        for each in filter(_is_installed, _fastest_first(network, align) if fits else ()):
-            try:
-                return _checked(each, network, align)
-            except UnsupportedError:
-                continue
-    if name in {"auto", "torch"}:
-        return _torch_runtime(network, align, amp)
-    if not fits:
+        found = _fastest(network, align) if _fits(amp) else None
+        return found or TorchRuntime(network, amp)
+    if name == "torch":
+        return TorchRuntime(network, amp)
+    if not _fits(amp):
         raise UsageError(
             f"--runtime {name} runs in fp32 on the CPU, not in {amp.precision} on {amp.device}",
             hint="pass --runtime torch, or --device cpu --precision fp32",
@@ -61,24 +54,55 @@ def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) ->
             hint="pip install 'srgan-cli[fast]', or pass torch",
         )
     try:
-        return _checked(name, network, align)
+        return _checked(name, note_operations(network, align), network, align)
     except UnsupportedError as error:
         raise UsageError(
             f"--runtime {name} cannot run this network: {error}", hint="pass --runtime torch"
         ) from error
 
 
-def _checked(name: str, network: nn.Module, align: int) -> Runtime:
-    runtime: Runtime
-    if name == "ncnn":
-        runtime = NcnnRuntime(to_ncnn(network, align))
-    else:
-        runtime = OnnxRuntime(to_onnx_bytes(network, align))
+def gains_from_extra(name: RuntimeName, network: nn.Module, align: int, amp: Amp) -> bool:
+    """Say whether a network runs in PyTorch only because the extra ``fast`` is not installed.
+
+    Takes the arguments of :func:`open_runtime`.
+    """
+    if name != "auto" or not _fits(amp) or any(map(_is_installed, _MODULES)):
+        return False
+    try:
+        to_ncnn(note_operations(network, align))
+    except UnsupportedError:
+        return False
+    return True
+
+
+def _fits(amp: Amp) -> bool:
+    return amp.device.type == "cpu" and amp.dtype == torch.float32
+
+
+def _fastest(network: nn.Module, align: int) -> Runtime | None:
+    """Open the fastest runtime that is installed and can be trusted with a network."""
+    if not any(map(_is_installed, _MODULES)):
+        return None
+    try:
+        noted = note_operations(network, align)
+    except UnsupportedError:
+        return None
+    for name in filter(_is_installed, _fastest_first(noted)):
+        try:
+            return _checked(name, noted, network, align)
+        except UnsupportedError:
+            continue
+    return None
+
+
+def _checked(name: str, noted: Noted, network: nn.Module, align: int) -> Runtime:
+    ncnn = name == "ncnn"
+    runtime: Runtime = NcnnRuntime(to_ncnn(noted)) if ncnn else OnnxRuntime(to_onnx_bytes(noted))
     _require_equal(runtime, network, align)
     return runtime
 
 
-def _fastest_first(network: nn.Module, align: int) -> Sequence[str]:
+def _fastest_first(noted: Noted) -> Sequence[str]:
     """Order the other runtimes by what was measured; see docs/speed.md.
 
     On CPUs with AVX-512 ONNX Runtime is ahead in all networks. On others ncnn needs the fewest
@@ -87,37 +111,17 @@ def _fastest_first(network: nn.Module, align: int) -> Sequence[str]:
     """
     if torch.backends.cpu.get_cpu_capability() == "AVX512":
         return ("onnxruntime", "ncnn")
-    try:
-        noted = note_operations(network, align)
-    except UnsupportedError:
-        return ()
     joined = [value.output.shape[1] for value in noted.operations if value.kind == "cat"]
     if joined and sum(joined) < _WIDE_DENSE * len(joined):
         return ("onnxruntime", "ncnn")
     return ("ncnn", "onnxruntime")
 
 
-def _torch_runtime(network: nn.Module, align: int, amp: Amp) -> TorchRuntime:
-    """Return PyTorch with fewer multiplications, where that pays and comes to the same."""
-    if amp.device.type == "cpu" and amp.dtype == torch.float32:
-        try:
-            program = Program(network, align)
-            runtime = TorchRuntime(network, amp, program)
-            _require_equal(runtime, network, align, tolerance=_EXACT)
-        except UnsupportedError:
-            pass
-        else:
-            return runtime
-    return TorchRuntime(network, amp)
-
-
 def _is_installed(name: str) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in _MODULES[name])
 
 
-def _require_equal(
-    runtime: Runtime, network: nn.Module, align: int, *, tolerance: float = TOLERANCE
-) -> None:
+def _require_equal(runtime: Runtime, network: nn.Module, align: int) -> None:
     """Check a runtime on this very machine, on few pixels, before it is trusted with more."""
     side = -(-24 // align) * align
     lr = torch.rand(1, 3, side, side + align, generator=torch.Generator().manual_seed(0))
@@ -128,5 +132,5 @@ def _require_equal(
     except MemoryError as error:  # So few pixels fit: it cannot run them.
         raise UnsupportedError(str(error)) from error
     difference = (made - expected).abs().max()
-    if not float(difference) <= tolerance * max(1.0, float(expected.abs().max())):
+    if not float(difference) <= TOLERANCE * max(1.0, float(expected.abs().max())):
         raise UnsupportedError(f"it is {float(difference):.2g} from PyTorch")

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from srgan_cli.engine.runtimes.operations import Operation, UnsupportedError, Value, note_operations
+from srgan_cli.engine.runtimes.operations import Noted, Operation, UnsupportedError, Value
 
 _MAGIC = 7767517
 
@@ -28,18 +28,15 @@ class NcnnModel:
     """Numbers of all layers in their order, little-endian fp32."""
 
 
-def to_ncnn(network: nn.Module, align: int = 1) -> NcnnModel:
+def to_ncnn(noted: Noted) -> NcnnModel:
     """Write down the layers that a network runs through.
 
     Args:
-        network: Maps B, 3, H, W to B, 3, scale·H, scale·W; in fp32 on the CPU.
-        align: The result holds for images whose sides are multiples of it, which is
-            what a network that folds pixels into channels needs.
+        noted: What it computes, in fp32 on the CPU.
 
     Raises:
         UnsupportedError: ncnn has no such layer.
     """
-    noted = note_operations(network, align)
     layers = [_written(operation) for operation in noted.operations]
     # Values that are read more than once are split, as ncnn wants.
     uses = Counter(name for layer in layers for name in layer.inputs)

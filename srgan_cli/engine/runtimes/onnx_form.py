@@ -1,29 +1,32 @@
 """A network in the form of ONNX (onnx.ai), written from what it computes.
 
-PyTorch's own exporter takes seconds, which a command that is to start at once does not have.
+PyTorch's own exporter takes seconds, which a command that is to start at once does not have,
+and more libraries.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from srgan_cli.engine.runtimes.operations import Operation, UnsupportedError, Value, note_operations
+from srgan_cli.engine.runtimes.operations import Noted, Operation, UnsupportedError, Value
 
 if TYPE_CHECKING:
     import onnx
 
 _OPSET, _IR = 17, 8
 """Versions of the operations and of the file that runtimes since 2022 read."""
+_INPUT = "lr_inside"
+"""The input in the type that is computed in."""
 
 
-def to_onnx_bytes(network: nn.Module, align: int = 1) -> bytes:
+def to_onnx_bytes(noted: Noted, *, fp16: bool = False) -> bytes:
     """Write down the operations that a network runs through.
 
     Args:
-        network: Maps B, 3, H, W to B, 3, scale·H, scale·W; in fp32 on the CPU.
-        align: The result holds for images whose sides are multiples of it.
+        noted: What it computes, in fp32 on the CPU.
+        fp16: Compute in fp16 between an input and a result of fp32.
 
     Returns:
         An ONNX file; the input is ``lr``, the result ``sr``, both in [0, 1], of any size.
@@ -34,11 +37,13 @@ def to_onnx_bytes(network: nn.Module, align: int = 1) -> bytes:
     """
     from onnx import TensorProto, helper
 
-    noted = note_operations(network, align)
-    graph = _Graph()
+    graph = _Graph(torch.float16 if fp16 else torch.float32)
+    inside = TensorProto.FLOAT16 if fp16 else TensorProto.FLOAT
+    graph.node("Cast", [noted.lr], _INPUT, to=inside)
     for operation in noted.operations:
-        graph.add(operation)
-    graph.node("Identity", [noted.sr], "sr")
+        names = [value.name for value in operation.inputs]
+        graph.add(operation, [_INPUT if name == noted.lr else name for name in names])
+    graph.node("Cast", [noted.sr], "sr", to=TensorProto.FLOAT)
     size: list[str | int | None] = ["batch", 3, None, None]
     made = helper.make_graph(
         graph.nodes,
@@ -53,15 +58,15 @@ def to_onnx_bytes(network: nn.Module, align: int = 1) -> bytes:
 
 
 class _Graph:
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype) -> None:
+        self._dtype = dtype
         self.nodes: list[onnx.NodeProto] = []
         self.numbers: list[onnx.TensorProto] = []
 
-    def add(self, operation: Operation) -> None:
+    def add(self, operation: Operation, inputs: list[str]) -> None:
         write = _WRITERS.get(operation.kind)
         if write is None:
             raise UnsupportedError(f"{operation.kind} has no counterpart in ONNX")
-        inputs = [value.name for value in operation.inputs]
         write(self, operation.args, inputs, operation.output)
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
@@ -69,12 +74,16 @@ class _Graph:
 
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
 
-    def constant(self, numbers: Tensor) -> str:
-        """Keep numbers in the file; return their name."""
+    def numbers_of(self, tensor: Tensor) -> str:
+        """Keep what is computed with, in the type that is computed in; return its name."""
+        return self.constant(tensor.to(self._dtype))
+
+    def constant(self, tensor: Tensor) -> str:
+        """Keep numbers in the file as they are; return their name."""
         from onnx import numpy_helper
 
         name = f"n{len(self.numbers)}"
-        array = numbers.detach().cpu().numpy()
+        array = tensor.detach().cpu().numpy()
         self.numbers.append(numpy_helper.from_array(array, name))
         return name
 
@@ -86,7 +95,7 @@ def _convolution(graph: _Graph, args: Any, inputs: list[str], output: Value) -> 
     _, weight, bias, stride, padding, dilation, transposed, _, groups = args
     if transposed:
         raise UnsupportedError("only convolutions that keep the size or shrink it")
-    numbers = [graph.constant(tensor) for tensor in (weight, bias) if tensor is not None]
+    numbers = [graph.numbers_of(tensor) for tensor in (weight, bias) if tensor is not None]
     graph.node(
         "Conv",
         inputs + numbers,
@@ -103,7 +112,7 @@ def _leaky_relu(graph: _Graph, args: Any, inputs: list[str], output: Value) -> N
 
 
 def _prelu(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
-    slopes = graph.constant(args[1].reshape(-1, 1, 1))
+    slopes = graph.numbers_of(args[1].reshape(-1, 1, 1))
     graph.node("PRelu", [*inputs, slopes], output.name)
 
 
@@ -114,7 +123,7 @@ def _cat(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
 def _arithmetic(kind: str) -> _Write:
     def write(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
         if isinstance(args[1], int | float):
-            inputs = [*inputs, graph.constant(Tensor([float(args[1])]))]
+            inputs = [*inputs, graph.numbers_of(Tensor([float(args[1])]))]
         if len(inputs) != 2:
             raise UnsupportedError("only values and numbers are combined")
         graph.node(kind, inputs, output.name)

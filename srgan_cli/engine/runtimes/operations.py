@@ -2,7 +2,7 @@
 
 Classes say how a network is put together, and each author does that in another way. What
 reaches PyTorch in the end is a short list of operations that all have in common, from which
-the network can be written in another form (ncnn) or run in another way (Winograd).
+the network can be written in another form (ncnn, ONNX).
 """
 
 from collections.abc import Iterator

@@ -16,7 +16,7 @@ from srgan_cli.config import RuntimeName, UpscaleConfig
 from srgan_cli.engine.devices.amp import Amp, resolve_device
 from srgan_cli.engine.models.interpolation import load_between
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model
-from srgan_cli.engine.runtimes.fastest import open_runtime
+from srgan_cli.engine.runtimes.fastest import gains_from_extra, open_runtime
 from srgan_cli.engine.upscaling.threads import Cores, in_order
 from srgan_cli.engine.upscaling.tiling import plan_tiles
 from srgan_cli.errors import ResourceError
@@ -120,7 +120,7 @@ class Upscaler:
 
     @property
     def runtime(self) -> str:
-        """What runs the network: ``torch`` or ``ncnn``."""
+        """What runs the network: ``torch``, ``ncnn`` or ``onnxruntime``."""
         return self._runtime.name
 
     def _upscaled(
@@ -258,6 +258,8 @@ def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer
     amp = Amp.create(resolve_device(config.device), config.precision)
     upscaler = Upscaler(model, amp, tile=config.tile, runtime=config.runtime, tta=config.tta)
     means = "" if upscaler.runtime == "torch" else f" with {upscaler.runtime}"
+    if gains_from_extra(config.runtime, model.generator, model.generator.align, amp):
+        means = "; pip install 'srgan-cli[fast]' is faster"
     observer.say(
         f"model: {source.name} ({source.reason}), ×{model.scale}, {amp.precision} on "
         f"{amp.device}{means}"

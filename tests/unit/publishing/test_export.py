@@ -51,10 +51,11 @@ def no_warnings_matter():
 
 
 @pytest.mark.usefixtures("no_warnings_matter")
-@pytest.mark.parametrize("kind", ["compact", *SLOW[1:]])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "folding"] + [SLOW[2]])
 def test_onnx_runtime_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
     onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
+    if kind == "folding":
+        pytest.importorskip("onnxscript")
     made, path = network(kind), tmp_path / "x.onnx"
     to_onnx(made, path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -158,10 +159,14 @@ def test_ncnn_gives_what_pytorch_gives(home, tmp_path, kind):  # noqa: ARG001 - 
         export(path, "ncnn", tmp_path / "half", fp16=True)
 
 
-@pytest.mark.parametrize(("to", "suffixes"), [("torchscript", [".pt"]), ("pth", [".pth"])])
+@pytest.mark.parametrize(
+    ("to", "suffixes"), [("torchscript", [".pt"]), ("pth", [".pth"]), ("onnx", [".onnx"])]
+)
 @pytest.mark.parametrize("fp16", [False, True])
 @pytest.mark.usefixtures("no_warnings_matter")
 def test_an_export_is_compared_at_once(small, tmp_path, to, suffixes, fp16):
+    if to == "onnx":
+        pytest.importorskip("onnxruntime")
     report = export(small, to, tmp_path / "out", fp16=fp16)
     assert [path.name for path in report.files] == [f"small{suffix}" for suffix in suffixes]
     assert files_below(tmp_path / "out") == [path.name for path in report.files]
@@ -199,13 +204,24 @@ def test_nothing_is_overwritten_unasked(small, tmp_path):
     assert target.read_bytes() != b"mine"
 
 
-@pytest.mark.parametrize(("to", "module"), [("onnx", "onnxscript"), ("openvino", "openvino")])
+@pytest.mark.parametrize(("to", "module"), [("onnx", "onnx"), ("openvino", "openvino")])
 def test_a_missing_library_is_named_with_its_extra(small, tmp_path, monkeypatch, to, module):
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(UsageError, match=module) as caught:
         export(small, to, tmp_path / "out")
     assert f"srgan-cli[{to}]" in caught.value.hint
     assert files_below(tmp_path / "out") == []
+
+
+def test_only_networks_that_depend_on_the_size_need_pytorchs_exporter(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
+    for kind in KINDS:
+        if kind == "folding":  # It continues an image whose sides it cannot fold.
+            with pytest.raises(UsageError, match="onnxscript"):
+                to_onnx(network(kind), tmp_path / "x.onnx")
+        else:
+            to_onnx(network(kind), tmp_path / "x.onnx")
 
 
 def test_the_comparison_sees_a_single_wrong_pixel():

@@ -10,10 +10,10 @@ from srgan_cli.config import GeneratorConfig, preset
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes import fastest
 from srgan_cli.engine.runtimes.backends import NcnnRuntime, OnnxRuntime, TorchRuntime
-from srgan_cli.engine.runtimes.fastest import open_runtime
+from srgan_cli.engine.runtimes.fastest import gains_from_extra, open_runtime
 from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
-from srgan_cli.engine.runtimes.operations import UnsupportedError
+from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
 from srgan_cli.errors import UsageError
 from tests.toolbox import random_generator
 
@@ -24,8 +24,8 @@ needs_fast = pytest.mark.skipif(
     reason="pip install 'srgan-cli[fast]'",
 )
 MAKERS = {
-    "ncnn": lambda network: NcnnRuntime(to_ncnn(network, network.align)),
-    "onnxruntime": lambda network: OnnxRuntime(to_onnx_bytes(network, network.align)),
+    "ncnn": lambda noted: NcnnRuntime(to_ncnn(noted)),
+    "onnxruntime": lambda noted: OnnxRuntime(to_onnx_bytes(noted)),
 }
 
 GENERATORS = [
@@ -85,7 +85,7 @@ NETWORKS["chain"] = lambda: Chain().requires_grad_(False)
 @pytest.mark.parametrize("name", MAKERS)
 def test_each_runtime_gives_what_torch_gives(name, make, size):
     network = make()
-    runtime = MAKERS[name](network)
+    runtime = MAKERS[name](note_operations(network, network.align))
     lr = torch.rand(1, 3, *size)
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
     made = runtime.run(lr, exact=True)
@@ -97,7 +97,7 @@ def test_each_runtime_gives_what_torch_gives(name, make, size):
 @pytest.mark.parametrize("name", MAKERS)
 def test_each_runtime_gives_the_same_on_any_number_of_threads(name):
     network = generator_of(GENERATORS[0])
-    runtime = MAKERS[name](network)
+    runtime = MAKERS[name](note_operations(network, network.align))
     lr = torch.rand(1, 3, 40, 52)
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
 
@@ -115,8 +115,19 @@ def test_each_runtime_gives_the_same_on_any_number_of_threads(name):
 def test_form_is_the_same_within_inference_mode(form):
     network = generator_of(GENERATORS[0])
     with torch.inference_mode():
-        inside = form(network)
-    assert inside == form(network)
+        inside = form(note_operations(network))
+    assert inside == form(note_operations(network))
+
+
+@needs_fast
+@pytest.mark.parametrize("name", ["auto", *MAKERS])
+def test_operations_are_noted_once_on_the_way_to_a_runtime(monkeypatch, name):
+    noted = []
+    monkeypatch.setattr(
+        fastest, "note_operations", lambda *args: noted.append(0) or note_operations(*args)
+    )
+    assert open_runtime(name, generator_of(GENERATORS[0]), 1, CPU).name != "torch"
+    assert len(noted) == 1
 
 
 @needs_fast
@@ -143,9 +154,9 @@ def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
     network, other = generator_of(GENERATORS[0]), generator_of(GENERATORS[0])
     other.conv_last.bias.data += 2e-3
     monkeypatch.setattr(fastest, "_fastest_first", lambda *_: ("onnxruntime", "ncnn"))
-    monkeypatch.setattr(fastest, "to_onnx_bytes", lambda *_: to_onnx_bytes(other))
+    monkeypatch.setattr(fastest, "to_onnx_bytes", lambda _: to_onnx_bytes(note_operations(other)))
     assert open_runtime("auto", network, 1, CPU).name == "ncnn"
-    monkeypatch.setattr(fastest, "to_ncnn", lambda *_: to_ncnn(other))
+    monkeypatch.setattr(fastest, "to_ncnn", lambda _: to_ncnn(note_operations(other)))
     assert open_runtime("auto", network, 1, CPU).name == "torch"
     for name in MAKERS:
         with pytest.raises(UsageError, match="from PyTorch"):
@@ -172,6 +183,17 @@ def test_missing_runtime_names_its_extra(monkeypatch, name):
     assert open_runtime("auto", network, 1, CPU).name == "torch"
 
 
+def test_the_extra_is_worth_naming_only_where_it_would_be_faster(monkeypatch):
+    network, half = generator_of(GENERATORS[0]), Amp.create(torch.device("cpu"), "bf16")
+    monkeypatch.setattr(fastest, "_is_installed", lambda _: False)
+    assert gains_from_extra("auto", network, 1, CPU)
+    assert not gains_from_extra("torch", network, 1, CPU)
+    assert not gains_from_extra("auto", network, 1, half)
+    assert not gains_from_extra("auto", Pooled(), 1, CPU)
+    monkeypatch.setattr(fastest, "_is_installed", lambda name: name == "ncnn")
+    assert not gains_from_extra("auto", network, 1, CPU)
+
+
 @needs_fast
 @pytest.mark.parametrize("name", MAKERS)
 def test_runtime_that_fails_on_a_few_pixels_is_not_taken(monkeypatch, name):
@@ -192,4 +214,4 @@ def test_operations_that_depend_on_the_size_are_not_written_down():
             return super().forward(x[..., 1:])
 
     with pytest.raises(UnsupportedError, match="depend on the size"):
-        to_ncnn(Cropped())
+        note_operations(Cropped())
