@@ -32,12 +32,13 @@ def prepare(
     json: JsonOption = False,
     **options: Any,
 ) -> ExitCode:
-    """Make a training set of LR/HR pairs from a folder of images.
+    """Make a training set of LR/HR pairs from folders of images.
 
     LR is the antialiased bicubic reduction of HR, equal to MATLAB's pixel by
     pixel. At the default scale of 2, HR has four times the pixels of LR.
     Unusable or harmful images are listed and skipped. You can stop the command
-    at any time; run it again to continue, or to add new images.
+    at any time; run it again to continue, or to add new images. Folders called HR
+    and LR (or as DIV2K calls them) are taken as pairs that exist already.
 
     [bold]Examples[/]
 
@@ -56,7 +57,7 @@ def prepare(
     if not result.leads:
         return ExitCode.OK  # Under torchrun one process speaks for all.
     if report is not None:
-        _write_page(report, config.source, result)
+        _write_page(report, config, result)
     if json:
         show_json(result)
     else:
@@ -64,12 +65,14 @@ def prepare(
     return ExitCode.OK
 
 
-def _write_page(path: Path, source: Path, report: "PrepareReport") -> None:
+def _write_page(path: Path, config: PrepareConfig, report: "PrepareReport") -> None:
+    from srgan_cli.data.sources import open_sources
     from srgan_cli.report.contact_sheet import contact_sheet
 
     manifest = report.manifest
     title = f"{manifest.name}: skipped or flagged"
-    page = contact_sheet(title, source, (*manifest.dropped, *manifest.flagged))
+    locate = open_sources(config.sources).path
+    page = contact_sheet(title, locate, (*manifest.dropped, *manifest.flagged))
     try:
         write_text(path, page)
     except OSError as error:
@@ -79,16 +82,17 @@ def _write_page(path: Path, source: Path, report: "PrepareReport") -> None:
 
 
 def _show(report: "PrepareReport", *, check: bool) -> None:
+    from srgan_cli.data.kinds import KINDS
+
     manifest = report.manifest
     counts = {
         "training": len({e.source for e in manifest.pictures if e.split == "train"}),
         "validation": len({e.source for e in manifest.pictures if e.split == "validation"}),
         "skipped": len(manifest.dropped),
     }
-    counts |= {f"  {kind}": n for kind, n in Counter(f.kind for f in manifest.dropped).items()}
-    counts |= {
-        f"flagged: {kind}": n for kind, n in Counter(f.kind for f in manifest.flagged).items()
-    }
+    for start, findings in (("  ", manifest.dropped), ("flagged: ", manifest.flagged)):
+        kinds = Counter(finding.kind for finding in findings)
+        counts |= {start + KINDS[kind].label: n for kind, n in kinds.items()}
     state = " (unchanged)" if report.unchanged else " (not written)" if check else ""
     show_table(
         f"data set {manifest.name}{state}",

@@ -22,7 +22,12 @@ class PrepareConfig:
     """Options of ``srgan prepare``."""
 
     source: Annotated[
-        Path, Option("Folder of images, searched with all its subfolders.", "FOLDER", argument=True)
+        Path | tuple[Path, ...],
+        Option(
+            "Folders of images, searched with all their subfolders, and files.",
+            "FOLDER",
+            argument=True,
+        ),
     ]
     scale: Annotated[
         int | tuple[int, ...],
@@ -79,11 +84,11 @@ class PrepareConfig:
     flat: Annotated[
         Action, _check("Flat images: 9 of 10 blocks deviate by less than 2 levels of 255.")
     ] = "drop"
-    blurry: Annotated[Action, _check("Blurry images (spectral fall-off; see docs/data.md).")] = (
-        "drop"
-    )
+    blurry: Annotated[
+        Action, _check("Blurry images: fine detail is missing (see docs/data.md).")
+    ] = "drop"
     upscaled: Annotated[
-        Action, _check("Images upscaled before (spectrum ends early; see docs/data.md).")
+        Action, _check("Already upscaled images: their spectrum ends early (see docs/data.md).")
     ] = "drop"
     blocky: Annotated[Action, _check("Images with the 8×8 blocks of strong JPEG compression.")] = (
         "drop"
@@ -91,6 +96,7 @@ class PrepareConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
+        require(bool(self.sources), "source", "nothing", "at least one folder or file")
         for scale in self.scales:
             require_scale(scale)
         require(len(set(self.scales)) == len(self.scales) > 0, "scale", self.scale, "all different")
@@ -122,6 +128,11 @@ class PrepareConfig:
         require_seed(self.seed)
         if self.name is not None:
             require_plain_name(self.name, "--name")
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """All folders and files."""
+        return (self.source,) if isinstance(self.source, Path) else self.source
 
     @property
     def scales(self) -> tuple[int, ...]:

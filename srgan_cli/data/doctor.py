@@ -54,13 +54,16 @@ def examine(pixels: Uint8Image) -> Health:
     blocks = sample_blocks(pixels)
     deviation = float(np.quantile(blocks.std(axis=(1, 2)), 0.9))
     if deviation < FLAT:
-        findings.append(("flat", f"flat: almost no content (blocks deviate by {deviation:.1f})"))
+        reason = f"9 of 10 blocks deviate by less than {deviation:.1f} of 255, limit {FLAT}"
+        findings.append(("flat", reason))
     else:
         findings += _lack_of_detail(band_powers(blocks))
     blockiness = grid_steps(pixels)
     if blockiness > BLOCKY:
-        steps = f"edges of 8×8 blocks are {blockiness:.1f} times as strong as other edges"
-        findings.append(("blocky", f"blocky: visible JPEG compression ({steps})"))
+        reason = (
+            f"edges of 8×8 blocks are {blockiness:.2f} times as strong as others, limit {BLOCKY}"
+        )
+        findings.append(("blocky", reason))
     return Health(tuple(findings), Look.of(pixels))
 
 
@@ -70,14 +73,18 @@ def _lack_of_detail(powers: Float64Array) -> list[tuple[str, str]]:
     # Of three neighbours the middle one: a fabric's single frequency is not the end of detail.
     smooth = np.median(np.stack([powers[:-2], powers[1:-1], powers[2:]]), axis=0)
     fall = float((smooth[5:14] - smooth[1:10]).min())
-    if detail >= DETAIL and fall >= FALL:
-        return []
+    broken = []
     if detail < DETAIL:
-        measured = f"{-detail:.2f} decades less power at high than at middle frequencies"
-    else:
-        measured = f"power falls by {-fall:.2f} decades over 0.12 cycles per pixel"
+        broken.append(
+            f"{-detail:.2f} decades less power above 0.24 cycles per pixel than at 0.06 to 0.15, "
+            f"limit {-DETAIL}"
+        )
+    if fall < FALL:
+        broken.append(
+            f"power falls by {-fall:.2f} decades within 0.12 cycles per pixel, limit {-FALL}"
+        )
     kind = "blurry" if powers[5] - powers[2] < BLUR else "upscaled"
-    return [(kind, f"{kind}: fine detail is missing ({measured})")]
+    return [(kind, "; ".join(broken))] if broken else []
 
 
 def sample_blocks(pixels: Uint8Image) -> Float32Array:

@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
+from srgan_cli.data.names import without_hr_folder
 from srgan_cli.data.workers import run_parallel
 from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer
@@ -60,16 +61,21 @@ def _start(target: Path, manifest: str) -> None:
 
 def _tasks(manifest: Manifest) -> list[Task]:
     parts = Counter(entry.source for entry in manifest.pictures)
+    names = without_hr_folder(list(parts))
     files: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for entry in manifest.pictures:
-        files[entry.shard] += _files(entry, manifest.scales, whole=parts[entry.source] == 1)
+        files[entry.shard] += _files(
+            entry, names[entry.source], manifest.scales, whole=parts[entry.source] == 1
+        )
     return [(shard, tuple(pairs)) for shard, pairs in files.items()]
 
 
-def _files(entry: ManifestEntry, scales: Sequence[int], *, whole: bool) -> list[tuple[str, str]]:
+def _files(
+    entry: ManifestEntry, source: str, scales: Sequence[int], *, whole: bool
+) -> list[tuple[str, str]]:
     """Return an image's tensors and the files that they go into."""
     part = "" if whole else f"-{entry.index}"
-    name = f"{entry.source.removeprefix('hr/')}{part}.png"
+    name = f"{source}{part}.png"
     sides = [("hr", "hr")]
     sides += [(f"lr-x{scale}", "lr" if len(scales) == 1 else f"lr-x{scale}") for scale in scales]
     return [(f"{side}/{entry.index}", f"{entry.split}/{to}/{name}") for side, to in sides]

@@ -69,11 +69,11 @@ def find_photographs(folder: Path) -> list[Photograph]:
             f"{folder}: no images in this folder or below it",
             hint="name a folder with JPEG, PNG, WebP, TIFF … files",
         )
-    return [_listed(folder, path) for path in paths]
+    return [listed(path, path.relative_to(folder).as_posix()) for path in paths]
 
 
-def _listed(folder: Path, path: Path) -> Photograph:
-    source = path.relative_to(folder).as_posix()
+def listed(path: Path, source: str) -> Photograph:
+    """Return what a file system says of an image."""
     try:
         stat = path.stat()
     except OSError:

@@ -4,18 +4,24 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data.manifest import MANIFEST, Manifest
-from srgan_cli.data.pairs import find_pairs, is_paired
-from srgan_cli.data.photographs import Photograph, find_photographs, header_size
+from srgan_cli.data.names import named
+from srgan_cli.data.pairs import find_pair_folders, find_pairs, unused_pairs
+from srgan_cli.data.photographs import Photograph, header_size
 from srgan_cli.data.selection import EvaluationSet
 from srgan_cli.data.shards import Lot, Recipe, Record, plan_lots, read_shard
+from srgan_cli.data.sources import Sources, list_photographs, open_sources
 from srgan_cli.errors import InputError, ResourceError, UsageError
 from srgan_cli.paths import datasets_dir
+
+_LARGE = 2e9
+"""Bytes from which it is said what would make a set smaller."""
+_WHOLE_SIDE = 2048
 
 Prepared = dict[Photograph, tuple[str, Record]]
 """Which shard holds a photograph, and what is known of it."""
@@ -26,6 +32,9 @@ class PrepareJob:
     """What is to be made, and where."""
 
     config: PrepareConfig
+    sources: Sources
+    found: str
+    """What the folders hold, in words."""
     photographs: list[Photograph]
     evaluation: EvaluationSet
     recipe: Recipe
@@ -41,7 +50,8 @@ def plan(config: PrepareConfig) -> PrepareJob:
         InputError: A folder is missing or holds no image, or pairs do not fit.
         UsageError: Several scales were asked of pairs that have one.
     """
-    photographs = _photographs(config)
+    sources = open_sources(config.sources)
+    photos, found = _photographs(config, sources)
     evaluation = EvaluationSet.find(config.exclude)
     recipe = Recipe(
         scales=config.scales,
@@ -58,28 +68,44 @@ def plan(config: PrepareConfig) -> PrepareJob:
         "validation": config.validation,
         "seed": config.seed,
     }
-    listing = digest([settings, *map(asdict, (*photographs, *evaluation.photographs))])
+    listing = digest([settings, *map(asdict, (*photos, *evaluation.photographs))])
     # A leading dot would hide the set from the commands that look for the newest one.
-    stem = config.source.resolve().name.lstrip(".") or "photos"
-    name = config.name or stem + "".join(f"-x{scale}" for scale in config.scales)
+    name = config.name or _name(sources) + "".join(f"-x{scale}" for scale in config.scales)
     folder = datasets_dir() / name
-    return PrepareJob(config, photographs, evaluation, recipe, settings, listing, folder)
+    return PrepareJob(config, sources, found, photos, evaluation, recipe, settings, listing, folder)
 
 
-def _photographs(config: PrepareConfig) -> list[Photograph]:
-    if not is_paired(config.source):
-        return find_photographs(config.source)
+def _name(sources: Sources) -> str:
+    first, *others = (folder.resolve().name for folder in sources.folders.values())
+    return (first.lstrip(".") or "photos") + (f"-and-{len(others)}" if others else "")
+
+
+def _photographs(config: PrepareConfig, sources: Sources) -> tuple[list[Photograph], str]:
+    """List the images, and say what they were taken for."""
+    folders = find_pair_folders(config.sources, config.scales[0])
+    if not folders:
+        photographs = list_photographs(config.sources, sources)
+        places = named(map(str, config.sources))
+        warning = unused_pairs(config.sources)
+        return photographs, "; ".join(
+            [f"images: {len(photographs):,} files in {places}", *([warning] if warning else [])]
+        )
+    first = folders[0]
     if len(config.scales) > 1:
         raise UsageError(
-            f"{config.source}: LR images of one scale cannot make a set of several",
+            f"{first.lr}: LR images of one scale cannot make a set of several",
             hint="pass a single --scale",
         )
     if config.reduce:
         raise UsageError(
-            f"{config.source}: --reduce cannot be used with hr and lr folders",
+            f"{first.lr}: --reduce cannot be used with LR images that are given",
             hint="remove --reduce, or name a folder of HR images only",
         )
-    return find_pairs(config.source, config.scales[0])
+    pairs = [find_pairs(one, sources, config.scales[0]) for one in folders]
+    found = ", ".join(
+        f"{len(part):,} in {one.hr} with {one.lr}" for one, part in zip(folders, pairs, strict=True)
+    )
+    return [photo for part in pairs for photo in part], f"pairs: {found}"
 
 
 def published(job: PrepareJob) -> Manifest | None:
@@ -133,8 +159,27 @@ def prepared_before(job: PrepareJob, existing: Manifest | None) -> Prepared:
 def lots_of(job: PrepareJob, before: Prepared) -> list[Lot]:
     """Deal out what has not been prepared; the same for every process and every restart."""
     new = [photograph for photograph in job.photographs if photograph not in before]
-    sizes = (header_size(job.config.source / photograph.source) for photograph in new)
+    sizes = (header_size(job.sources.path(photograph.source)) for photograph in new)
     return plan_lots(new, (job.recipe.bytes_of(*size) for size in sizes))
+
+
+def disk_use(job: PrepareJob, lots: Sequence[Lot]) -> str:
+    """Say how much disk a set takes up, and what would make a large one smaller."""
+    size = sum(lot.num_bytes for lot in lots)
+    said = f"disk: up to {_bytes(size)} in {job.folder}"
+    smaller = (job.config.max_side or 2 * _WHOLE_SIDE) // 2
+    # The header of every file is read once already: a share of them tells the ratio.
+    some = [photo for lot in lots for photo in lot.photographs][:: max(1, len(lots) // 8)]
+    sizes = [header_size(job.sources.path(photo.source)) for photo in some]
+    now = sum(job.recipe.bytes_of(*one) for one in sizes)
+    then = sum(replace(job.recipe, max_side=smaller).bytes_of(*one) for one in sizes)
+    if size < _LARGE or then > 0.9 * now or any(photo.lr for photo in some):
+        return said
+    return f"{said}; --max-side {smaller} would make that {_bytes(size * then / now)}"
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
 
 
 def require_space(folder: Path, num_bytes: int) -> None:
@@ -148,7 +193,7 @@ def require_space(folder: Path, num_bytes: int) -> None:
         raise ResourceError(
             f"{folder}: not enough disk space: the data set needs up to {num_bytes / 1e9:.1f} GB, "
             f"{free / 1e9:.1f} GB are free",
-            hint="free some disk space, set SRGAN_HOME to a larger disk, or pass a smaller --size",
+            hint="free some space, set SRGAN_HOME to a larger disk, or pass a smaller --max-side",
         )
 
 

@@ -12,10 +12,12 @@ from filelock import Timeout
 
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data.export import export_png
+from srgan_cli.data.kinds import explained
 from srgan_cli.data.manifest import MANIFEST, Manifest
 from srgan_cli.data.plan import (
     Prepared,
     PrepareJob,
+    disk_use,
     lots_of,
     plan,
     prepared_before,
@@ -50,7 +52,7 @@ class PrepareReport:
 
 
 def prepare(config: PrepareConfig, observer: Observer) -> PrepareReport:
-    """Make LR/HR pairs of every good photograph below ``config.source``.
+    """Make LR/HR pairs of every good image that ``config.source`` names.
 
     LR is MATLAB's antialiased bicubic reduction of HR. Shards are written one by
     one, each complete or not at all, and the manifest last, so a run that was
@@ -75,7 +77,7 @@ def prepare(config: PrepareConfig, observer: Observer) -> PrepareReport:
 
 def _run(job: PrepareJob, observer: Observer) -> PrepareReport:
     config = job.config
-    observer.say(f"images: {len(job.photographs):,} files in {config.source}")
+    observer.say(job.found)
     if config.check:
         return _check(job, observer)
     existing = published(job)
@@ -105,6 +107,7 @@ def _run(job: PrepareJob, observer: Observer) -> PrepareReport:
 def _check(job: PrepareJob, observer: Observer) -> PrepareReport:
     """Examine every photograph and write nothing."""
     lots = lots_of(job, {})
+    observer.say(disk_use(job, lots))
     made = _make(job, lots, None, Node(), observer)
     records = {record.photograph: ("", record) for lot in lots for record in made[lot]}
     manifest = describe(job, records)
@@ -119,6 +122,8 @@ def _lead(
     old = prepared_before(job, existing)
     lots = lots_of(job, old)
     missing = [lot for lot in lots if not (job.folder / lot.shard(job.recipe)).exists()]
+    if missing:
+        observer.say(disk_use(job, missing))
     require_space(job.folder, sum(lot.num_bytes for lot in missing))
     mine = [lot for lot in lots[:: node.num_nodes] if lot in missing]
     try:
@@ -155,7 +160,7 @@ def _make(
 ) -> dict[Lot, list[Record]]:
     """Prepare lots on all cores; without a folder nothing is written."""
     made: dict[Lot, list[Record]] = {}
-    work = partial(make_shard, job.config.source, job.recipe, folder)
+    work = partial(make_shard, job.sources, job.recipe, folder)
     total = sum(len(lot.photographs) for lot in lots)
     pixels, dropped, started = 0, 0, time.perf_counter()
     title = "examining" if folder is None else "preparing"
@@ -188,7 +193,7 @@ def _collected(job: PrepareJob, lots: Sequence[Lot], node: Node) -> Prepared:
 
 def _tell(manifest: Manifest, observer: Observer) -> None:
     for finding in manifest.dropped[:_MAX_TOLD]:
-        observer.warn(f"skipped: {finding.source}: {finding.reason}")
+        observer.warn(f"skipped: {explained(finding)}")
     if len(manifest.dropped) > _MAX_TOLD:
         more = len(manifest.dropped) - _MAX_TOLD
         observer.warn(f"skipped: {more:,} more images; --report and {MANIFEST} list them all")

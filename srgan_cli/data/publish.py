@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
+from srgan_cli.data.names import named
 from srgan_cli.data.plan import Prepared, PrepareJob, digest
 from srgan_cli.data.scenes import validation_sources
 from srgan_cli.data.selection import select
@@ -22,8 +23,9 @@ def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
     selection = select(records, job.config, job.evaluation.looks())
     if len(selection.kept) < 2:
         first = f"; the first problem: {selection.dropped[0].reason}" if selection.dropped else ""
+        places = named(map(str, job.config.sources))
         raise InputError(
-            f"{job.config.source}: only {len(selection.kept)} of {len(records)} images can be used",
+            f"{places}: only {len(selection.kept)} of {len(records)} images can be used",
             hint=f"a data set needs at least 2{first}",
         )
     chosen, _ = validation_sources(

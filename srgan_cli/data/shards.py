@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from srgan_cli.data.doctor import examine
 from srgan_cli.data.photographs import Photograph, decode, reduced_size
 from srgan_cli.data.similar import Look
+from srgan_cli.data.sources import Sources
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.imaging.types import Uint8Image
@@ -150,11 +151,11 @@ class _Draft:
     num_images: int = 0
 
 
-def make_shard(source: Path, recipe: Recipe, folder: Path | None, lot: Lot) -> list[Record]:
+def make_shard(sources: Sources, recipe: Recipe, folder: Path | None, lot: Lot) -> list[Record]:
     """Prepare the photographs of one lot and write their shard.
 
     Args:
-        source: The folder that the photographs' paths are relative to.
+        sources: Where the photographs lie.
         recipe: What to make of them.
         folder: The data set's folder; None to examine only.
         lot: Which photographs.
@@ -167,7 +168,7 @@ def make_shard(source: Path, recipe: Recipe, folder: Path | None, lot: Lot) -> l
     """
     draft = _Draft(keep_pixels=folder is not None)
     for photograph in lot.photographs:
-        draft.records.append(_prepared(source, photograph, recipe, draft))
+        draft.records.append(_prepared(sources, photograph, recipe, draft))
     if folder is not None:
         header = {"recipe": recipe.to_dict(), "photographs": [asdict(r) for r in draft.records]}
         with written_beside(folder / lot.shard(recipe)) as path:
@@ -193,14 +194,14 @@ def read_shard(path: Path) -> tuple[dict[str, Any], list[Record]]:
         ) from error
 
 
-def _prepared(source: Path, photograph: Photograph, recipe: Recipe, draft: _Draft) -> Record:
+def _prepared(sources: Sources, photograph: Photograph, recipe: Recipe, draft: _Draft) -> Record:
     """Prepare one photograph; its pixels go into the draft unless it is dropped."""
-    path = source / photograph.source
+    path = sources.path(photograph.source)
     record = Record(photograph)
     try:
         record = replace(record, sha256=_sha256(path))
         photo = decode(path, max_side=0 if photograph.lr else recipe.max_side)
-        lr = decode(source / photograph.lr, max_side=0).pixels if photograph.lr else None
+        lr = decode(sources.path(photograph.lr), max_side=0).pixels if photograph.lr else None
     except InputError as error:
         reason = error.message.removeprefix(f"{path}: ")
         return replace(record, findings=(("unreadable", reason),), dropped=True)

@@ -2,46 +2,49 @@
 
 import base64
 import io
-from collections import Counter
-from collections.abc import Sequence
-from importlib import resources
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
-from jinja2 import Environment
 from PIL import Image
 
+from srgan_cli.data.kinds import KINDS
 from srgan_cli.data.manifest import Finding
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.io import read_image
+from srgan_cli.report.page import render
 
 _SIDE = 160
 _MAX_PIXELS = 64_000_000  # What is larger is named without an image.
 _MAX_IMAGES = 2000
 
 
-def contact_sheet(title: str, folder: Path, findings: Sequence[Finding]) -> str:
+def contact_sheet(title: str, locate: Callable[[str], Path], findings: Sequence[Finding]) -> str:
     """Return the page as HTML, with all images inside.
 
     Args:
         title: Its heading.
-        folder: The findings' sources are below it.
-        findings: What to show, at most 2,000 of them; the rest is counted.
+        locate: Returns the file of a finding's source.
+        findings: What to show, kind by kind, at most 2,000 of them; the rest is counted.
     """
-    template = resources.files(__package__).joinpath("contact_sheet.html").read_text("utf-8")
-    shown = [
-        {
-            "source": _printable(finding.source),
-            "kind": finding.kind,
-            "reason": _printable(finding.reason),
-            "pictures": [
-                _thumbnail(folder / name) for name in (finding.source, finding.twin) if name
-            ],
-        }
-        for finding in findings[:_MAX_IMAGES]
-    ]
-    page = Environment(autoescape=True).from_string(template)
-    counts = Counter(finding.kind for finding in findings)
-    return page.render(title=title, counts=counts, shown=shown, more=len(findings) - len(shown))
+    shown = islice(findings, _MAX_IMAGES)
+    items = {id(finding): _item(finding, locate) for finding in shown}
+    groups = []
+    for kind, text in KINDS.items():
+        members = [finding for finding in findings if finding.kind == kind]
+        if members:
+            own = [items[id(one)] for one in members if id(one) in items]
+            groups.append({"text": text, "count": len(members), "shown": own})
+    return render("contact_sheet.html", "page.css", "contact_sheet.css", title=title, groups=groups)
+
+
+def _item(finding: Finding, locate: Callable[[str], Path]) -> dict[str, object]:
+    names = [name for name in (finding.source, finding.twin) if name]
+    return {
+        "source": _printable(finding.source),
+        "reason": _printable(finding.reason),
+        "pictures": [_thumbnail(locate(name)) for name in names],
+    }
 
 
 def _thumbnail(path: Path) -> str:

@@ -1,19 +1,18 @@
 """The page about a training run: curves, verdicts and image sheets in one file."""
 
 import base64
-import hashlib
 import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from jinja2 import Environment
 from PIL import Image
+
+from srgan_cli.report.page import render
 
 _WIDTH, _HEIGHT = 400, 140
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 10, 22
@@ -67,39 +66,22 @@ def training_page(
     Returns:
         The page.
     """
-    folder = resources.files(__package__)
-    style = folder.joinpath("training.css").read_text("utf-8")
-    template = folder.joinpath("training.html").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     scored = [record for record in records if "validation_psnr" in record]
-    return (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-            "base-uri 'none'; form-action 'none'",
-            style=_Safe(style),
-            name=name,
-            config=_flat(config),
-            scored=scored,
-            last=scored[-1] if scored else None,
-            done=max((record["step"] for record in records), default=0),
-            steps=steps,
-            skipped=max((record.get("skipped", 0) for record in records), default=0),
-            rollbacks=[record for record in records if "rolled_back_from" in record],
-            charts=_charts(records, scored),
-            sheets=[(path.stem, _embedded(path)) for path in _evenly(sheets)],
-        )
+    return render(
+        "training.html",
+        "page.css",
+        "training.css",
+        name=name,
+        config=_flat(config),
+        scored=scored,
+        last=scored[-1] if scored else None,
+        done=max((record["step"] for record in records), default=0),
+        steps=steps,
+        skipped=max((record.get("skipped", 0) for record in records), default=0),
+        rollbacks=[record for record in records if "rolled_back_from" in record],
+        charts=_charts(records, scored),
+        sheets=[(path.stem, _embedded(path)) for path in _evenly(sheets)],
     )
-
-
-class _Safe(str):
-    """Text of the program's own that goes into the page as it is."""
-
-    __slots__ = ()
-
-    def __html__(self) -> str:
-        return self
 
 
 def _charts(

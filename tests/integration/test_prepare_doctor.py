@@ -15,11 +15,13 @@ from srgan_cli.cli import run
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data import shards
 from srgan_cli.data.export import export_png
+from srgan_cli.data.plan import disk_use, lots_of, plan
 from srgan_cli.data.prepare import prepare
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.resize import downscale, mod_crop
 from srgan_cli.observer import SilentObserver
+from tests.integration.conftest import Recorder
 
 WATCH = SilentObserver()
 
@@ -58,6 +60,55 @@ def test_every_fault_is_named(tree):
     }
 
 
+def test_a_fault_is_named_first_then_measured_and_the_option_that_keeps_it(tree):
+    watch = Recorder()
+    prepare(PrepareConfig(tree), watch)
+    told = {line.split(":")[1].strip(): line for line in watch.warned}
+    assert re.fullmatch(
+        r"skipped: soft.png: (blurry|already upscaled) \(.* limit 2\.\d+\); "
+        r"--(blurry|upscaled) keep uses it",
+        told["soft.png"],
+    )
+    assert told["flat.png"].startswith("skipped: flat.png: flat (9 of 10 blocks")
+    assert told["flat.png"].endswith("--flat keep uses it")
+    assert told["sub/twin.jpg"] == (
+        "skipped: sub/twin.jpg: duplicate (same file as photo-01.jpg); --duplicates keep uses it"
+    )
+
+
+def test_the_size_on_disk_is_told_before_anything_is_written(tree, home):
+    watch = Recorder()
+    watch.bar = lambda *_, **__: pytest.fail(f"{watch.said}")
+    with pytest.raises(pytest.fail.Exception, match=r"disk: up to \d+ MB in .*tree-x2"):
+        prepare(PrepareConfig(tree), watch)
+    assert not list(home.rglob("shard-*"))
+
+
+def test_of_a_large_set_it_is_told_what_would_make_it_smaller(tmp_path, home):
+    assert not home.exists()
+    (tmp_path / "in").mkdir()
+    for i in range(3):  # 3 bytes a pixel and a quarter of that for LR.
+        Image.new("1", (16_000, 16_000)).save(tmp_path / "in" / f"{i}.png")
+    job = plan(PrepareConfig(tmp_path / "in", max_side=0))
+    said = disk_use(job, lots_of(job, {}))
+    assert said.startswith("disk: up to 2.9 GB in ")
+    assert said.endswith("; --max-side 2048 would make that 47 MB")
+    job = plan(PrepareConfig(tmp_path / "in"))
+    assert disk_use(job, lots_of(job, {})).startswith("disk: up to 47 MB")
+
+
+def test_several_folders_and_files_make_one_set(tree, tmp_path, make_photographs):
+    more = make_photographs(tmp_path / "more", count=3, size=(400, 300), seed=7)
+    report = prepare(
+        PrepareConfig((tree / "photo-00.png", tree / "photo-02.png", tmp_path / "more")), WATCH
+    )
+    assert report.folder.name == "tree-and-1-x2"
+    assert [entry.source for entry in report.manifest.pictures] == [
+        *(f"more/{path.name}" for path in more),
+        *("tree/photo-00.png", "tree/photo-02.png"),
+    ]
+
+
 def test_faults_can_be_flagged_or_ignored(tree):
     actions = {"duplicates": "flag", "flat": "keep", "blurry": "flag", "upscaled": "flag"}
     manifest = prepare(PrepareConfig(tree, **actions), WATCH).manifest
@@ -86,6 +137,10 @@ def test_the_page_shows_what_was_left_out_and_runs_nothing(tree, tmp_path, capsy
     document = json.loads(capsys.readouterr().out)
     text = page.read_text(encoding="utf-8")
     assert text.count("<figure>") == len(document["manifest"]["dropped"])
+    for option in ("--duplicates keep", "--flat keep", "--min-side"):
+        assert option in text
+    assert "There is hardly any structure to learn from." in text
+    assert '<h2 id="h-1">Unreadable: 1</h2>' in text
     assert "<b>broken" not in text
     assert "&lt;b&gt;broken&lt;.jpg" in text
     assert not re.search(r"<script|https?://", text)
@@ -111,6 +166,73 @@ def test_pairs_of_other_tools_are_taken_as_they_are(pairs):
         name = entry.source.removeprefix("hr/").rsplit(".", 1)[0]
         lr = np.asarray(Image.open(pairs / "lr" / f"{name}x2.png"))
         assert np.array_equal(store.pair(entry)[0].numpy(), lr)
+
+
+@pytest.mark.parametrize(
+    ("hr", "lr", "suffix"),
+    [
+        *(("HR", "LR", suffix) for suffix in ("", "x2", "_bicLRx2", "_LR")),
+        ("DIV2K_train_HR", "DIV2K_train_LR_bicubic/X2", "x2"),
+        ("hr", "LR_x2", ""),
+    ],
+)
+def test_pairs_are_recognised_by_the_names_of_their_folders(pairs, hr, lr, suffix):
+    (pairs / "hr").rename(pairs / hr)
+    (pairs / "lr").rename(pairs / "made")
+    (pairs / lr).mkdir(parents=True)
+    for path in (pairs / "made").iterdir():
+        path.rename(pairs / lr / path.name.replace("x2.png", f"{suffix}.png"))
+    watch = Recorder()
+    store = Store(prepare(PrepareConfig(pairs), watch).folder)
+    assert watch.said[0] == f"pairs: 3 in {pairs / hr} with {pairs / lr}"
+    for entry in store.manifest.pictures:
+        name = entry.source.removeprefix(f"{hr}/").rsplit(".", 1)[0]
+        made = np.asarray(Image.open(pairs / lr / f"{name}{suffix}.png"))
+        assert np.array_equal(store.pair(entry)[0].numpy(), made)
+
+
+def test_an_hr_and_an_lr_folder_can_be_named_themselves(pairs):
+    config = PrepareConfig((pairs / "hr", pairs / "lr"), name="both")
+    both, one = (
+        Store(prepare(config, WATCH).folder),
+        Store(prepare(PrepareConfig(pairs), WATCH).folder),
+    )
+    for entry in both.manifest.pictures:
+        (same,) = (e for e in one.manifest.pictures if e.source == entry.source)
+        assert np.array_equal(both.pair(entry)[0].numpy(), one.pair(same)[0].numpy())
+
+
+def test_hr_may_have_a_part_of_an_lr_pixel_too_many(pairs):
+    path = pairs / "hr" / "photo-00.png"
+    Image.fromarray(np.pad(np.asarray(Image.open(path)), ((0, 1), (0, 0), (0, 0)))).save(path)
+    entries = Store(prepare(PrepareConfig(pairs), WATCH).folder).manifest.pictures
+    assert [(entry.width, entry.height) for entry in entries] == [(180, 160)] * 3
+
+
+@pytest.mark.parametrize(
+    ("hr", "lr"), [("high", "low"), ("gt", "input"), ("deeper/HR", "deeper/LR")]
+)
+def test_what_looks_like_pairs_and_is_not_taken_as_such_is_said_first(pairs, hr, lr):
+    for old, new in (("hr", hr), ("lr", lr)):
+        (pairs / new).parent.mkdir(exist_ok=True)
+        (pairs / old).rename(pairs / new)
+    watch = Recorder()
+    prepare(PrepareConfig(pairs, min_side=64, check=True), watch)
+    assert watch.said[0].startswith(f"images: 6 files in {pairs}; ")
+    assert "pairs" in watch.said[0]
+
+
+def test_two_lr_folders_for_one_hr_folder_are_refused(pairs):
+    shutil.copytree(pairs / "lr", pairs / "lr_unknown")
+    with pytest.raises(InputError, match=r"lr and .*lr_unknown"):
+        prepare(PrepareConfig(pairs), WATCH)
+
+
+def test_pairs_of_another_scale_alone_are_refused_with_the_scale_to_pass(pairs):
+    (pairs / "lr").rename(pairs / "lr_x4")
+    with pytest.raises(InputError, match="×4, none of ×2") as caught:
+        prepare(PrepareConfig(pairs), WATCH)
+    assert caught.value.hint == "pass --scale 4"
 
 
 def test_pairs_are_not_reduced(pairs, home):

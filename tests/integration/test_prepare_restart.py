@@ -245,7 +245,7 @@ def test_lost_photographs_are_not_forgotten_unasked(photographs, change):
         victim.unlink()
     else:
         os.utime(victim, (1, 1))
-    with pytest.raises(UsageError, match="1 photographs"):
+    with pytest.raises(UsageError, match="1 images"):
         prepare(config(photographs), WATCH)
     assert contents(folder) == before
     manifest = prepare(config(photographs, overwrite=True), WATCH).manifest

@@ -1,6 +1,6 @@
 """The images that ``srgan eval`` scores: HR with its LR, and with what other tools made."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 
 from srgan_cli.config import SCALES
 from srgan_cli.data.manifest import ManifestEntry, find_by_fingerprint, find_dataset
+from srgan_cli.data.names import by_stem, match_names, named
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.errors import InputError
@@ -19,7 +20,6 @@ from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.observer import Observer
 
 _MAX_PIXELS = 256_000_000
-_SUFFIX_PROBES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def matched_set(
         InputError: A folder is missing or empty, or an image has no partner.
     """
     hr_paths = _by_name(hr_folder)
-    lr_paths = match_names(hr_paths, lr_folder) if lr_folder else None
-    sr_paths = {name: match_names(hr_paths, folder) for name, folder in sr_folders.items()}
+    lr_paths = match_files(hr_paths, lr_folder) if lr_folder else None
+    sr_paths = {name: match_files(hr_paths, folder) for name, folder in sr_folders.items()}
 
     def load(name: str) -> EvaluationImage:
         whole = _read(hr_paths[name])
@@ -132,7 +132,7 @@ def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
             pair do not give one of the known factors.
     """
     hr_paths = _by_name(hr_folder)
-    lr_paths = match_names(hr_paths, lr_folder)
+    lr_paths = match_files(hr_paths, lr_folder)
     name = next(iter(hr_paths))
     hr, lr = _read(hr_paths[name]), _read(lr_paths[name])
     scale = int(hr.shape[0] // lr.shape[0])
@@ -144,11 +144,10 @@ def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
     return scale
 
 
-def match_names(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+def match_files(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     """Find every HR image's partner in another folder.
 
-    Names agree without their extension, or after one suffix that all names of the
-    other folder share is taken off, as ``0801x2.png`` and ``baby_out.png`` have it.
+    They go together by :func:`srgan_cli.data.names.match_names`.
 
     Args:
         hr_paths: HR files by their path below their folder, without the extension.
@@ -158,39 +157,20 @@ def match_names(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
         InputError: The folder is missing or empty, or an image has no partner.
     """
     others = _by_name(folder)
-    suffixes = {""} | {
-        other.removeprefix(name)
-        for name in list(hr_paths)[:_SUFFIX_PROBES]
-        for other in others
-        if other.startswith(name)
-    }
-    # The suffix that explains most names; of equals the shortest, so that "" wins a tie.
-    suffix = min(
-        suffixes,
-        key=lambda end: (-sum(name + end in others for name in hr_paths), len(end), end),
-    )
-    matched = {name: others[name + suffix] for name in hr_paths if name + suffix in others}
+    matched = {name: others[other] for name, other in match_names(hr_paths, others).items()}
     missing = [name for name in hr_paths if name not in matched]
     surplus = sorted(set(others.values()) - set(matched.values()))
     if missing or surplus:
         problems = []
         if missing:
-            problems.append(f"{folder} has no image for {_named(missing)}")
+            problems.append(f"{folder} has no image for {named(missing)}")
         if surplus:
-            problems.append(
-                f"no HR image for {_named(str(p.relative_to(folder)) for p in surplus)}"
-            )
+            problems.append(f"no HR image for {named(str(p.relative_to(folder)) for p in surplus)}")
         raise InputError(
             "; ".join(problems),
             hint="names must agree but for the extension and one suffix that all share",
         )
     return matched
-
-
-def _named(names: Iterable[str], most: int = 3) -> str:
-    names = list(names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -203,15 +183,8 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    paths: dict[str, Path] = {}
-    for path in _listed(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in paths:
-            raise InputError(
-                f"{paths[name]} and {path} have the same name", hint="remove one of them"
-            )
-        paths[name] = path
-    return paths
+    sources = [path.relative_to(folder).as_posix() for path in _listed(folder)]
+    return {stem: folder / source for stem, source in by_stem(sources, folder).items()}
 
 
 def _read(path: Path) -> Uint8Image:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from srgan_cli.data.doctor import examine
+from srgan_cli.data.doctor import _lack_of_detail, examine
 from srgan_cli.data.similar import Look, near_duplicates, similar_pairs
 from tests.conftest import synthetic_photograph
 
@@ -105,3 +105,22 @@ def test_pairs_are_all_within_the_distance_and_none_is_missed():
     wanted = np.argwhere(np.abs(bits[:, None] - bits[None]).sum(axis=2) <= 12)
     assert np.array_equal(similar_pairs(hashes, hashes, 12), wanted)
     assert len(wanted) == 300 + 20
+
+
+@pytest.mark.parametrize(
+    ("powers", "reasons"),
+    [
+        (-0.32 * np.arange(16), ["2.72 decades less power above 0.24"]),  # An even fall.
+        (-2.4 * (np.arange(16) > 7), ["falls by 2.40 decades within 0.12"]),  # An early end.
+        (
+            -3.0 * (np.arange(16) > 7),
+            ["3.00 decades less power above 0.24", "falls by 3.00 decades within 0.12"],
+        ),
+        (-0.25 * np.arange(16), []),
+    ],
+    ids=["detail", "fall", "both", "neither"],
+)
+def test_a_lack_of_detail_is_explained_by_the_rules_that_fired(powers, reasons):
+    found = [part for _, reason in _lack_of_detail(powers) for part in reason.split("; ")]
+    assert len(found) == len(reasons)
+    assert all(reason in part for reason, part in zip(reasons, found, strict=True))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_cli.engine.evaluation.sets import folder_set, match_names, matched_set, paired_scale
+from srgan_cli.engine.evaluation.sets import folder_set, match_files, matched_set, paired_scale
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale, mod_crop
 from tests.conftest import synthetic_photograph
@@ -23,7 +23,7 @@ def _only(image_set):
 
 
 def _match(hr, other):
-    return match_names({path.stem: path for path in sorted(hr.iterdir())}, other)
+    return match_files({path.stem: path for path in sorted(hr.iterdir())}, other)
 
 
 def test_lr_of_a_folder_is_the_bicubic_of_hr_cut_to_a_multiple(tmp_path):
