@@ -154,7 +154,8 @@ def _notation(low: float, high: float) -> tuple[int, int]:
 
     So that a label has at most six characters, which is what there is room for.
     """
-    size = math.floor(math.log10(max(abs(low), abs(high))))
+    # Of three decimals, so that 9.9999 is the 10.000 that it would be printed as.
+    size = math.floor(math.log10(float(f"{max(abs(low), abs(high)):.3e}")))
     power = 0 if -1 <= size <= 3 else size
     wanted = 2 - math.floor(math.log10(high - low)) + power
     return power, min(max(wanted, 0), 3 - max(0, size - power))
