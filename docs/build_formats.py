@@ -12,8 +12,7 @@ import tifffile
 from PIL import Image
 
 from tests.conformance import samples
-from tests.conformance.conftest import Upscale, save_bilinear
-from tests.conformance.test_images import EIGHT_BIT, carried
+from tests.toolbox import Upscale, save_bilinear
 
 TARGET = Path(__file__).with_name("pictures.md")
 TEXT = Path(__file__).with_name("pictures.in.md")
@@ -34,10 +33,10 @@ def table(folder: Path) -> str:
     upscale = Upscale(save_bilinear(folder / "model.safetensors"))
     headings = ["format", "grey", "alpha", "16 bits", *CARRIED.values(), "frames or pages"]
     lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
-    for extension, modes in EIGHT_BIT.items():
+    for extension, modes in samples.EIGHT_BIT.items():
         place = folder / extension.lstrip(".")
         place.mkdir()
-        found = carried(_result(upscale, place / f"rgb{extension}", samples.image("RGB")))
+        found = samples.carried(_result(upscale, place / f"rgb{extension}", samples.image("RGB")))
         cells = [
             _kept(_is_grey(upscale, place, extension)) if "L" in modes else "becomes RGB",
             _kept(_has_alpha(upscale, place, extension)),

@@ -1,36 +1,22 @@
 """What every tier shares: a home of its own, real data where present, synthetic photographs."""
 
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
 
+from srgan_cli import engine
+from srgan_cli.config import PrepareConfig
+from srgan_cli.observer import SilentObserver
+from tests.toolbox import synthetic_photograph
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 MakePhotographs = Callable[..., list[Path]]
-
-
-def synthetic_photograph(width: int, height: int, seed: int = 0) -> npt.NDArray[np.uint8]:
-    """Return H, W, 3 pixels with what photographs have: slow gradients, sharp edges, texture."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width] / max(height, width)
-    light = random.uniform(60, 120, 3) + random.uniform(40, 90, 3) * x[..., None]
-    image = light + random.uniform(-40, 40, 3) * y[..., None]
-    for _ in range(6):  # Discs in colours of their own: edges in every direction.
-        centre_x, centre_y, radius = random.uniform(0, 1, 3) * (1, height / max(height, width), 0.3)
-        inside = (x - centre_x) ** 2 + (y - centre_y) ** 2 < radius**2
-        image[inside] = 0.3 * image[inside] + random.uniform(0, 180, 3)
-    for _ in range(4):  # Gratings, fading out: fabric, foliage, brickwork.
-        angle, frequency = random.uniform(0, np.pi), random.uniform(10, 60)
-        wave = np.sin(2 * np.pi * frequency * (x * np.cos(angle) + y * np.sin(angle)))
-        image += (10 * wave * random.uniform(0, 1) * x)[..., None]
-    image += random.normal(0, 2, image.shape)
-    return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,3 +67,28 @@ def make_photographs() -> MakePhotographs:
         return paths
 
     return make
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory, make_photographs):
+    """Make a folder of twelve small photographs."""
+    folder = tmp_path_factory.mktemp("photographs") / "photos"
+    make_photographs(folder, count=12, size=(136, 128))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared_once(tmp_path_factory, photographs):
+    """Make a home with the data set ``photos-x2``."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRGAN_HOME", str(folder))
+        engine.prepare(PrepareConfig(photographs), SilentObserver())
+    return folder
+
+
+@pytest.fixture
+def prepared(home, prepared_once):
+    """Fill this test's home with the data set ``photos-x2``."""
+    shutil.copytree(prepared_once, home)
+    return home / "datasets" / "photos-x2"

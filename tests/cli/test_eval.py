@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from PIL import Image
 
 from srgan_cli.cli import run
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -160,7 +161,7 @@ def test_crops_are_drawn_in_terminals_that_can_show_them(evaluate, folders, monk
     _, out, err = evaluate(*options)
     assert "\x1b" not in out
     assert "kitty, iTerm2 and sixel terminals show them" in err
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     _, out, _ = evaluate(*options)
     assert out.count("LR | bicubic | noisy | HR") == 3
     assert out.count({"foot": "\x1bPq", "xterm-kitty": "\x1b_Ga=T"}[term]) == 3

@@ -9,6 +9,8 @@ from PIL import Image
 
 from srgan_cli import errors
 from srgan_cli.cli import exit_codes
+from srgan_cli.data import prepare
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from tests.toolbox import TINY, assert_fails, files_below
 
 LONG = "x" * 300
@@ -263,7 +265,7 @@ def test_full_disk_is_a_lacking_resource_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     (image,) = make_photographs(tmp_path / "in", count=1)
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert_fails(srgan("upscale", image, "-o", tmp_path / "out"), 5, "No space left on device")
     assert files_below(tmp_path / "out") == []
 
@@ -273,7 +275,7 @@ def test_lack_of_memory_is_no_bug(srgan, monkeypatch, make_photographs, tmp_path
         raise MemoryError("Unable to allocate 3 TiB")
 
     (image,) = make_photographs(tmp_path, count=1)
-    monkeypatch.setattr("srgan_cli.engine.upscaling.upscaler.Upscaler.bands", greedy)
+    monkeypatch.setattr(Upscaler, "bands", greedy)
     result = srgan("upscale", image, "-o", tmp_path / "out")
     assert result.code == 7
     assert "not enough memory" in result.err
@@ -283,7 +285,7 @@ def test_lack_of_memory_in_torch_is_no_bug(srgan, monkeypatch, tmp_path):
     def greedy(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 3 TiB")
 
-    monkeypatch.setattr("srgan_cli.data.prepare.prepare", greedy)
+    monkeypatch.setattr(prepare, "plan", greedy)
     assert_fails(srgan("prepare", tmp_path), 5, "out of memory", "smaller")
 
 
@@ -291,7 +293,7 @@ def test_any_other_runtime_error_is_ours_to_see(srgan, monkeypatch, tmp_path):
     def broken(*_):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr("srgan_cli.data.prepare.prepare", broken)
+    monkeypatch.setattr(prepare, "plan", broken)
     with pytest.raises(RuntimeError, match="mat1"):
         srgan("prepare", tmp_path)
 

@@ -79,7 +79,7 @@ def test_interrupt_while_a_file_is_written_leaves_nothing(srgan, monkeypatch, tm
         raise KeyboardInterrupt
 
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
-    monkeypatch.setattr("PIL.Image.Image.save", stop)
+    monkeypatch.setattr(Image.Image, "save", stop)
     result = srgan("upscale", tmp_path / "a.png", "-o", tmp_path / "out")
     assert result.code == 130
     assert files_below(tmp_path / "out") == []

@@ -7,8 +7,7 @@ from safetensors.torch import save_file
 
 from srgan_cli.engine.networks.discriminators import Discriminator
 from srgan_cli.engine.networks.published import SRVGGNetCompact
-from tests.conftest import synthetic_photograph
-from tests.toolbox import assert_fails, files_below
+from tests.toolbox import assert_fails, files_below, synthetic_photograph
 
 
 class Malicious:

@@ -6,6 +6,7 @@ import pytest
 from safetensors.torch import load_file
 from typer.main import get_command
 
+from srgan_cli import engine
 from srgan_cli.cli import app
 from srgan_cli.config import LossWeights, TrainConfig
 from srgan_cli.config.file import _OPTIONS
@@ -21,7 +22,7 @@ def asked(srgan, monkeypatch, tmp_path):
         seen.config = config
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("srgan_cli.engine.train", train)
+    monkeypatch.setattr(engine, "train", train)
 
     def ask(*options, file=None):
         if file is not None:

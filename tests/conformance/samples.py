@@ -21,6 +21,23 @@ XMP = (
 IPTC = b"\x1c\x02\x78\x00\x07caption"  # Record 2, data set 120: caption.
 COMMENT = "made for a test"
 
+EIGHT_BIT = {
+    ".png": ["1", "L", "LA", "P", "P+t", "RGB", "RGBA"],
+    ".tif": ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "LAB"],
+    ".jpg": ["L", "RGB", "CMYK"],
+    ".webp": ["RGB", "RGBA"],
+    ".avif": ["RGB", "RGBA"],
+    ".gif": ["L", "P", "P+t"],
+    ".jp2": ["L", "LA", "RGB", "RGBA"],
+    ".bmp": ["1", "L", "P", "RGB"],
+    ".ppm": ["L", "RGB"],
+    ".tga": ["L", "LA", "P", "RGB", "RGBA"],
+    ".qoi": ["RGB", "RGBA"],
+    ".sgi": ["L", "RGB", "RGBA"],
+    ".pcx": ["1", "L", "P", "RGB"],
+}
+"""The formats that are written, and the Pillow modes of 8 bits that each can carry."""
+
 
 @cache
 def profile() -> bytes:
@@ -220,3 +237,35 @@ def display_p3() -> bytes:
         b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
     )
     return header.ljust(128, b"\0") + table + body
+
+
+def carried(path: Path) -> set[str]:
+    """Name what a file carries, read by Pillow alone."""
+    found = set()
+    with Image.open(path) as image:
+        image.load()
+        info, exif = image.info, image.getexif()
+        texts = dict(getattr(image, "text", {}))
+        if info.get("icc_profile") == profile():
+            found.add("icc")
+        fields, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
+        if (
+            exif.get(ExifTags.Base.Make) == "camera"
+            and fields.get(ExifTags.Base.ExposureTime) == 0.5
+            and place.get(ExifTags.GPS.GPSLatitudeRef) == "N"
+        ):
+            found.add("exif")
+            assert (fields[0xA002], fields[0xA003]) == image.size or path.parent.name != "out"
+        if info.get("xmp") == XMP:
+            found.add("xmp")
+        iptc = info.get("photoshop", {}).get(0x0404) or getattr(image, "tag_v2", {}).get(33723)
+        if iptc == IPTC:
+            found.add("iptc")
+        if np.allclose(info.get("dpi", (0, 0)), 300, rtol=0, atol=0.5):
+            found.add("dpi")
+        comment = info.get("comment") or info.get("Comment") or exif.get(270)
+        if comment in {COMMENT, COMMENT.encode()}:
+            found.add("comment")
+        if texts.get("Author") == "somebody":
+            found.add("text")
+    return found

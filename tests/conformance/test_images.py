@@ -8,22 +8,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from tests.conformance import samples
 
-EIGHT_BIT = {
-    ".png": ["1", "L", "LA", "P", "P+t", "RGB", "RGBA"],
-    ".tif": ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "LAB"],
-    ".jpg": ["L", "RGB", "CMYK"],
-    ".webp": ["RGB", "RGBA"],
-    ".avif": ["RGB", "RGBA"],
-    ".gif": ["L", "P", "P+t"],
-    ".jp2": ["L", "LA", "RGB", "RGBA"],
-    ".bmp": ["1", "L", "P", "RGB"],
-    ".ppm": ["L", "RGB"],
-    ".tga": ["L", "LA", "P", "RGB", "RGBA"],
-    ".qoi": ["RGB", "RGBA"],
-    ".sgi": ["L", "RGB", "RGBA"],
-    ".pcx": ["1", "L", "P", "RGB"],
-}
-CASES = [(extension, mode) for extension, modes in EIGHT_BIT.items() for mode in modes]
+CASES = [(extension, mode) for extension, modes in samples.EIGHT_BIT.items() for mode in modes]
 RESULT_MODE = {"1": "L", "P": "RGB", "P+t": "RGBA", "CMYK": "RGB", "LAB": "RGB", "YCbCr": "RGB"}
 
 
@@ -173,51 +158,19 @@ METADATA = {
 }
 
 
-def carried(path):
-    """Name what a file carries, read by Pillow alone."""
-    found = set()
-    with Image.open(path) as image:
-        image.load()
-        info, exif = image.info, image.getexif()
-        texts = dict(getattr(image, "text", {}))
-        if info.get("icc_profile") == samples.profile():
-            found.add("icc")
-        fields, place = exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
-        if (
-            exif.get(ExifTags.Base.Make) == "camera"
-            and fields.get(ExifTags.Base.ExposureTime) == 0.5
-            and place.get(ExifTags.GPS.GPSLatitudeRef) == "N"
-        ):
-            found.add("exif")
-            assert (fields[0xA002], fields[0xA003]) == image.size or path.parent.name != "out"
-        if info.get("xmp") == samples.XMP:
-            found.add("xmp")
-        iptc = info.get("photoshop", {}).get(0x0404) or getattr(image, "tag_v2", {}).get(33723)
-        if iptc == samples.IPTC:
-            found.add("iptc")
-        if info.get("dpi", (0, 0)) == pytest.approx((300, 300), abs=0.5):
-            found.add("dpi")
-        comment = info.get("comment") or info.get("Comment") or exif.get(270)
-        if comment in {samples.COMMENT, samples.COMMENT.encode()}:
-            found.add("comment")
-        if texts.get("Author") == "somebody":
-            found.add("text")
-    return found
-
-
 @pytest.mark.parametrize("extension", METADATA)
 def test_metadata_survive(tmp_path, upscale, extension):
     source = samples.save(tmp_path / f"a{extension}", samples.image("RGB").convert("RGB"))
-    assert carried(source) == METADATA[extension]  # Or the sample would prove nothing.
-    assert carried(upscale.one(source, tmp_path / "out")) == METADATA[extension]
+    assert samples.carried(source) == METADATA[extension]  # Or the sample would prove nothing.
+    assert samples.carried(upscale.one(source, tmp_path / "out")) == METADATA[extension]
 
 
 @pytest.mark.parametrize("extension", METADATA)
 def test_stripped_results_carry_the_profile_alone(tmp_path, upscale, extension):
     source = samples.save(tmp_path / f"a{extension}", samples.image("RGB"))
     result = upscale.one(source, tmp_path / "out", strip_metadata=True)
-    assert carried(result) <= {"icc"}
-    assert ("icc" in carried(result)) == ("icc" in METADATA[extension])
+    assert samples.carried(result) <= {"icc"}
+    assert ("icc" in samples.carried(result)) == ("icc" in METADATA[extension])
 
 
 @pytest.mark.parametrize("extension", [".png", ".jpg", ".tif", ".webp", ".avif"])

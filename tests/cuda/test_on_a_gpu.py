@@ -17,11 +17,16 @@ from srgan_cli.engine.training.patches import PatchSampler
 from srgan_cli.engine.training.resident import ResidentPatches
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentBar, SilentObserver
-from tests.conftest import synthetic_photograph
-from tests.integration.conftest import photographs, prepared, prepared_once, tiny  # noqa: F401
-from tests.integration.test_ranks import torchrun
-from tests.integration.test_resume import Killed, bits, stop_before
-from tests.toolbox import TINY, random_generator
+from tests.toolbox import (
+    TINY,
+    Killed,
+    bits,
+    random_generator,
+    stop_before,
+    synthetic_photograph,
+    tiny,
+    torchrun,
+)
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -83,7 +88,7 @@ def test_a_run_on_a_gpu_goes_on_as_if_never_stopped(monkeypatch, phase):
     assert bits(cut) == bits(whole)
 
 
-def test_photographs_that_fit_stay_on_the_gpu_with_the_same_patches(prepared):  # noqa: F811
+def test_photographs_that_fit_stay_on_the_gpu_with_the_same_patches(prepared):
     config = tiny(name="r", device="cuda", batch=8)
     parts = assemble(config, Amp.create(CUDA, "fp32"), Ranks(), SilentObserver())
     assert isinstance(parts.batches, ResidentPatches)
@@ -103,7 +108,7 @@ def test_batch_auto_finds_a_batch_by_trying():
     assert parts.config.batch == 64
 
 
-def test_torchrun_trains_over_nccl(prepared):  # noqa: F811
+def test_torchrun_trains_over_nccl(prepared):
     options = [*TINY, "--steps", "6", "--device", "cuda", "--name", "r"]
     process = torchrun("train", *options, processes=1)
     _, err = process.communicate(timeout=120)

@@ -6,8 +6,7 @@ from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.data.store import Store
-from tests.integration.conftest import tiny
-from tests.integration.test_resume import Killed, bits, last_checkpoint, stop_before
+from tests.toolbox import Killed, bits, last_checkpoint, stop_before, tiny
 
 OPTIONS = {"steps": 8, "validate_every": 3, "degrade": "strong"}
 SIDE = 32

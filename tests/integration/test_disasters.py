@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from srgan_cli import engine
+from srgan_cli.engine.losses import objectives
 from srgan_cli.engine.models.weights import ModelSource, load_model
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.runs.journal import METRICS_FILE
@@ -18,9 +19,17 @@ from srgan_cli.engine.runs.progress import RATE_FACTORS
 from srgan_cli.engine.training.patches import PatchSampler
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import InputError, ResourceError
-from tests.integration.conftest import tiny
-from tests.integration.test_resume import Killed, bits, last_checkpoint, stop_before
-from tests.toolbox import TINY, assert_fails, call, start
+from tests.toolbox import (
+    TINY,
+    Killed,
+    assert_fails,
+    bits,
+    call,
+    last_checkpoint,
+    start,
+    stop_before,
+    tiny,
+)
 
 OPTIONS = {"steps": 40, "validate_every": 10, "ema": 0.9}
 
@@ -111,7 +120,7 @@ def test_a_single_step_that_is_not_finite_costs_itself_alone(observer, monkeypat
         return (sr - hr).abs().mean() * (math.nan if numbers[-1] == 12 else 1)
 
     monkeypatch.setattr(Trainer, "step", step)
-    monkeypatch.setattr("srgan_cli.engine.losses.objectives.pixel_loss", pixel_loss)
+    monkeypatch.setattr(objectives, "pixel_loss", pixel_loss)
     report = engine.train(tiny(name="r", **OPTIONS), observer)
     assert report.rollbacks == ()
     assert report.skipped == 1

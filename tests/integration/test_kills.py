@@ -10,9 +10,7 @@ import pytest
 
 from srgan_cli import engine
 from srgan_cli.observer import SilentObserver
-from tests.integration.conftest import tiny
-from tests.integration.test_resume import bits, last_checkpoint, steps_logged
-from tests.toolbox import TINY
+from tests.toolbox import TINY, bits, last_checkpoint, steps_logged, tiny
 
 STEPS, EVERY = 60, 7
 

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from srgan_cli.config import PrepareConfig
+from srgan_cli.data import publish
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine import prepare
 from srgan_cli.errors import InputError, ResourceError, UsageError
 from srgan_cli.imaging.resize import downscale, mod_crop
-from tests.conftest import synthetic_photograph
-from tests.toolbox import files_below
+from tests.toolbox import files_below, synthetic_photograph
 
 
 def contents(folder):
@@ -170,7 +170,7 @@ def test_crash_leaves_the_old_set_and_no_half_made_one(
     def crash(*_, **__):
         raise error
 
-    monkeypatch.setattr("srgan_cli.data.publish.write_text", crash)  # After the shards.
+    monkeypatch.setattr(publish, "write_text", crash)  # After the shards.
     config = PrepareConfig(photographs, seed=1, overwrite=True, name="photos-x2")
     if not overwrite:
         config = replace(config, name="new")

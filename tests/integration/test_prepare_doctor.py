@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from srgan_cli import processes
 from srgan_cli.cli import run
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data import shards
@@ -312,7 +313,7 @@ def test_all_cores_export_what_one_does(tmp_path, make_photographs, monkeypatch)
     make_photographs(tmp_path / "in", count=5, size=(140, 132))
     writers = {}
     for cores in (1, 3):
-        monkeypatch.setattr("srgan_cli.processes.num_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(processes, "num_cores", lambda cores=cores: cores)
         config = PrepareConfig(tmp_path / "in", name=f"by-{cores}", scale=(2, 4), min_side=64)
         folder = prepare(config, WATCH).folder
         with seen_processes(monkeypatch) as seen:
@@ -352,7 +353,7 @@ def test_export_of_a_damaged_set_says_so(tmp_path, make_photographs, monkeypatch
     path = report.folder / report.manifest.shards[0]
     path.write_bytes(path.read_bytes()[:100])
     for cores in (1, 2):
-        monkeypatch.setattr("srgan_cli.processes.num_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(processes, "num_cores", lambda cores=cores: cores)
         with pytest.raises(InputError, match="damaged shard") as caught:
             export_png(report.folder, WATCH)
         assert "--overwrite" in caught.value.hint

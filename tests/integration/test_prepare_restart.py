@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from srgan_cli import processes
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data import prepare as prepare_module
 from srgan_cli.data import shards
@@ -34,7 +35,7 @@ class KilledError(BaseException):
 @pytest.fixture(autouse=True)
 def _small_lots(monkeypatch):
     monkeypatch.setattr(shards, "_LOT_PHOTOGRAPHS", 2)
-    monkeypatch.setattr("srgan_cli.processes.num_cores", lambda: 1)
+    monkeypatch.setattr(processes, "num_cores", lambda: 1)
 
 
 @pytest.fixture

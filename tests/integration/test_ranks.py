@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -12,24 +11,9 @@ import pytest
 from srgan_cli import engine
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.runs.journal import METRICS_FILE
-from tests.integration.conftest import tiny
-from tests.integration.test_resume import bits, last_checkpoint
-from tests.toolbox import TINY
+from tests.toolbox import TINY, bits, last_checkpoint, tiny, torchrun
 
 OPTIONS = [*TINY, "--steps", "16", "--validate-every", "5", "--ema", "0.9", "--warmup", "2"]
-
-
-def torchrun(*arguments, restarts=0, processes=2):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes)
-    command = [*launcher, "--max-restarts", restarts, "-m", "srgan_cli", *arguments]
-    return subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "80"},
-    )
 
 
 def finished(process, code=0):

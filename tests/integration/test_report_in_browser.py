@@ -12,7 +12,7 @@ from PIL import Image
 
 from srgan_cli.cli import run
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

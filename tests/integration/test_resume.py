@@ -1,13 +1,10 @@
 """A run that was stopped and went on ends as one that was never stopped, bit for bit."""
 
-import json
 import os
 import signal
 
 import pytest
 from filelock import FileLock
-from safetensors import safe_open
-from safetensors.torch import load_file
 
 from srgan_cli import engine
 from srgan_cli.config import LossWeights, PrepareConfig
@@ -18,34 +15,14 @@ from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import runs_dir
-from tests.integration.conftest import tiny
+from tests.toolbox import Killed, bits, last_checkpoint, steps_logged, stop_before, tiny
 
 STEPS = 16
 OPTIONS = {"steps": STEPS, "validate_every": 5, "ema": 0.9}
 
 
-class Killed(BaseException):
-    """Ends a run without any chance to save, as SIGKILL does."""
-
-
-def bits(run, file="weights.safetensors"):
-    with safe_open(run / file, framework="pt") as opened:
-        keys = list(opened.keys())
-    tensors = load_file(run / file)
-    return {key: tensors[key].numpy().tobytes() for key in keys}
-
-
-def last_checkpoint(run):
-    return max((run / "checkpoints").iterdir()).relative_to(run)
-
-
 def progress(run):
     return Checkpoint.read(run / last_checkpoint(run)).progress
-
-
-def steps_logged(run, kind="pixel"):
-    records = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
-    return [record["step"] for record in records if kind in record]
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +33,6 @@ def whole(tmp_path_factory, prepared_once):
         patch.setenv("SRGAN_HOME", str(home))
         data = str(prepared_once / "datasets" / "photos-x2")
         return engine.train(tiny(name="r", data=data, **OPTIONS), SilentObserver()).run
-
-
-def stop_before(monkeypatch, number, error):
-    intact = Trainer.step
-
-    def step(self, phase, at, batch):
-        if at == number and len(batch.lr) > 1:  # One patch alone is the probe of the memory.
-            raise error
-        return intact(self, phase, at, batch)
-
-    monkeypatch.setattr(Trainer, "step", step)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, Killed])

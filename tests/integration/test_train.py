@@ -11,10 +11,11 @@ from srgan_cli.config import LossWeights, PrepareConfig, preset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import PRETRAIN_FILE, ModelSource, load_model
 from srgan_cli.engine.runs.journal import METRICS_FILE
+from srgan_cli.engine.training import assembly
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.engine.training.validation import Validator
 from srgan_cli.errors import InputError, UsageError
-from tests.integration.conftest import tiny
+from tests.toolbox import tiny
 
 PRETRAIN = {"pixel", "generator"}
 ADVERSARIAL = {
@@ -96,7 +97,8 @@ def test_network_learns_to_beat_its_start_and_bicubic(observer):
 def test_saved_weights_are_the_averaged_ones(observer, monkeypatch):
     trainers = []
     monkeypatch.setattr(
-        "srgan_cli.engine.training.assembly.Trainer",
+        assembly,
+        "Trainer",
         lambda *args: trainers.append(Trainer(*args)) or trainers[-1],
     )
     report = engine.train(tiny(ema=0.9), observer)

@@ -14,7 +14,7 @@ from srgan_cli.engine.training.sheets import write_sheet
 from srgan_cli.engine.training.validation import Shown
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
 from srgan_cli.report.training import training_page
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

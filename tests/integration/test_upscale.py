@@ -14,8 +14,7 @@ from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.imaging.tensors import from_image, to_image, to_pixels
 from srgan_cli.imaging.tiles import tile_spans
 from srgan_cli.observer import SilentBar
-from tests.conftest import synthetic_photograph
-from tests.toolbox import files_below, random_generator
+from tests.toolbox import files_below, random_generator, synthetic_photograph
 
 SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 RRDB = GeneratorConfig(4, 32, 32, 1, 1, 3, 0.2, "nearest")

@@ -13,8 +13,7 @@ from srgan_cli.config import GeneratorConfig
 from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.upscaling.batch import share_of
 from srgan_cli.engine.upscaling.ledger import Ledger
-from tests.conftest import synthetic_photograph
-from tests.toolbox import random_generator
+from tests.toolbox import random_generator, synthetic_photograph
 
 # Wide enough for the fast convolutions.
 ROW = GeneratorConfig(2, 32, 32, 1, 1, 1, 1.0, "pixelshuffle")

@@ -3,7 +3,7 @@
 import pytest
 
 from srgan_cli import engine
-from tests.integration.conftest import tiny
+from tests.toolbox import tiny
 
 # Without a bilinear skip, images are as good as the last convolution: a new one draws nothing.
 WITHOUT_SKIP = {

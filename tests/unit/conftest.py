@@ -8,7 +8,7 @@ from srgan_cli.engine.networks.vgg import load_perceptual
 from srgan_cli.engine.training.patches import Batch
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.observer import SilentObserver
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 
 @pytest.fixture(scope="module")

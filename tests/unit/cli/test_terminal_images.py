@@ -8,7 +8,7 @@ from PIL import Image
 
 from srgan_cli.cli.terminal_images import escape_sequence, side_by_side, supported
 from srgan_cli.imaging.crops import encode_webp
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 
 @pytest.mark.parametrize(

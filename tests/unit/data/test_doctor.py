@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from srgan_cli.data.doctor import _lack_of_detail, examine
 from srgan_cli.data.similar import Look, near_duplicates, similar_pairs
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 GOOD = Image.fromarray(synthetic_photograph(512, 384, seed=1))
 

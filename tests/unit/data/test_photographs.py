@@ -8,7 +8,7 @@ from PIL import EpsImagePlugin, Image, ImageOps
 
 from srgan_cli.data.photographs import decode, header_size
 from srgan_cli.errors import InputError
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 POSTSCRIPT = (
     b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 200\n%%EndComments\nshowpage\n%%EOF\n"

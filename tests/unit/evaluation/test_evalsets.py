@@ -5,7 +5,7 @@ from PIL import Image
 from srgan_cli.engine.evaluation.sets import folder_set, match_files, matched_set, paired_scale
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale, mod_crop
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 
 def _write(folder, *names, size=(32, 24), grey=False):

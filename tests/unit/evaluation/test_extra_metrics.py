@@ -4,12 +4,13 @@ import urllib.error
 import numpy as np
 import pytest
 import torch
+import torchvision.models
 
 from srgan_cli.engine.evaluation.extra_metrics import open_metrics, score_extra
 from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.imaging.levels import to_levels
 from srgan_cli.observer import SilentObserver
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 HR = synthetic_photograph(96, 80)
 
@@ -65,8 +66,8 @@ def test_weights_that_cannot_be_downloaded_are_said_to_be(name, monkeypatch):
     def offline(*_args, **_options):
         raise urllib.error.URLError("no network here")
 
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
+    monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", offline)
     with pytest.raises(ResourceError, match=r"not downloaded \(no network here\)") as caught:
         open_metrics([name], SilentObserver())
     assert "vgg16 or niqe" in caught.value.hint

@@ -5,7 +5,7 @@ from skimage.metrics import structural_similarity
 
 from srgan_cli.engine.evaluation.protocol import Protocol
 from srgan_cli.imaging.levels import to_levels
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 
 def _protocol(channel="y", border=2):

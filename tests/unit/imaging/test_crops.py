@@ -9,7 +9,7 @@ from srgan_cli.engine.evaluation.exhibits import allowance, make_crops
 from srgan_cli.engine.evaluation.sets import EvaluationImage
 from srgan_cli.imaging.crops import Window, encode_webp, extreme_windows
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 CONTENDERS = (Contender("bicubic", "baseline", None, ""), Contender("tool", "pictures", None, ""))
 

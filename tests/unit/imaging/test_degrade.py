@@ -7,8 +7,7 @@ from PIL import Image
 from srgan_cli.engine.training.patches import BatchesAhead, example_sheet
 from srgan_cli.imaging.degrade import ORDERS, degrade
 from srgan_cli.imaging.resize import downscale
-from tests.conftest import synthetic_photograph
-from tests.unit.training.test_dataset import _equal, _sampler, _write_set
+from tests.toolbox import equal, sampler_of, synthetic_photograph, write_set
 
 STRENGTHS = [name for name in ORDERS if name != "none"]
 
@@ -40,20 +39,20 @@ def test_strong_damages_more_than_mild_and_neither_loses_the_image():
 
 @pytest.mark.parametrize("strength", STRENGTHS)
 def test_degraded_batches_follow_from_seed_and_step_alone(tmp_path, strength):
-    store = _write_set(tmp_path / "s", [synthetic_photograph(96, 80, seed=i) for i in range(3)])
-    first, second = (_sampler(store, degrade=strength) for _ in range(2))
+    store = write_set(tmp_path / "s", [synthetic_photograph(96, 80, seed=i) for i in range(3)])
+    first, second = (sampler_of(store, degrade=strength) for _ in range(2))
     wanted = {step: first.batch(step) for step in (0, 5, 2)}
     ahead = BatchesAhead(second, 3)
     for step in (2, 0, 5):
-        assert _equal(ahead.batch(step), wanted[step])
-    clean = _sampler(store).batch(0)
+        assert equal(ahead.batch(step), wanted[step])
+    clean = sampler_of(store).batch(0)
     assert (wanted[0].hr == clean.hr).all()
     assert not (wanted[0].lr == clean.lr).all()
 
 
 def test_the_sheet_shows_each_pair_one_above_the_other(tmp_path):
-    store = _write_set(tmp_path / "s", [synthetic_photograph(96, 80)])
-    batch = _sampler(store).batch(0)
+    store = write_set(tmp_path / "s", [synthetic_photograph(96, 80)])
+    batch = sampler_of(store).batch(0)
     sheet = example_sheet(batch, num_pairs=3)
     assert sheet.shape == (64, 96, 3)
     assert np.array_equal(sheet[:32, :32], batch.hr[0].numpy())

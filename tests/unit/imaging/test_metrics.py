@@ -8,7 +8,7 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from srgan_cli.imaging.metrics import SSIM_WINDOW, crop_border, luma, psnr, ssim
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from srgan_cli.imaging.io import (
     list_images,
     read_image,
 )
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 LIMIT = 1_000_000
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srgan_cli.imaging.resize import downscale, kernel_taps, mod_crop, upscale_bicubic
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 SIDES = st.integers(1, 40)
 SCALES = st.sampled_from([2, 3, 4, 8])

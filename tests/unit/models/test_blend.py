@@ -19,8 +19,7 @@ from srgan_cli.engine.models.weights import (
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import models_dir, runs_dir
-from tests.conftest import synthetic_photograph
-from tests.toolbox import random_generator
+from tests.toolbox import random_generator, synthetic_photograph
 
 SMALL = dataclasses.replace(PRESETS["compact"], channels=8, growth=4, num_blocks=1)
 

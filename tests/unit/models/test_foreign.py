@@ -13,7 +13,7 @@ from srgan_cli.engine.networks.discriminators import Discriminator
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import WeightsError
 from srgan_cli.observer import SilentBar
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 spandrel = pytest.importorskip("spandrel")
 

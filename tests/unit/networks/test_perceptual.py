@@ -16,7 +16,7 @@ from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.imaging.tensors import from_image
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import downloads_dir
-from tests.conftest import synthetic_photograph
+from tests.toolbox import synthetic_photograph
 
 # Of the original network, in the order R, G, B and for pixels in [0, 1].
 ORIGINAL_MEAN = (0.485020, 0.457957, 0.407604)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from srgan_cli.config import GeneratorConfig, preset
 from srgan_cli.engine.devices.amp import Amp
@@ -15,7 +14,7 @@ from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
 from srgan_cli.errors import UsageError
-from tests.toolbox import random_generator
+from tests.toolbox import Chain, Pooled, random_generator
 
 CPU = Amp.create(torch.device("cpu"), "fp32")
 
@@ -36,39 +35,6 @@ GENERATORS = [
     GeneratorConfig(2, 16, 8, 1, 3, 3, 0.2, "nearest"),
     GeneratorConfig(1, 16, 8, 1, 3, 3, 0.2, "nearest"),
 ]
-
-
-class Chain(nn.Module):
-    """Plain convolutions, each with another activation, added to the upscaled image."""
-
-    align = 1
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        slopes = nn.PReLU(8)
-        nn.init.uniform_(slopes.weight)
-        self.layers = nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1),
-            slopes,
-            nn.Conv2d(8, 8, 1, bias=False),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(8, 8, 5, padding=2),
-            nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(8, 12, 3, padding=1),
-            nn.PixelShuffle(2),
-        )
-
-    def forward(self, x):
-        upscaled = nn.functional.interpolate(x, scale_factor=2, mode="nearest")
-        return self.layers(x) * 0.5 + upscaled
-
-
-class Pooled(Chain):
-    """Depends on all pixels at once, which the runtimes' layers cannot."""
-
-    def forward(self, x):
-        return super().forward(x) * x.mean()
 
 
 def generator_of(config):

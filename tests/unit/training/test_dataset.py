@@ -3,91 +3,54 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import save_file
 
-from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
+from srgan_cli.data.manifest import MANIFEST
 from srgan_cli.data.store import Store
 from srgan_cli.engine.training.patches import PatchSampler, _turn
 from srgan_cli.engine.training.resident import ResidentPatches
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
-from tests.conftest import synthetic_photograph
-
-SCALE = 2
-
-
-def shard_name(number):
-    return f"shard-{number}.safetensors"
-
-
-def _write_set(folder, pictures, split=lambda _: "train", per_shard=3):
-    """Write HR images as a prepared data set, several shards of it."""
-    folder.mkdir()
-    entries = []
-    for start in range(0, len(pictures), per_shard):
-        tensors = {}
-        for index in range(start, min(start + per_shard, len(pictures))):
-            hr = pictures[index]
-            tensors[f"hr/{index}"] = np.ascontiguousarray(hr)
-            tensors[f"lr-x{SCALE}/{index}"] = np.ascontiguousarray(downscale(hr, SCALE))
-            height, width = hr.shape[:2]
-            shard = shard_name(start // per_shard)
-            entries.append(
-                ManifestEntry(f"{index}.png", "", width, height, split(index), shard, index)
-            )
-        save_file(tensors, folder / shard_name(start // per_shard))
-    shards = tuple({entry.shard: None for entry in entries})
-    manifest = Manifest("set", (SCALE,), "f", "l", {}, tuple(entries), (), (), shards)
-    (folder / MANIFEST).write_text(manifest.to_json())
-    return Store(folder)
+from tests.toolbox import SCALE, equal, sampler_of, shard_name, synthetic_photograph, write_set
 
 
 @pytest.fixture
 def photographs(tmp_path):
     pictures = [synthetic_photograph(96 + 8 * i, 80, seed=i) for i in range(5)]
-    return _write_set(tmp_path / "photographs", pictures)
+    return write_set(tmp_path / "photographs", pictures)
 
 
 @pytest.fixture
 def plain(tmp_path):
     """Seven images, each of one level that tells which it is."""
     pictures = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(7)]
-    return _write_set(tmp_path / "plain", pictures)
-
-
-def _sampler(store, **options):
-    return PatchSampler(store, "train", **{"patch": 16, "batch": 4, "seed": 0, **options})
-
-
-def _equal(a, b):
-    return torch.equal(a.lr, b.lr) and torch.equal(a.hr, b.hr)
+    return write_set(tmp_path / "plain", pictures)
 
 
 def test_batches_have_the_shapes_and_types_of_training_pairs(photographs):
-    batch = _sampler(photographs).batch(3)
+    batch = sampler_of(photographs).batch(3)
     assert batch.lr.shape == (4, 16, 16, 3)
     assert batch.hr.shape == (4, 32, 32, 3)
     assert batch.lr.dtype == batch.hr.dtype == torch.uint8
 
 
 def test_a_batch_follows_from_seed_and_step_alone(photographs):
-    first, second = _sampler(photographs), _sampler(photographs)
+    first, second = sampler_of(photographs), sampler_of(photographs)
     steps = [0, 1, 7, 100]
     wanted = [first.batch(step) for step in steps]
     # Another sampler, another order of asking.
     for step, batch in reversed(list(zip(steps, wanted, strict=True))):
-        assert _equal(second.batch(step), batch)
+        assert equal(second.batch(step), batch)
 
 
 def test_steps_and_seeds_differ(photographs):
-    sampler = _sampler(photographs)
-    assert not _equal(sampler.batch(0), sampler.batch(1))
-    assert not _equal(sampler.batch(0), _sampler(photographs, seed=1).batch(0))
+    sampler = sampler_of(photographs)
+    assert not equal(sampler.batch(0), sampler.batch(1))
+    assert not equal(sampler.batch(0), sampler_of(photographs, seed=1).batch(0))
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4, 10])
 def test_every_photograph_comes_once_per_epoch(plain, batch):
-    sampler = _sampler(plain, batch=batch)
+    sampler = sampler_of(plain, batch=batch)
     assert len(sampler) == 7
     steps = sampler.steps(4)
     assert steps == -(-4 * 7 // batch)
@@ -98,7 +61,7 @@ def test_every_photograph_comes_once_per_epoch(plain, batch):
 
 
 def test_lr_patches_are_the_reduction_of_their_hr_patches(photographs):
-    sampler = _sampler(photographs, batch=16)
+    sampler = sampler_of(photographs, batch=16)
     for step in range(4):
         batch = sampler.batch(step)
         for lr, hr in zip(batch.lr.numpy(), batch.hr.numpy(), strict=True):
@@ -111,7 +74,7 @@ def test_lr_patches_are_the_reduction_of_their_hr_patches(photographs):
 
 def test_all_eight_turns_occur_and_both_images_turn_alike(tmp_path):
     hr = synthetic_photograph(32, 32)
-    sampler = _sampler(_write_set(tmp_path / "one", [hr]), batch=100)
+    sampler = sampler_of(write_set(tmp_path / "one", [hr]), batch=100)
     lr = downscale(hr, SCALE)
 
     def turns(image):
@@ -145,7 +108,7 @@ def test_patches_come_from_everywhere_including_the_edges(tmp_path):
     rows = np.arange(40, dtype=np.uint8)
     hr = np.zeros((40, 40, 3), np.uint8)
     hr[..., 0], hr[..., 1] = rows[:, None], rows
-    sampler = _sampler(_write_set(tmp_path / "one", [hr]), batch=500)
+    sampler = sampler_of(write_set(tmp_path / "one", [hr]), batch=500)
     patches = sampler.batch(0).hr
     starts = patches[..., :2].amin(dim=(1, 2))
     assert {(int(a), int(b)) for a, b in starts} == {
@@ -155,16 +118,16 @@ def test_patches_come_from_everywhere_including_the_edges(tmp_path):
 
 def test_images_of_the_other_split_are_left_out(tmp_path):
     pictures = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(4)]
-    store = _write_set(tmp_path / "s", pictures, lambda i: "validation" if i == 2 else "train")
-    levels = _sampler(store, batch=30).batch(0).lr[:, 0, 0, 0]
+    store = write_set(tmp_path / "s", pictures, lambda i: "validation" if i == 2 else "train")
+    levels = sampler_of(store, batch=30).batch(0).lr[:, 0, 0, 0]
     assert set(levels.tolist()) == {0, 10, 30}
     assert [entry.index for entry in store.entries("validation")] == [2]
 
 
 def test_a_image_smaller_than_a_patch_is_refused_by_name(plain):
-    _sampler(plain, patch=20)
+    sampler_of(plain, patch=20)
     with pytest.raises(InputError) as caught:
-        _sampler(plain, patch=21)
+        sampler_of(plain, patch=21)
     assert "0.png is 20x20 at LR" in caught.value.message
     assert "--patch 20" in caught.value.hint
 
@@ -201,9 +164,9 @@ def test_a_set_whose_images_are_not_in_its_shards_is_refused(photographs):
 
 @pytest.mark.parametrize("degrade", ["none", "mild"])
 def test_shares_of_a_batch_make_up_the_batch(photographs, degrade):
-    whole = _sampler(photographs, degrade=degrade).batch(3)
+    whole = sampler_of(photographs, degrade=degrade).batch(3)
     halves = [
-        _sampler(photographs, degrade=degrade, share=share).batch(3)
+        sampler_of(photographs, degrade=degrade, share=share).batch(3)
         for share in (slice(0, 2), slice(2, 4))
     ]
     assert torch.equal(torch.cat([half.lr for half in halves]), whole.lr)
@@ -215,7 +178,7 @@ def half_flat(tmp_path):
     """One image: grey on the left, stripes on the right."""
     picture = np.full((64, 256, 3), 100, np.uint8)
     picture[:, 128:] += 40 * (np.arange(128) // 4 % 2).astype(np.uint8)[:, None]
-    return _write_set(tmp_path / "half", [picture])
+    return write_set(tmp_path / "half", [picture])
 
 
 def _share_of_stripes(sampler, num_batches=50):
@@ -224,7 +187,7 @@ def _share_of_stripes(sampler, num_batches=50):
 
 
 def test_places_with_more_detail_are_more_likely(half_flat):
-    shares = [_share_of_stripes(_sampler(half_flat, batch=8, detail=k)) for k in (1, 2, 8)]
+    shares = [_share_of_stripes(sampler_of(half_flat, batch=8, detail=k)) for k in (1, 2, 8)]
     # About half of all places touch the stripes: a choice of two misses them at a quarter.
     assert 0.4 < shares[0] < 0.6
     assert 0.65 < shares[1] < 0.82
@@ -232,22 +195,22 @@ def test_places_with_more_detail_are_more_likely(half_flat):
 
 
 def test_flat_images_are_still_drawn_from_all_over(plain):
-    sampler = _sampler(plain, detail=4)
+    sampler = sampler_of(plain, detail=4)
     assert {int(p[0, 0, 0]) for s in range(2) for p in sampler.batch(s).hr} > {0, 10}
 
 
 def test_a_choice_by_detail_follows_from_seed_and_step_and_can_be_shared(photographs):
-    whole = _sampler(photographs, detail=3).batch(5)
-    assert _equal(_sampler(photographs, detail=3).batch(5), whole)
-    assert not _equal(_sampler(photographs, detail=3, seed=1).batch(5), whole)
+    whole = sampler_of(photographs, detail=3).batch(5)
+    assert equal(sampler_of(photographs, detail=3).batch(5), whole)
+    assert not equal(sampler_of(photographs, detail=3, seed=1).batch(5), whole)
     halves = [
-        _sampler(photographs, detail=3, share=half).batch(5) for half in (slice(2), slice(2, 4))
+        sampler_of(photographs, detail=3, share=half).batch(5) for half in (slice(2), slice(2, 4))
     ]
     assert torch.equal(torch.cat([half.lr for half in halves]), whole.lr)
 
 
 def test_no_choice_leaves_the_data_as_it_was(photographs):
-    assert _equal(_sampler(photographs, detail=1).batch(2), _sampler(photographs).batch(2))
+    assert equal(sampler_of(photographs, detail=1).batch(2), sampler_of(photographs).batch(2))
 
 
 def test_patches_cut_on_the_device_are_those_of_the_sampler(photographs):

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from srgan_cli.engine.losses import objectives
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from tests.trainer_steps import (
     DTYPES,
@@ -77,9 +78,7 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(precision, batch, 
     trainer.step(PHASES["adversarial"], 0, batch)
     before = {name: flat_parameters(module) for name, module in trainer._modules.items()}
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "srgan_cli.engine.losses.objectives.pixel_loss", lambda sr, *_: sr.sum() * math.nan
-        )
+        patch.setattr(objectives, "pixel_loss", lambda sr, *_: sr.sum() * math.nan)
         terms = trainer.step(PHASES["adversarial"], 1, batch)
     assert torch.isnan(terms["generator"])
     assert torch.equal(flat_parameters(trainer.generator), before["generator"])
@@ -93,9 +92,7 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(precision, batch, 
 def test_skipped_updates_are_remembered_over_phases_and_checkpoints(batch, tmp_path, monkeypatch):
     trainer = small_trainer("fp16", scale=2.0**20)
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "srgan_cli.engine.losses.objectives.pixel_loss", lambda sr, *_: sr.sum() * math.nan
-        )
+        patch.setattr(objectives, "pixel_loss", lambda sr, *_: sr.sum() * math.nan)
         trainer.step(PHASES["adversarial"], 0, batch)
     assert trainer.skipped["generator"] == 1
     trainer.begin(PHASES["adversarial"])

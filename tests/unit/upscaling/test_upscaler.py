@@ -18,8 +18,7 @@ from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.tensors import from_image, to_pixels
 from srgan_cli.observer import SilentBar
 from srgan_cli.processes import Node
-from tests.conftest import synthetic_photograph
-from tests.toolbox import random_generator
+from tests.toolbox import random_generator, synthetic_photograph
 
 SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 FOLDING = GeneratorConfig(2, 8, 8, 1, 1, 2, 0.2, "nearest")

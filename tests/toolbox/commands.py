@@ -1,4 +1,4 @@
-"""What the cli and integration tiers share: running commands and small training runs."""
+"""Running commands, and what they leave behind."""
 
 import json
 import os
@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from srgan_cli.cli import run
-from srgan_cli.config import AnyGeneratorConfig, SrvggConfig
-from srgan_cli.engine.networks.generators import AnyGenerator, make_generator
 from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
 
 TINY = (
@@ -35,15 +31,6 @@ class Result:
     def document(self) -> Any:
         """The one JSON document on stdout; NaN and Infinity, which JSON lacks, are refused."""
         return json.loads(self.out, parse_constant=_refuse)
-
-
-def random_generator(config: AnyGeneratorConfig, seed: int = 0) -> AnyGenerator:
-    """Make a frozen generator all of whose convolutions do something, unlike a new one's."""
-    torch.manual_seed(seed)
-    generator = make_generator(config)
-    last = generator.body[-1] if isinstance(config, SrvggConfig) else generator.conv_last
-    last.reset_parameters()
-    return generator.eval().requires_grad_(False)
 
 
 Srgan = Callable[..., Result]
@@ -71,6 +58,21 @@ def start(*arguments: object, module: bool = True) -> subprocess.Popen[str]:
         encoding="utf-8",
         start_new_session=True,
         env=os.environ | {"COLUMNS": "80", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def torchrun(*arguments: object, restarts: int = 0, processes: int = 2) -> subprocess.Popen[str]:
+    """Start a command in several processes that train together."""
+    options = ("--nproc-per-node", processes, "--max-restarts", restarts)
+    launcher = ("-m", "torch.distributed.run", "--standalone", *options)
+    command = (*launcher, "-m", "srgan_cli", *arguments)
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "80"},
     )
 
 
