@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from srgan_cli.config import RowConfig
+from srgan_cli.config import PlainConfig
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
@@ -38,16 +38,17 @@ _SCALE = 2
 class Variant:
     """What a race may change."""
 
-    kind: str = "row"
-    """``row``: convolutions one after the other; ``residual``: pairs of them with a skip;
-    ``dense``: dense residual blocks; ``attention``: rows that weigh their own result, as in
-    SPAN; ``gate``: one convolution whose halves are multiplied, and one back; ``branches``: a row
-    whose kernels are sums of branches, as in ECBSR and RepVGG, that come to one in the end."""
+    kind: str = "plain"
+    """``plain``: convolutions one after the other; ``residual``: pairs of them with a skip;
+    ``dense``: dense residual blocks; ``attention``: plain networks that weigh their own result, as
+    in SPAN; ``gate``: one convolution whose halves are multiplied, and one back; ``branches``: a
+    plain network whose weights are sums of branches, as in ECBSR and RepVGG, that come to one in
+    the end."""
     channels: int = 48
     growth: int = 32
     blocks: int = 8
     convs: int = 2
-    """Convolutions per block; a row has one."""
+    """Convolutions per block; a plain network has one."""
     skip: int = 0
     """1: the first features are added to the last."""
     base: str = "nearest"
@@ -66,7 +67,7 @@ class Variant:
     decay: float = 0.999
     """Of the weights' running mean, which is what is scored."""
     equivariant: int = 0
-    """1: the preset ``row`` with tied weights, which has the skip and the bilinear base."""
+    """1: the preset ``plain`` with tied weights, which has the skip and the bilinear base."""
 
 
 class _Dense(nn.Module):
@@ -127,7 +128,7 @@ class _Gate(nn.Module):
 
 
 class _Branches(nn.Module):
-    """After ECBSR (Zhang et al. 2021): 3×3, 1×1, and 1×1 into 3×3, summed up in one kernel."""
+    """After ECBSR (Zhang et al. 2021): 3×3, 1×1, and 1×1 into 3×3, summed up in one convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -150,8 +151,8 @@ class _Network(nn.Module):
         super().__init__()
         channels, self.variant = variant.channels, variant
         self.first = _conv(3, channels)
-        if variant.kind in {"row", "branches"}:
-            conv = _near_identity if variant.kind == "row" else _Branches
+        if variant.kind in {"plain", "branches"}:
+            conv = _near_identity if variant.kind == "plain" else _Branches
             blocks = [
                 nn.Sequential(conv(channels), nn.LeakyReLU(0.2)) for _ in range(variant.blocks)
             ]
@@ -200,7 +201,7 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
     amp = Amp.create(torch.device("cpu"), "auto")
     tied = None
     if variant.equivariant:
-        network: nn.Module = make_generator(RowConfig(_SCALE, variant.channels, variant.blocks))
+        network: nn.Module = make_generator(PlainConfig(_SCALE, variant.channels, variant.blocks))
         tied = Equivariance(network)
         tied.start()
     else:

@@ -79,13 +79,13 @@ SIZES = tuple(option.name for option in declared(GeneratorConfig))
 
 
 @dataclass(frozen=True)
-class _Row:
+class _PlainSizes:
     """Sizes of convolutions one after the other."""
 
     scale: int
     """Factor per side."""
     channels: int
-    """Feature maps."""
+    """Channels of all convolutions but the last."""
     num_convs: int
     """Convolutions between the first and the last."""
 
@@ -100,19 +100,19 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class RowConfig(_Row):
-    """What rebuilds a row of convolutions with a long skip connection."""
+class PlainConfig(_PlainSizes):
+    """What rebuilds a plain network: convolutions one after the other, and a long skip."""
 
 
 @dataclass(frozen=True)
-class SrvggConfig(_Row):
-    """What rebuilds a network of one row of convolutions (SRVGGNetCompact)."""
+class SrvggConfig(_PlainSizes):
+    """What rebuilds an SRVGGNetCompact: convolutions one after the other, without a skip."""
 
 
-AnyGeneratorConfig = GeneratorConfig | RowConfig | SrvggConfig
+AnyGeneratorConfig = GeneratorConfig | PlainConfig | SrvggConfig
 
 PRESETS: Mapping[str, AnyGeneratorConfig] = {
-    "row": RowConfig(scale=2, channels=48, num_convs=8),
+    "plain": PlainConfig(scale=2, channels=48, num_convs=8),
     "srvgg": SrvggConfig(scale=2, channels=32, num_convs=18),
     "compact": GeneratorConfig(
         scale=2,
@@ -146,6 +146,8 @@ PRESETS: Mapping[str, AnyGeneratorConfig] = {
     ),
 }
 """Generator sizes by name, at ×2; :func:`preset` gives them at any scale."""
+FORMER_PRESETS: Mapping[str, str] = {"row": "plain"}
+"""Today's name of presets that config files, saved runs and scripts may name as they once were."""
 
 
 def preset(name: str, scale: int) -> AnyGeneratorConfig:

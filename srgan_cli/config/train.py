@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, Self
 
 from srgan_cli.config.common import SPEED, DeviceField, PrecisionField
 from srgan_cli.config.generator import (
+    FORMER_PRESETS,
     PRESETS,
     AnyGeneratorConfig,
     GeneratorConfig,
-    RowConfig,
+    PlainConfig,
     preset,
 )
 from srgan_cli.config.losses import LossWeights
@@ -82,7 +83,7 @@ class TrainConfig:
     generator: Annotated[Mapping[str, Any], Table(GeneratorConfig)] = field(default_factory=dict)
     """Sizes that differ from the preset's: fields of :class:`GeneratorConfig` but the scale."""
     equivariant: Annotated[
-        bool, _data("Rotation- and flip-equivariant weights (with --preset row).")
+        bool, _data("Rotation- and flip-equivariant weights (with --preset plain).")
     ] = False
     init: Annotated[
         Path | None, _data("Start from the generator weights in this file.", "FILE", common=True)
@@ -263,17 +264,18 @@ class TrainConfig:
     ] = False
 
     def __post_init__(self) -> None:
-        """Check ranges, and give the gradient penalty the weight that suits the loss."""
+        """Check ranges, and fill in what follows from other options."""
         if self.weights.gradient_penalty is None:
             penalty = 10.0 if self.adversarial == "wgan-gp" else 0.0
             weights = replace(self.weights, gradient_penalty=penalty)
             object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "preset", FORMER_PRESETS.get(self.preset, self.preset))
         check_ranges(self)
         sizes = self.generator_config(2)
-        if self.equivariant and not (isinstance(sizes, RowConfig) and sizes.channels % 8 == 0):
+        if self.equivariant and not (isinstance(sizes, PlainConfig) and sizes.channels % 8 == 0):
             raise UsageError(
                 "--equivariant cannot tie the weights of this generator",
-                hint="pass --preset row, with --channels a multiple of 8",
+                hint="pass --preset plain, with --channels a multiple of 8",
             )
 
     def generator_config(self, scale: int) -> AnyGeneratorConfig:

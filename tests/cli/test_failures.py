@@ -157,15 +157,15 @@ def test_unusable_weights_for_training_are_refused_before_a_run_is_made(
 
 
 def test_weights_that_are_not_tied_do_not_begin_a_tied_run(srgan, used_home):
-    sizes = ("--preset", "row", "--channels", 8, "--num-convs", 2)
-    row = (*TINY, *sizes, "--steps", 2, "--pretrain", 1)
-    assert srgan("train", *row, "--name", "free").code == 0
-    assert srgan("train", *row, "--equivariant", "--name", "tied").code == 0
+    sizes = ("--preset", "plain", "--channels", 8, "--num-convs", 2)
+    plain = (*TINY, *sizes, "--steps", 2, "--pretrain", 1)
+    assert srgan("train", *plain, "--name", "free").code == 0
+    assert srgan("train", *plain, "--equivariant", "--name", "tied").code == 0
     weights = [used_home / "runs" / name / "weights.safetensors" for name in ("free", "tied")]
-    result = srgan("train", *row, "--equivariant", "--init", weights[0], "--name", "new")
+    result = srgan("train", *plain, "--equivariant", "--init", weights[0], "--name", "new")
     assert_fails(result, 2, "weights.safetensors was trained without --equivariant", "leave it out")
     assert not (used_home / "runs/new").exists()
-    assert srgan("train", *row, "--equivariant", "--init", weights[1], "--name", "new").code == 0
+    assert srgan("train", *plain, "--equivariant", "--init", weights[1], "--name", "new").code == 0
 
 
 def test_existing_run_is_never_written_over(srgan, used_home):

@@ -88,6 +88,21 @@ def test_resumed_run_of_elaborate_options_matches_uninterrupted_run(observer, mo
 
 
 @pytest.mark.usefixtures("prepared")
+def test_a_run_that_named_its_preset_as_it_once_was_is_resumed(observer, monkeypatch):
+    sizes = {"preset": "plain", "generator": {"channels": 8, "num_convs": 2}}
+    with monkeypatch.context() as patch:
+        stop_before(patch, 5, KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.train(tiny(name="r", **sizes, **OPTIONS), observer)
+    config = runs_dir() / "r" / CONFIG_FILE
+    former = config.read_text().replace('preset = "plain"', 'preset = "row"')
+    assert former != config.read_text()
+    config.write_text(former)
+    engine.train(tiny(resume="r"), observer)
+    assert f"resuming at step 5 of {STEPS}" in observer.said
+
+
+@pytest.mark.usefixtures("prepared")
 def test_run_stopped_in_every_step_matches_uninterrupted_run(observer, monkeypatch, whole):
     resume = None
     for number in range(STEPS):

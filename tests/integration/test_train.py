@@ -190,7 +190,7 @@ def test_init_of_another_size_is_refused(observer):
 
 
 @pytest.mark.usefixtures("prepared")
-@pytest.mark.parametrize(("name", "new"), [("row", "conv_last"), ("srvgg", "body.6")])
+@pytest.mark.parametrize(("name", "new"), [("plain", "conv_last"), ("srvgg", "body.6")])
 def test_init_of_another_scale_gives_all_but_what_depends_on_it(observer, photographs, name, new):
     sizes = {"preset": name, "generator": {"channels": 8, "num_convs": 2}}
     first = engine.train(tiny(**sizes, learning_rate=1e-2), observer)

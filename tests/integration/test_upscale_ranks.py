@@ -16,7 +16,7 @@ from srgan_cli.engine.upscaling.ledger import Ledger
 from tests.toolbox import random_generator, synthetic_photograph
 
 # Wide enough for the fast convolutions.
-ROW = GeneratorConfig(2, 32, 32, 1, 1, 1, 1.0, "pixelshuffle")
+SMALL = GeneratorConfig(2, 32, 32, 1, 1, 1, 1.0, "pixelshuffle")
 
 
 def results(folder):
@@ -36,7 +36,7 @@ def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path):
         Image.fromarray(image).save(source / f"{number}.png")
     (source / "bad.png").write_text("no image")
     model = tmp_path / "w.safetensors"
-    save_weights(model, random_generator(ROW), {})
+    save_weights(model, random_generator(SMALL), {})
     arguments = ["-m", "srgan_cli", "upscale", str(source), "--model", str(model)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "SRGAN_HOME": str(tmp_path)}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Size, Tensor
 
-from srgan_cli.config import GeneratorConfig, RowConfig
+from srgan_cli.config import GeneratorConfig, PlainConfig
 from srgan_cli.engine.networks.base import Network
-from srgan_cli.engine.networks.generators import ConvolutionRow, Generator
+from srgan_cli.engine.networks.generators import Generator, PlainNetwork
 from srgan_cli.engine.networks.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.errors import UsageError, WeightsError
 
@@ -37,7 +37,7 @@ def recognise(shapes: Shapes) -> Recognised | None:
         shapes: Parameters by name, without wrappers such as ``module.``.
     """
     builders: tuple[Callable[[Shapes], Network | None], ...]
-    builders = (_rrdbnet, _row, _srvgg, _msrresnet)
+    builders = (_rrdbnet, _plain, _srvgg, _msrresnet)
     names = _new_names(shapes)
     renamed = {names.get(key, key): shape for key, shape in shapes.items()}
     for build in builders:
@@ -167,12 +167,12 @@ def _rrdbnet(shapes: Shapes) -> Network | None:
     return build_generator(config, len(shapes))
 
 
-def _row(shapes: Shapes) -> Network | None:
+def _plain(shapes: Shapes) -> Network | None:
     num_convs = _count(shapes, r"body\.(\d+)\.weight")
     if "conv_first.weight" not in shapes or len(shapes) != 2 * num_convs + 4:
         return None
     scale = math.isqrt(shapes["conv_last.weight"][0] // 3)
-    return ConvolutionRow(RowConfig(scale, shapes["conv_first.weight"][0], num_convs))
+    return PlainNetwork(PlainConfig(scale, shapes["conv_first.weight"][0], num_convs))
 
 
 def _srvgg(shapes: Shapes) -> Network | None:

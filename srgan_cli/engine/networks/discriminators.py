@@ -119,24 +119,24 @@ def make_discriminator(config: TrainConfig) -> nn.Module:
 class Discriminator(nn.Module):
     """Eight 3×3 convolutions and a pooled head, as in SRGAN (Ledig et al. 2017, figure 4).
 
-    Kernels double from ``width`` to ``8 * width``; every second convolution is
+    Channels double from ``width`` to ``8 * width``; every second convolution is
     strided, halving the image. There is no batch normalisation: a gradient penalty
     needs the score of each image to be independent of its neighbours in the
     batch (WGAN-GP, Gulrajani et al. 2017, section 4). Averaging over places before the
     head lets it take any image of at least 16×16.
 
     Args:
-        width: Kernels of the first convolution; 64 in the paper.
+        width: Channels of the first convolution; 64 in the paper.
     """
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = 3
-        for kernels in (width, 2 * width, 4 * width, 8 * width):
-            for in_channels, stride in ((channels, 1), (kernels, 2)):
-                layers += [_Conv2d(in_channels, kernels, 3, stride, 1), _LeakyReLU()]
-            channels = kernels
+        for out_channels in (width, 2 * width, 4 * width, 8 * width):
+            for in_channels, stride in ((channels, 1), (out_channels, 2)):
+                layers += [_Conv2d(in_channels, out_channels, 3, stride, 1), _LeakyReLU()]
+            channels = out_channels
         self.features = nn.Sequential(*layers)
         self.head = nn.Sequential(
             nn.Linear(channels, 2 * channels), _LeakyReLU(), nn.Linear(2 * channels, 1)
@@ -172,7 +172,7 @@ class UNetDiscriminator(nn.Module):
     ``UNetDiscriminatorSN``; sides that are no multiple of 8 are allowed too.
 
     Args:
-        width: Kernels of the first convolution; 64 in the paper.
+        width: Channels of the first convolution; 64 in the paper.
     """
 
     def __init__(self, width: int = 64) -> None:

@@ -1,9 +1,9 @@
-"""Rows of convolutions that turn and mirror with the image: weights tied by symmetry.
+"""Plain networks that turn and mirror with the image: weights tied by symmetry.
 
-Enlarging an image that was turned or mirrored gives the upscaled image, turned or mirrored
-alike (Cohen & Welling 2016, "Group Equivariant Convolutional Networks"; the group is p4m without
-its shifts, which convolutions have anyway). Each eight channels are one feature as the eight
-symmetries of a square see it: the regular representation. What is saved is a row like any other.
+Upscaling an image that was turned or mirrored gives the upscaled image, turned or mirrored alike
+(Cohen & Welling 2016, "Group Equivariant Convolutional Networks"; the group is p4m without its
+shifts, which convolutions have anyway). Each eight channels are one feature as the eight symmetries
+of a square see it: the regular representation. What is saved is a plain network like any other.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.engine.networks.generators import ConvolutionRow
+from srgan_cli.engine.networks.generators import PlainNetwork
 from srgan_cli.imaging.types import IndexArray
 
 _TURN, _MIRROR = np.array([[0, -1], [1, 0]]), np.array([[1, 0], [0, -1]])
@@ -28,14 +28,14 @@ _TOLERANCE = 1e-3
 
 
 class Equivariance:
-    """What ties a row's weights; its channels must be a multiple of :data:`ORDER`.
+    """What ties the weights of a plain network; its channels must be a multiple of :data:`ORDER`.
 
     Args:
-        network: The row, on its device.
+        network: The plain network, on its device.
     """
 
     def __init__(self, network: nn.Module) -> None:
-        assert isinstance(network, ConvolutionRow)
+        assert isinstance(network, PlainNetwork)
         convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
         features = _moved_channels(network.config.channels // ORDER, _regular())
         colours = np.tile(np.arange(3), (ORDER, 1))

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
-from srgan_cli.config import AnyGeneratorConfig, GeneratorConfig, RowConfig, SrvggConfig
+from srgan_cli.config import AnyGeneratorConfig, GeneratorConfig, PlainConfig, SrvggConfig
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.published import SRVGGNetCompact, start_near_identity
 
@@ -84,7 +84,7 @@ class Generator(Network):
         if config.upsampler == "pixelshuffle":
             self.conv_last = _conv(channels, 3 * config.scale**2)
             # A new generator is the bilinear upscaling: training starts from there, not
-            # from what random kernels add to it.
+            # from what random weights add to it.
             for parameter in self.conv_last.parameters():
                 nn.init.zeros_(parameter)
         else:
@@ -171,19 +171,19 @@ class Generator(Network):
         return reach
 
 
-class ConvolutionRow(Network):
+class PlainNetwork(Network):
     """Restores an HR image by convolutions one after the other.
 
-    VDSR's plain row (Kim et al. 2016, section 3) at LR size, with one long skip from the
+    VDSR's plain chain (Kim et al. 2016, section 3) at LR size, with one long skip from the
     first features to the last (as in SRResNet, Ledig et al. 2017), pixel shuffle, and the
     result added to the bilinear upscaling. Of all networks of its size it runs fastest,
     and in the races of docs/recipes.md it comes furthest in the same time.
 
     Args:
-        config: Sizes; see :class:`srgan_cli.config.RowConfig`.
+        config: Sizes; see :class:`srgan_cli.config.PlainConfig`.
     """
 
-    def __init__(self, config: RowConfig) -> None:
+    def __init__(self, config: PlainConfig) -> None:
         super().__init__()
         self.config = config
         channels = config.channels
@@ -216,7 +216,7 @@ class ConvolutionRow(Network):
     @property
     def architecture(self) -> str:
         """Our own name."""
-        return "convolution row"
+        return "plain"
 
     @property
     def receptive_radius(self) -> int:
@@ -224,17 +224,17 @@ class ConvolutionRow(Network):
         return self.config.num_convs + 2
 
 
-AnyGenerator = Generator | ConvolutionRow | SRVGGNetCompact
+AnyGenerator = Generator | PlainNetwork | SRVGGNetCompact
 
 
 def make_generator(config: AnyGeneratorConfig) -> AnyGenerator:
     """Build a generator to train, with the numbers that training starts from."""
     if isinstance(config, SrvggConfig):
-        row = SRVGGNetCompact(config.channels, config.num_convs, config.scale, slope=_SLOPE)
-        row.initialise()
-        return row
-    if isinstance(config, RowConfig):
-        network = ConvolutionRow(config)
+        srvgg = SRVGGNetCompact(config.channels, config.num_convs, config.scale, slope=_SLOPE)
+        srvgg.initialise()
+        return srvgg
+    if isinstance(config, PlainConfig):
+        network = PlainNetwork(config)
         network.initialise()
         return network
     return Generator(config)

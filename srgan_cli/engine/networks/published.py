@@ -21,13 +21,13 @@ def start_near_identity(conv: nn.Conv2d) -> None:
 
 
 class SRVGGNetCompact(Network):
-    """Convolutions with PReLU in one row, added to the repeated pixels.
+    """Convolutions with PReLU, one after the other, added to the repeated pixels.
 
     The network of realesr-animevideov3 and realesr-general-x4v3 (xinntao/Real-ESRGAN,
     ``srvgg_arch.py``): everything at LR size, pixel shuffle at the end.
 
     Args:
-        channels: Feature maps.
+        channels: Channels of all convolutions but the last.
         num_convs: Convolutions between the first and the last.
         scale: Factor per side.
         slope: What all PReLUs are fixed to; None learns the slopes, for a step that is a
@@ -113,7 +113,7 @@ class MSRResNet(Network):
     (XPixelGroup/BasicSR, ``srresnet_arch.py``).
 
     Args:
-        channels: Feature maps.
+        channels: Channels of all convolutions but the last.
         num_blocks: Residual blocks.
         scale: Factor per side: 2, 3 or 4.
     """

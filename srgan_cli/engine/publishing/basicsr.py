@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from srgan_cli.engine.networks.base import Network
-from srgan_cli.engine.networks.generators import ConvolutionRow, DenseResidualBlock, Generator
+from srgan_cli.engine.networks.generators import DenseResidualBlock, Generator, PlainNetwork
 from srgan_cli.engine.networks.published import MSRResNet, SRVGGNetCompact
 from srgan_cli.errors import UsageError
 
@@ -38,8 +38,8 @@ def as_basicsr(network: Network) -> Network:
             return network
         if config.upsampler == "pixelshuffle" and config.dense_blocks == 1:
             return _dense_as_srvgg(network)
-    if isinstance(network, ConvolutionRow):
-        return _row_as_srvgg(network)
+    if isinstance(network, PlainNetwork):
+        return _plain_as_srvgg(network)
     raise UsageError(
         f"--to pth: this {network.architecture} is no network of BasicSR",
         hint="export it to onnx, openvino, torchscript or ncnn",
@@ -99,7 +99,7 @@ class _Layer:
 
 @torch.no_grad()
 def _dense_as_srvgg(generator: Generator) -> SRVGGNetCompact:
-    """Write a generator that works at LR size as one row of convolutions."""
+    """Write a generator that works at LR size as convolutions one after the other."""
     config = generator.config
     channels = _Channels(config.channels, (config.num_convs - 1) * config.growth)
     layers = [_first(generator, channels)]
@@ -114,25 +114,25 @@ def _dense_as_srvgg(generator: Generator) -> SRVGGNetCompact:
 
 
 @torch.no_grad()
-def _row_as_srvgg(row: ConvolutionRow) -> SRVGGNetCompact:
-    """Write a row with a long skip connection as a wider one without."""
-    channels = _Channels(row.config.channels, num_dense=0)
-    layers = [_first(row, channels)]
-    for i in range(len(row.body)):
+def _plain_as_srvgg(network: PlainNetwork) -> SRVGGNetCompact:
+    """Write a plain network with a long skip connection as a wider one without."""
+    channels = _Channels(network.config.channels, num_dense=0)
+    layers = [_first(network, channels)]
+    for i in range(len(network.body)):
         layer = _Layer(channels.total, channels.total)
         layer.carry(slice(channels.num_features, channels.free))
         layer.weight[channels.trunk, channels.trunk], layer.bias[channels.trunk] = _numbers(
-            row, f"body.{i}"
+            network, f"body.{i}"
         )
         layer.slope[channels.trunk] = _SLOPE
         layers.append(layer)
     body = _body(channels)
     body.carry(channels.trunk)
-    return _assembled(row, channels, layers, body)
+    return _assembled(network, channels, layers, body)
 
 
 def _assembled(
-    generator: Generator | ConvolutionRow,
+    generator: Generator | PlainNetwork,
     channels: _Channels,
     layers: list[_Layer],
     body: _Layer,
@@ -152,7 +152,7 @@ def _assembled(
     return srvgg.eval().requires_grad_(False)
 
 
-def _first(generator: Generator | ConvolutionRow, channels: _Channels) -> _Layer:
+def _first(generator: Generator | PlainNetwork, channels: _Channels) -> _Layer:
     layer = _Layer(3, channels.total)
     for part in (channels.trunk, channels.skip):
         layer.weight[part], layer.bias[part] = _numbers(generator, "conv_first")
@@ -202,7 +202,7 @@ def _body(channels: _Channels) -> _Layer:
     return layer
 
 
-def _last(generator: Generator | ConvolutionRow, channels: _Channels) -> _Layer:
+def _last(generator: Generator | PlainNetwork, channels: _Channels) -> _Layer:
     """Add the bilinear upscaling, less the repeated pixels that SRVGGNetCompact adds."""
     scale = generator.scale
     layer = _Layer(channels.total, 3 * scale**2)

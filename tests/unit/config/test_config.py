@@ -117,13 +117,13 @@ def test_a_weight_of_degraded_patches_is_refused_where_all_are_judged():
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"preset": "compact"}, {"preset": "row", "generator": {"channels": 44}}]
+    "sizes", [{"preset": "compact"}, {"preset": "plain", "generator": {"channels": 44}}]
 )
 def test_a_generator_whose_weights_cannot_be_tied_is_refused(sizes):
     with pytest.raises(UsageError, match="--equivariant") as caught:
         TrainConfig(equivariant=True, **sizes)
     assert "multiple of 8" in caught.value.hint
-    TrainConfig(equivariant=True, preset="row", generator={"channels": 40})
+    TrainConfig(equivariant=True, preset="plain", generator={"channels": 40})
 
 
 def test_a_reduction_below_the_least_side_is_refused():
@@ -207,6 +207,12 @@ def test_generator_config_round_trip_through_json(name):
 )
 def test_train_config_round_trip_through_json(config):
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_preset_under_its_former_name_is_the_same_preset():
+    assert TrainConfig(preset="row") == TrainConfig(preset="plain")
+    saved = TrainConfig(preset="plain", equivariant=True).to_dict() | {"preset": "row"}
+    assert TrainConfig.from_dict(saved) == TrainConfig(preset="plain", equivariant=True)
 
 
 def test_unknown_keys_are_refused():

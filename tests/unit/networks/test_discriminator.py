@@ -97,8 +97,8 @@ def test_a_fresh_discriminator_tells_images_apart():
 
 @pytest.mark.parametrize("width", [1, 16])
 def test_the_width_scales_every_layer(width):
-    kernels = [conv.out_channels // width for conv in _convolutions(Discriminator(width))]
-    assert kernels == [1, 1, 2, 2, 4, 4, 8, 8]
+    channels = [conv.out_channels // width for conv in _convolutions(Discriminator(width))]
+    assert channels == [1, 1, 2, 2, 4, 4, 8, 8]
 
 
 def _settled(network, image):

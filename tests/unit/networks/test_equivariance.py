@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from srgan_cli.config import RowConfig
+from srgan_cli.config import PlainConfig
 from srgan_cli.engine.networks.equivariance import Equivariance
 from srgan_cli.engine.networks.generators import make_generator
 from srgan_cli.engine.training.muon import Muon
@@ -17,9 +17,9 @@ SYMMETRIES = [
 ]
 
 
-def row(scale=2, channels=16):
+def plain(scale=2, channels=16):
     torch.manual_seed(7)
-    network = make_generator(RowConfig(scale, channels, 3))
+    network = make_generator(PlainConfig(scale, channels, 3))
     with torch.no_grad():  # Training starts from an upscaling whose details are all zero.
         torch.nn.init.normal_(network.conv_last.weight, std=0.1)
         torch.nn.init.normal_(network.conv_last.bias, std=0.1)
@@ -35,7 +35,7 @@ def unlikeness(network):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_tied_weights_upscale_a_turned_image_as_the_image_turned(scale):
-    network = row(scale)
+    network = plain(scale)
     assert unlikeness(network) > 1e-2
     assert not Equivariance(network).holds()
     Equivariance(network).start()
@@ -44,7 +44,7 @@ def test_tied_weights_upscale_a_turned_image_as_the_image_turned(scale):
 
 
 def test_a_tied_start_is_spread_as_widely_as_a_free_one():
-    network = row(channels=40)
+    network = plain(channels=40)
     free = float(network.conv_first.weight.detach().std())
     Equivariance(network).start()
     assert float(network.conv_first.weight.detach().std()) == pytest.approx(free, rel=0.2)
@@ -53,7 +53,7 @@ def test_a_tied_start_is_spread_as_widely_as_a_free_one():
 
 
 def test_the_gradient_is_that_of_a_batch_with_every_patch_in_all_eight_ways():
-    network = row()
+    network = plain()
     Equivariance(network).start()
     alone, every = copy.deepcopy(network), copy.deepcopy(network)
     lr, hr = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16)
@@ -67,7 +67,7 @@ def test_the_gradient_is_that_of_a_batch_with_every_patch_in_all_eight_ways():
 
 @pytest.mark.parametrize("optimizer", [torch.optim.Adam, Muon])
 def test_a_tied_network_stays_tied_while_it_learns(optimizer):
-    network = row().to(memory_format=torch.channels_last)
+    network = plain().to(memory_format=torch.channels_last)
     tied = Equivariance(network)
     tied.start()
     before = copy.deepcopy(network)

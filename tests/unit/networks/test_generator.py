@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, RowConfig, SrvggConfig, preset
+from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, PlainConfig, SrvggConfig, preset
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
 from srgan_cli.engine.networks.generators import Generator, make_generator, num_parameters
 from tests.toolbox import random_generator
@@ -13,7 +13,7 @@ from tests.toolbox import random_generator
 
 def _small(name, scale, num_blocks=1):
     """Return a preset with its structure and few blocks, thin where that is not published."""
-    if name in {"row", "srvgg"}:
+    if name in {"plain", "srvgg"}:
         return dataclasses.replace(preset(name, scale), num_convs=num_blocks)
     channels = {"channels": 8, "growth": 4} if name == "esrgan" else {}
     return dataclasses.replace(preset(name, scale), num_blocks=num_blocks, **channels)
@@ -108,8 +108,8 @@ def test_a_plain_generator_computes_dense_residual_blocks_and_a_bilinear_skip():
     torch.testing.assert_close(generator(lr), skip + detail, rtol=1e-9, atol=1e-12)
 
 
-def test_a_row_is_convolutions_with_one_long_skip_and_a_bilinear_one():
-    generator = random_generator(RowConfig(scale=2, channels=6, num_convs=2)).double()
+def test_a_plain_network_is_convolutions_with_one_long_skip_and_a_bilinear_one():
+    generator = random_generator(PlainConfig(scale=2, channels=6, num_convs=2)).double()
     p = generator.state_dict()
     lr = torch.rand(1, 3, 5, 7, dtype=torch.float64)
 
@@ -124,7 +124,7 @@ def test_a_row_is_convolutions_with_one_long_skip_and_a_bilinear_one():
     torch.testing.assert_close(generator(lr), skip + detail, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["row", "compact", "standard"])
+@pytest.mark.parametrize("name", ["plain", "compact", "standard"])
 @torch.inference_mode()
 def test_a_new_generator_is_the_bilinear_upscaling(name):
     lr = torch.rand(1, 3, 6, 7)
@@ -179,7 +179,7 @@ def test_images_of_a_batch_do_not_mix(name):
 
 
 RADII = [
-    RowConfig(scale=2, channels=8, num_convs=3),
+    PlainConfig(scale=2, channels=8, num_convs=3),
     *(_small("compact", scale) for scale in (2, 3)),
     dataclasses.replace(_small("standard", 2), channels=8, growth=4, num_blocks=2),
     *(dataclasses.replace(_small("esrgan", 4), scale=scale, num_convs=2) for scale in (1, 2, 4)),
@@ -230,49 +230,49 @@ def test_generators_have_no_batch_statistics():
         assert not any(isinstance(module, nn.modules.batchnorm._NormBase) for module in modules)
 
 
-def test_a_new_row_of_convolutions_repeats_pixels():
-    row = make_generator(SrvggConfig(scale=3, channels=8, num_convs=4))
+def test_a_new_srvgg_repeats_pixels():
+    srvgg = make_generator(SrvggConfig(scale=3, channels=8, num_convs=4))
     lr = torch.rand(1, 3, 7, 5)
-    assert torch.equal(row(lr), lr.repeat_interleave(3, 2).repeat_interleave(3, 3))
+    assert torch.equal(srvgg(lr), lr.repeat_interleave(3, 2).repeat_interleave(3, 3))
 
 
-def test_first_features_pass_through_a_new_row_of_any_length():
+def test_first_features_pass_through_a_new_srvgg_of_any_length():
     torch.manual_seed(0)
-    row = make_generator(SrvggConfig(scale=2, channels=32, num_convs=18))
+    srvgg = make_generator(SrvggConfig(scale=2, channels=32, num_convs=18))
     lr = torch.rand(1, 3, 32, 32)
-    first, last = row.body[:2](lr), row.body[:-1](lr)
+    first, last = srvgg.body[:2](lr), srvgg.body[:-1](lr)
     assert 0.2 < last.std() / first.std() < 5
 
 
 def test_fixed_slopes_are_those_of_the_weights_that_are_written(tmp_path):
     torch.manual_seed(0)
-    row = make_generator(SrvggConfig(scale=2, channels=8, num_convs=2))
-    torch.nn.init.normal_(row.body[-1].weight)
-    save_weights(tmp_path / "row.safetensors", row, {})
-    model = load_model(ModelSource("row", tmp_path / "row.safetensors", "named"))
-    assert model.generator.config == row.config
+    srvgg = make_generator(SrvggConfig(scale=2, channels=8, num_convs=2))
+    torch.nn.init.normal_(srvgg.body[-1].weight)
+    save_weights(tmp_path / "srvgg.safetensors", srvgg, {})
+    model = load_model(ModelSource("srvgg", tmp_path / "srvgg.safetensors", "named"))
+    assert model.generator.config == srvgg.config
     lr = torch.rand(1, 3, 9, 9)
-    torch.testing.assert_close(model.generator(lr), row(lr))
+    torch.testing.assert_close(model.generator(lr), srvgg(lr))
 
 
 def test_fixed_slopes_are_not_trained():
-    row = make_generator(SrvggConfig(scale=2, channels=8, num_convs=2))
-    slopes = [layer.weight for layer in row.body if isinstance(layer, torch.nn.PReLU)]
+    srvgg = make_generator(SrvggConfig(scale=2, channels=8, num_convs=2))
+    slopes = [layer.weight for layer in srvgg.body if isinstance(layer, torch.nn.PReLU)]
     assert len(slopes) == 3
     assert not any(slope.requires_grad for slope in slopes)
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_a_row_is_known_by_its_parameters(tmp_path, scale):
-    row = random_generator(RowConfig(scale=scale, channels=8, num_convs=2))
-    save_weights(tmp_path / "row.safetensors", row, {})
-    model = load_model(ModelSource("row", tmp_path / "row.safetensors", "named"))
-    assert model.generator.config == row.config
+def test_a_plain_network_is_known_by_its_parameters(tmp_path, scale):
+    network = random_generator(PlainConfig(scale=scale, channels=8, num_convs=2))
+    save_weights(tmp_path / "network.safetensors", network, {})
+    model = load_model(ModelSource("network", tmp_path / "network.safetensors", "named"))
+    assert model.generator.config == network.config
     lr = torch.rand(1, 3, 9, 9)
-    assert torch.equal(model.generator(lr), row(lr))
+    assert torch.equal(model.generator(lr), network(lr))
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-@pytest.mark.parametrize("name", ["row", "srvgg"])
-def test_rows_have_at_most_200_000_parameters(name, scale):
+@pytest.mark.parametrize("name", ["plain", "srvgg"])
+def test_plain_networks_have_at_most_200_000_parameters(name, scale):
     assert num_parameters(make_generator(preset(name, scale))) <= 200_000

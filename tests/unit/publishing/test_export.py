@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from srgan_cli import engine
-from srgan_cli.config import PRESETS, ExportConfig, RowConfig, preset
+from srgan_cli.config import PRESETS, ExportConfig, PlainConfig, preset
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
 from srgan_cli.engine.networks.generators import Generator
 from srgan_cli.engine.networks.published import MSRResNet, SRVGGNetCompact
@@ -30,13 +30,13 @@ def network(kind):
         ),
         "folding": lambda: random_generator(dataclasses.replace(RRDB, scale=2)),
         "srvgg": lambda: SRVGGNetCompact(8, 2, 4),
-        "row": lambda: random_generator(RowConfig(scale=2, channels=8, num_convs=3)),
+        "plain": lambda: random_generator(PlainConfig(scale=2, channels=8, num_convs=3)),
         "msrresnet": lambda: MSRResNet(8, 1, 3),
     }[kind]()
     return made.eval().requires_grad_(False)
 
 
-KINDS = ["compact", "row", "folding", "srvgg", "msrresnet"]
+KINDS = ["compact", "plain", "folding", "srvgg", "msrresnet"]
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
 
 
@@ -89,7 +89,7 @@ def test_torchscript_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
         torch.testing.assert_close(program(lr), made(lr), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["compact", "row", "folding", "srvgg"])
+@pytest.mark.parametrize("kind", ["compact", "plain", "folding", "srvgg"])
 @torch.inference_mode()
 def test_a_pth_loads_in_spandrel_and_gives_the_same(tmp_path, kind):
     spandrel = pytest.importorskip("spandrel")
@@ -110,7 +110,7 @@ def test_a_pth_loads_in_spandrel_and_gives_the_same(tmp_path, kind):
         *(dataclasses.replace(preset("compact", scale), channels=5) for scale in (2, 3, 4, 8)),
         dataclasses.replace(preset("standard", 2), channels=7, growth=3, num_blocks=2),
         dataclasses.replace(preset("compact", 2), channels=4, num_convs=1),
-        *(dataclasses.replace(preset("row", scale), channels=5, num_convs=3) for scale in (2, 4)),
+        *(dataclasses.replace(preset("plain", scale), channels=5, num_convs=3) for scale in (2, 4)),
     ],
 )
 @torch.inference_mode()

@@ -103,15 +103,15 @@ def test_operations_are_noted_once_on_the_way_to_a_runtime(monkeypatch, name):
 )
 def test_automatic_runtime_is_the_fastest_that_fits(monkeypatch, capability, expected):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    row, dense = generator_of(preset("row", 2)), generator_of(preset("compact", 2))
+    plain, dense = generator_of(preset("plain", 2)), generator_of(preset("compact", 2))
     rrdb = generator_of(replace(preset("esrgan", 4), num_blocks=1))
     half = Amp.create(torch.device("cpu"), "bf16")
 
     def chosen(network, amp):
         return open_runtime("auto", network, 1, amp).name
 
-    assert [chosen(each, CPU) for each in (row, dense, rrdb)] == expected
-    assert chosen(row, half) == "torch"
+    assert [chosen(each, CPU) for each in (plain, dense, rrdb)] == expected
+    assert chosen(plain, half) == "torch"
     assert chosen(Pooled(), CPU) == "torch"
 
 
