@@ -1,4 +1,4 @@
-"""What all our context managers have in common."""
+"""A base class for context managers."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType

@@ -64,7 +64,7 @@ def _require_writable(config: EvalConfig) -> None:
     if config.report.exists() and not config.overwrite:
         raise UsageError(f"{config.report} exists already", hint="pass --overwrite to replace it")
     if not config.report.parent.is_dir():
-        raise UsageError(f"{config.report.parent}: no such folder", hint="make it first")
+        raise UsageError(f"{config.report.parent}: no such folder", hint="create it first")
 
 
 def _write(path: Path, page: str) -> None:

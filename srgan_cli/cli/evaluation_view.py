@@ -63,7 +63,9 @@ def show_crops(
 
     protocol = supported(os.environ) if sys.stdout.isatty() else None
     if protocol is None:
-        observer.say("no images here: kitty, iTerm2 and sixel terminals show them; or --report")
+        observer.say(
+            "this terminal cannot show images (kitty, iTerm2 and sixel ones can); use --report"
+        )
         return
     names = [contender["name"] for contender in document["contenders"]]
     lead = names[min(2, len(names) - 1)]
@@ -88,8 +90,8 @@ def show_crops(
 
 
 def _count(scored: "SetScores") -> str:
-    left_out = f", {len(scored.failed)} left out" if scored.failed else ""
-    return f"{len(scored.pictures)} image{'s' * (len(scored.pictures) != 1)}{left_out}"
+    skipped = f", {len(scored.failed)} skipped" if scored.failed else ""
+    return f"{len(scored.pictures)} image{'s' * (len(scored.pictures) != 1)}{skipped}"
 
 
 def _gain(comparison: "Comparison | None") -> tuple[str, str]:

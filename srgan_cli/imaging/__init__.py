@@ -1,1 +1,1 @@
-"""Pure image functions: reading and writing, resizing, tiles and metrics."""
+"""Pure image functions: decode and encode files, colour, metadata, resizing, tiles, metrics."""

@@ -1,4 +1,4 @@
-"""What a file must be before its pixels are decoded."""
+"""Check a file before its pixels are decoded: that it is a file, and that it is not too large."""
 
 import stat
 from pathlib import Path
@@ -13,7 +13,7 @@ def require_regular(path: Path) -> None:
     except FileNotFoundError as error:
         if path.is_symlink():
             raise InputError(
-                f"{path}: a link to a file that is gone", hint="mend or delete the link"
+                f"{path}: a link to a file that does not exist", hint="fix or delete the link"
             ) from error
         raise InputError(f"{path}: no such file", hint="check the name and the folder") from error
     except (OSError, ValueError) as error:
@@ -26,7 +26,7 @@ def require_regular(path: Path) -> None:
             f"{path}: a pipe, socket or device, not a file", hint="name a regular file"
         )
     if status.st_size == 0:
-        raise InputError(f"{path}: the file is empty", hint="restore it from a copy")
+        raise InputError(f"{path}: the file is empty", hint="restore it from a backup")
 
 
 def require_size(path: Path, size: tuple[int, int], num_frames: int, max_pixels: int) -> None:
@@ -38,5 +38,5 @@ def require_size(path: Path, size: tuple[int, int], num_frames: int, max_pixels:
         times = f" x {num_frames} frames" if num_frames > 1 else ""
         raise InputError(
             f"{path}: {width}x{height}{times} is more than {max_pixels:,} pixels",
-            hint="pass a larger --max-pixels if the file is to be trusted",
+            hint="pass a larger --max-pixels if you trust the file",
         )

@@ -1,4 +1,4 @@
-"""Transparency without halos."""
+"""Prepare transparent images for upscaling, so that edges get no halos."""
 
 import numpy as np
 

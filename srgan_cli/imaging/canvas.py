@@ -1,4 +1,4 @@
-"""The result while it is being made, in the form that its encoder takes."""
+"""The canvas that a result is written to, row by row, before it is encoded."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""Colour: from every mode that Pillow has to grey and RGB, and between ICC profiles."""
+"""Convert colours: every Pillow mode to grey or RGB, and ICC profiles to sRGB."""
 
 from functools import cache
 from io import BytesIO
@@ -28,7 +28,7 @@ def to_grey_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.mode == "CMYK":
         return _from_cmyk(image, notes)
     if image.mode == "LAB":
-        notes.append("LAB became sRGB")
+        notes.append("LAB was converted to sRGB")
         return _transform(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     if image.mode in _GREY_MODES:
         if image.mode == "1":
@@ -56,12 +56,12 @@ def _from_cmyk(image: Image.Image, notes: list[str]) -> Image.Image:
         try:
             converted = _transform(image, ImageCms.ImageCmsProfile(BytesIO(profile)))
         except (OSError, ImageCms.PyCMSError):
-            notes.append("its CMYK profile is damaged: colours are approximate")
+            notes.append("the CMYK profile is damaged: colours are approximate")
         else:
-            notes.append("CMYK became sRGB through its ICC profile")
+            notes.append("CMYK was converted to sRGB with its ICC profile")
             return converted
     else:
-        notes.append("CMYK without a profile became RGB: colours are approximate")
+        notes.append("CMYK without a profile was converted to RGB: colours are approximate")
     return image.convert("RGB")
 
 

@@ -1,4 +1,4 @@
-"""Find the parts of an image that are worth a look, and encode them small."""
+"""Find the crops of an image where upscaling gains most and least, and encode them small."""
 
 import io
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Decode image files to upright frames, and say truly why where that fails."""
+"""Decode image files to upright frames, with an exact error message if that fails."""
 
 import logging
 import warnings
@@ -28,7 +28,7 @@ for _library in ("PIL", "tifffile"):
 
 # In the other formats that Pillow counts frames of, they are layers, thumbnails or sizes.
 _MULTIPLE = {"GIF", "PNG", "WEBP", "AVIF", "FLI", "TIFF"}
-_VIEWER_HINT = "open it in a viewer; if it shows there, convert it to PNG"
+_VIEWER_HINT = "open it in an image viewer; if it displays there, convert it to PNG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class OpenImage:
         if _has_default_image(image):
             self.notes.append("the still image for old viewers is replaced by the first frame")
         if self.header.left_out:
-            self.notes.append(f"only the first of {self.header.left_out + 1} images is taken")
+            self.notes.append(f"only the first of {self.header.left_out + 1} images is upscaled")
 
     def frames(self) -> Iterator[Frame]:
         """Decode the frames in order.
@@ -114,7 +114,7 @@ class OpenImage:
             return deep.read_tiff_page(self._path, index)
         if self._image.format == "PNG" and deep.is_deep_png(self._image):
             if self.header.num_frames > 1:
-                self._note("16-bit animation became 8-bit")
+                self._note("the 16-bit animation was reduced to 8 bits")
                 return None
             self._image.load()  # Texts and EXIF may stand behind the pixels.
             return deep.read_png(self._path)
@@ -124,7 +124,7 @@ class OpenImage:
         """Read the frame through Pillow: 8 bits per channel, or 16 of grey."""
         image = self._image
         if _loses_depth(image):
-            self._note(f"16 bits of {image.mode} are read as 8")
+            self._note(f"16-bit {image.mode} was reduced to 8 bits")
         image.load()
         if image.mode.startswith("I;16"):
             return np.asarray(image).astype(np.uint16), None
@@ -133,7 +133,7 @@ class OpenImage:
         if image.mode in {"I", "F"}:
             kind = "float" if image.mode == "F" else "32-bit"
             raise InputError(
-                f"{self._path}: {kind} pixels, whose black and white are not stated",
+                f"{self._path}: {kind} pixels without a known range from black to white",
                 hint="convert it to 16 bits per channel first",
             )
         colours: list[str] = []
@@ -269,14 +269,17 @@ def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
     except InputError:
         raise
     except PermissionError as error:
-        raise InputError(f"{path}: no permission to read it", hint="check its owner") from error
+        raise InputError(
+            f"{path}: no permission to read it", hint="check its read permission"
+        ) from error
     except UnidentifiedImageError as error:
         raise InputError(
-            f"{path}: not an image that can be read: of no known format, or damaged",
+            f"{path}: not a readable image: unknown format, or damaged",
             hint=_VIEWER_HINT,
         ) from error
     except MemoryError as error:
-        raise InputError(f"{path}: too large for the memory", hint="pass --max-pixels") from error
+        hint = "resize it first, or close other programs"
+        raise InputError(f"{path}: not enough memory to decode it", hint=hint) from error
     except Exception as error:  # Decoders raise almost anything on damaged files.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

@@ -1,8 +1,7 @@
-"""Make LR images that look like the world's: blurred, noisy, resized and compressed.
+"""Degrade LR images as real ones are: blur, noise, resizing and JPEG compression.
 
-The chain is that of Real-ESRGAN (Wang et al. 2021, section 3 and table 1), whose second
-order sends the image through it twice. All that is random is drawn from a generator
-that the caller seeds.
+The chain is that of Real-ESRGAN (Wang et al. 2021, section 3 and table 1); ``strong`` applies it
+twice (second order). All random numbers come from a generator that the caller seeds.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Encode finished images with all that they carried."""
+"""Encode results: choose mode and options of each format, and keep profile and metadata."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -75,8 +75,8 @@ def write_frames(
             _write_shallow(path, first, frames, encoding, kept, notes)
     except (ValueError, KeyError, SystemError, Image.DecompressionBombError) as error:
         raise InputError(
-            f"{path.name}: {encoding.format.name} cannot hold it: {error}",
-            hint="choose another format with --ext, for instance --ext png",
+            f"{path.name}: {encoding.format.name} cannot store this image: {error}",
+            hint="choose another format, for example --ext png",
         ) from error
     return notes
 
@@ -101,7 +101,7 @@ def _write_shallow(
     name = encoding.format.name
     profile = metadata.icc
     if profile and not encoding.format.icc:
-        notes.append(f"{name} holds no colour profile: colours were converted to sRGB")
+        notes.append(f"{name} cannot store a colour profile: colours were converted to sRGB")
         metadata = replace(metadata, icc=None)
 
     durations: list[int] = []
@@ -131,7 +131,7 @@ def _fitting(image: Image.Image, encoding: Encoding, notes: list[str]) -> Image.
     """Bring an image into a mode that the format holds."""
     format_ = encoding.format
     if image.mode in {"LA", "RGBA"} and not format_.alpha:
-        note = f"transparency was laid on {encoding.background}"
+        note = f"transparency was replaced by a {encoding.background} background"
         if note not in notes:
             notes.append(note)
         colour = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""Which image formats are read and written, and what each of them can hold."""
+"""The image formats that are read and written, and what each can store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

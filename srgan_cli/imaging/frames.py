@@ -1,4 +1,4 @@
-"""What an image file holds once it is decoded: frames of pixels."""
+"""The decoded form of an image file: frames of pixels and alpha."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Image files: find them, and read a single image."""
+"""List the image files of a folder, and read a single image with 8 bits."""
 
 import os
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def read_image(path: Path, *, max_pixels: int) -> Image:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Return the image files below a folder, sorted, hidden ones left out.
+    """Return the image files below a folder, sorted, without hidden ones.
 
     Symbolic links to folders are not followed, so a loop cannot trap the walk.
     """

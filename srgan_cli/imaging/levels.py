@@ -1,11 +1,11 @@
-"""Image levels from 0 to 255, rounded or not."""
+"""Round images to levels of 0 to 255, and compute luma."""
 
 import numpy as np
 
 from srgan_cli.imaging.types import Levels, Uint8Image
 
 LUMA = np.array([0.299, 0.587, 0.114])
-"""What red, green and blue give to luma of the full range (ITU-R BT.601)."""
+"""Weights of red, green and blue in full-range luma (ITU-R BT.601)."""
 
 
 def to_levels(values: Levels) -> Uint8Image:

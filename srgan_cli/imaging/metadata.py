@@ -1,4 +1,4 @@
-"""What an image file carries beside its pixels, read from one format and written to another."""
+"""Read metadata (EXIF, XMP, IPTC, ICC, resolution, comments), and write it to other formats."""
 
 import re
 import struct
@@ -107,7 +107,7 @@ def _read_exif(image: Image.Image, notes: list[str]) -> dict[int, Any]:
         if exif:
             _exif_bytes(exif, (1, 1))
     except Exception:  # noqa: BLE001 - damaged EXIF raises almost anything, and costs only itself.
-        notes.append("its EXIF data are damaged and were dropped")
+        notes.append("the EXIF data are damaged and were dropped")
         return {}
     return exif
 
@@ -144,7 +144,7 @@ def save_options(format_name: str, metadata: Metadata, size: tuple[int, int]) ->
 
     Args:
         format_name: Pillow's name of the format.
-        metadata: What to keep; parts that the format has no place for are left out.
+        metadata: What to keep; parts that the format cannot store are dropped.
         size: Width and height of the result, which EXIF repeats.
     """
     exif = _exif_bytes(metadata.exif, size) if metadata.exif else None

@@ -1,4 +1,4 @@
-"""Bicubic and Lanczos resizing that equals MATLAB's ``imresize`` bit for bit.
+"""Bicubic and Lanczos resizing, bit-identical to MATLAB's ``imresize``.
 
 Published super-resolution scores are computed on low-resolution images made
 by that function, so training pairs, the evaluation protocol and its bicubic

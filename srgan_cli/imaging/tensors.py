@@ -1,4 +1,4 @@
-"""Between images of 8 or 16 bits and the float batches that networks take."""
+"""Convert images of 8 or 16 bits to the float batches of networks, and back."""
 
 import numpy as np
 import torch

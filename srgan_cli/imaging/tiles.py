@@ -1,4 +1,4 @@
-"""Cover an image with tiles that overlap enough for their seams to vanish."""
+"""Divide an image into tiles that overlap, so that results have no seams."""
 
 from dataclasses import dataclass
 

@@ -212,7 +212,7 @@ def test_patch_larger_than_the_images_is_told(srgan):
 def test_model_of_another_scale_than_the_data_set_is_told(srgan, make_photographs, tmp_path):
     make_photographs(tmp_path / "p", count=2, size=(136, 128))
     assert srgan("prepare", tmp_path / "p", "-s", 4, "--min-side", 64).code == 0
-    assert_fails(srgan("eval"), 3, "p-x4 is ×4, the model ×2")
+    assert_fails(srgan("eval"), 3, "p-x4 is ×4, but the model is ×2")
 
 
 def test_missing_device_is_a_lacking_resource(srgan, make_photographs, tmp_path):

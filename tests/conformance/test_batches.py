@@ -105,7 +105,7 @@ def test_in_place_replaces_once(tmp_path, upscale):
             assert image.size == (24, 16)
     assert report.unchanged == (source,)
     report = upscale(source, in_place=True, scale=3)
-    assert "in place before" in report.failed[0].reason
+    assert "already upscaled in place" in report.failed[0].reason
     upscale(source, in_place=True, scale=3, overwrite=True)
     with Image.open(source) as image:
         assert image.size == (72, 48)
@@ -178,7 +178,7 @@ def test_a_line_without_its_file_is_not_believed(tmp_path, upscale):
 
 def test_two_runs_do_not_share_a_folder(tmp_path, upscale):
     source = picture(tmp_path / "a.png")
-    with Ledger(tmp_path / "out"), pytest.raises(ResourceError, match="another run"):
+    with Ledger(tmp_path / "out"), pytest.raises(ResourceError, match="another srgan process"):
         upscale(source, output=tmp_path / "out")
 
 
@@ -197,7 +197,7 @@ def _bad_files(folder: Path) -> dict[str, str]:
     data = good.read_bytes()
     (folder / "truncated.png").write_bytes(data[: len(data) // 2])
     (folder / "empty.jpg").touch()
-    (folder / "text.jpg").write_text("not an image")
+    (folder / "text.jpg").write_text("not a readable image")
     corrupt = bytearray(data)
     corrupt[45] ^= 0xFF
     (folder / "corrupt.png").write_bytes(corrupt)
@@ -206,7 +206,7 @@ def _bad_files(folder: Path) -> dict[str, str]:
     return {
         "truncated.png": "damaged",
         "empty.jpg": "empty",
-        "text.jpg": "not an image",
+        "text.jpg": "not a readable image",
         "corrupt.png": "",
         "folder.png": "a folder",
         "bomb.png": "more than",

@@ -241,7 +241,7 @@ def test_transparency_is_laid_on_the_stated_background(tmp_path, upscale):
     picture.paste((200, 0, 0, 255), (8, 0, 16, 16))
     picture.save(tmp_path / "a.png")
     report = upscale(tmp_path / "a.png", output=tmp_path / "out", ext="jpg", background="#00ff00")
-    assert report.written[0].notes == ("transparency was laid on #00ff00",)
+    assert report.written[0].notes == ("transparency was replaced by a #00ff00 background",)
     with Image.open(report.written[0].output) as image:
         red, green, blue = image.getpixel((4, 16))
         assert green > 245

@@ -358,7 +358,7 @@ def test_broken_generator_is_noticed(upscaled, tmp_path):
     generator.conv_last.bias.data[0] = float("nan")
     save_weights(tmp_path / "nan.safetensors", generator, {})
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(ResourceError, match="not finite"):
+    with pytest.raises(ResourceError, match="NaN or infinite"):
         upscaled(tmp_path / "a.png", model=str(tmp_path / "nan.safetensors"))
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,4 @@
-"""Is one better than the other? Paired bootstrap over images, and a plain verdict."""
+"""Compare two models by a paired bootstrap over images, with a plain verdict."""
 
 import math
 from collections.abc import Sequence

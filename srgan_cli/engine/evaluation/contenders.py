@@ -1,4 +1,4 @@
-"""What ``srgan eval`` compares: two baselines, models, and folders that other tools filled."""
+"""The contenders of ``srgan eval``: two baselines, models, and folders of other tools' results."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
             raise WeightsError(
                 f"{models[0].source.name} is ×{models[0].scale}, "
                 f"{model.source.name} ×{model.scale}",
-                hint="compare models of one scale at a time",
+                hint="compare models of the same scale",
             )
     amp = Amp.create(resolve_device(config.device), config.precision)
     model_names, folder_names = _distinct_names(models, config.sr)
@@ -126,7 +126,7 @@ def _distinct_names(models: list[Model], folders: tuple[Path, ...]) -> tuple[lis
     ]
     if repeated:
         raise UsageError(
-            f"two things to compare are called {repeated[0]}",
-            hint="name each model and folder once, or rename one",
+            f"two models or folders have the name {repeated[0]}",
+            hint="pass each model and folder once, or rename one of them",
         )
     return names[: len(models)], names[len(models) :]

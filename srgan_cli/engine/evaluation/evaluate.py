@@ -1,4 +1,4 @@
-"""Score models beside bicubic and Lanczos upscaling: ``srgan eval``."""
+"""Score models and compare them with bicubic and Lanczos upscaling (``srgan eval``)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -174,7 +174,7 @@ def _open_sets(
         sets = [folder_set(folder, scale) for folder in config.sets]
         names = [s.name for s in sets]
         if len(set(names)) < len(names):
-            raise UsageError("two of the folders have the same name", hint="rename one of them")
+            raise UsageError("two of the folders have the same name", hint="rename one folder")
         return sets
     return [validation_set(lineup.models[0], scale, observer)]
 
@@ -189,7 +189,7 @@ def _score_all(
     jobs = [_Job(s.name, name, load) for s in sets for name, load in s.load.items()]
     outcomes = []
     with (
-        observer.bar("scoring", total=len(jobs), unit="pictures") as bar,
+        observer.bar("scoring", total=len(jobs), unit="images") as bar,
         ThreadPoolExecutor(_WORKERS) as pool,
         closing(in_order(lambda job: pool.submit(_load, job), jobs, ahead=_WORKERS)) as loaded,
     ):
@@ -228,7 +228,8 @@ def _score(
     if min(height, width) - 2 * protocol.border < SSIM_WINDOW:
         failure = InputError(
             f"{job.name}: {width}x{height} is too small to be scored",
-            hint=f"scores need {SSIM_WINDOW} pixels a side inside a border of {protocol.border}",
+            hint=f"SSIM needs {SSIM_WINDOW}x{SSIM_WINDOW} pixels inside the border of "
+            f"{protocol.border} pixels",
         )
         return _Outcome(job, None, failure=failure)
     results = {**upscale_baselines(image), **upscaled.results, **image.given}

@@ -1,4 +1,4 @@
-"""Crops for the HTML report: chosen while the pixels are there, kept within a size."""
+"""Choose and encode the crops that the HTML report shows, within a limit of bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What ``srgan eval --metric`` measures beside PSNR and SSIM."""
+"""The metrics of ``srgan eval --metric``: NIQE, VGG16 perceptual distance, LPIPS and DISTS."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -119,9 +119,9 @@ def _by_torchmetrics(metric: Metric, network: Callable[[], Distance]) -> ExtraMe
         ) from error
     except OSError as error:
         raise ResourceError(
-            f"--metric {metric.name}: its ImageNet weights were not downloaded "
+            f"--metric {metric.name}: its ImageNet weights could not be downloaded "
             f"({getattr(error, 'reason', None) or error})",
-            hint="connect to the network once, or use --metric vgg16 or niqe, which are bundled",
+            hint="connect to the internet once, or use --metric vgg16 or niqe, which are bundled",
         ) from error
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Bars that a build must not fall below: --min-psnr, --min-ssim, --not-worse-than."""
+"""The limits that fail a build: ``--min-psnr``, ``--min-ssim`` and ``--not-worse-than``."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from srgan_cli.engine.evaluation.contenders import Contender
 from srgan_cli.engine.evaluation.protocol import PSNR, SSIM, Metric, Protocol, SetScores
 from srgan_cli.errors import InputError
 
-_HINT = "name a file that srgan eval --json wrote"
+_HINT = "pass a file that srgan eval --json has written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class EarlierRun:
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}", hint=_HINT) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not the JSON of an evaluation", hint=_HINT) from error
+            raise InputError(f"{path}: not a result of srgan eval --json", hint=_HINT) from error
 
     def require_comparable(self, protocol: Protocol, contenders: Sequence[Contender]) -> None:
         """Check, before anything is scored, that figures of the two runs can be compared.
@@ -63,8 +63,8 @@ class EarlierRun:
             before, now = self.protocol.get(name), getattr(protocol, name)
             if before != now:
                 raise InputError(
-                    f"{self.path}: scored with {name} {before}, now with {now}",
-                    hint="score with the same protocol as then",
+                    f"{self.path}: scored with {name} {before}, but now with {now}",
+                    hint="use the same protocol in both evaluations",
                 )
 
     def counterpart(self, name: str) -> str:
@@ -78,9 +78,9 @@ class EarlierRun:
         if len(self.contenders) == 1:
             return self.contenders[0]
         raise InputError(
-            f"{self.path}: {name} is not in it, and it holds "
-            f"{', '.join(self.contenders) or 'baselines only'}",
-            hint="write the file with one --model, or with one of the same name",
+            f"{self.path}: no scores of {name}, only of "
+            f"{', '.join(self.contenders) or 'the baselines'}",
+            hint="compare with an evaluation of a single --model, or of one with the same name",
         )
 
     def figures(self, scored: SetScores, contender: str, metric: Metric) -> list[float]:
@@ -92,14 +92,16 @@ class EarlierRun:
         before = self.scores.get(scored.name)
         if before is None or set(before) != {image.name for image in scored.pictures}:
             raise InputError(
-                f"{self.path}: set {scored.name} is not in it with the same images",
-                hint=f"sets in it: {', '.join(self.scores)}",
+                f"{self.path}: no scores of set {scored.name} with the same images",
+                hint=f"it has scores of: {', '.join(self.scores)}",
             )
         try:
             values = [before[p.name][contender][metric.name] for p in scored.pictures]
             return [float("inf") if value is None else float(value) for value in values]
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{self.path}: not the JSON of an evaluation", hint=_HINT) from error
+            raise InputError(
+                f"{self.path}: not a result of srgan eval --json", hint=_HINT
+            ) from error
 
 
 def unmet(
@@ -130,7 +132,7 @@ def _below_least(config: EvalConfig, scored: SetScores, name: str) -> Iterator[s
         if least is not None and figure < least:
             yield (
                 f"{scored.name}: {name} has {metric.label} {figure:.{metric.digits + 2}f}, "
-                f"--min-{metric.name} is {least:g}"
+                f"below --min-{metric.name} {least:g}"
             )
 
 
@@ -143,6 +145,6 @@ def _worse_than(earlier: EarlierRun, scored: SetScores, name: str) -> Iterator[s
         few = difference.verdict == "too few images"
         if difference.verdict == "worse" or (few and difference.mean <= -0.5 * 10**-metric.digits):
             yield (
-                f"{scored.name}: {name} has {metric.label} {difference.mean:+.{metric.digits}f} "
-                f"against {before} in {earlier.path.name}"
+                f"{scored.name}: {name} is worse than {before} in {earlier.path.name}: "
+                f"{metric.label} {difference.mean:+.{metric.digits}f}"
             )

@@ -1,4 +1,4 @@
-"""How scores are computed: stated with every score, and part of the JSON."""
+"""The protocol of scores (channel, border, LR), and what scores of images and sets hold."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The images that ``srgan eval`` scores: HR with its LR, and with what other tools made."""
+"""The sets of images that ``srgan eval`` scores: HR, LR, and results of other tools."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -79,8 +79,8 @@ def validation_set(model: Model | None, scale: int, observer: Observer) -> Image
     store = Store(folder)
     if store.manifest.scale != scale:
         raise InputError(
-            f"data set {store.manifest.name} is ×{store.manifest.scale}, the model ×{scale}",
-            hint="name folders of HR images, or choose another --model",
+            f"data set {store.manifest.name} is ×{store.manifest.scale}, but the model is ×{scale}",
+            hint="pass folders of HR images, or choose another --model",
         )
     entries = store.entries("validation")
     observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation images")
@@ -139,7 +139,7 @@ def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
     if scale not in SCALES or hr.shape[1] // lr.shape[1] != scale:
         raise InputError(
             f"{lr_paths[name]}: {_size(lr)}, but its HR is {_size(hr)}",
-            hint="HR must be 2, 3, 4 or 8 times as large per side",
+            hint="HR must be 2, 3, 4 or 8 times as large as LR per side",
         )
     return scale
 
@@ -168,7 +168,7 @@ def match_files(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
             problems.append(f"no HR image for {named(str(p.relative_to(folder)) for p in surplus)}")
         raise InputError(
             "; ".join(problems),
-            hint="names must agree but for the extension and one suffix that all share",
+            hint="names must be equal, except for the extension and one suffix common to all",
         )
     return matched
 
@@ -178,7 +178,7 @@ def _listed(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: no such folder", hint="name a folder of images")
     pictures = list_images(folder)
     if not pictures:
-        raise InputError(f"{folder}: no images in this folder", hint="name another folder")
+        raise InputError(f"{folder}: no images in this folder", hint="pass another folder")
     return pictures
 
 
@@ -193,7 +193,7 @@ def _read(path: Path) -> Uint8Image:
 
 def _made_lr(hr: Uint8Image, scale: int, path: Path) -> Uint8Image:
     if not hr.size:
-        raise InputError(f"{path}: smaller than one LR pixel", hint="leave it out")
+        raise InputError(f"{path}: smaller than one LR pixel", hint="remove it from the folder")
     return downscale(hr, scale)
 
 
@@ -202,8 +202,8 @@ def _cut_to(hr: Uint8Image, lr: Uint8Image, scale: int, path: Path) -> Uint8Imag
     height, width = lr.shape[0] * scale, lr.shape[1] * scale
     if not (0 <= hr.shape[0] - height < scale and 0 <= hr.shape[1] - width < scale):
         raise InputError(
-            f"{path}: {_size(lr)} at ×{scale} is not its HR's {_size(hr)}",
-            hint="pair every LR image with the HR that it was made from, or pass --scale",
+            f"{path}: {_size(lr)} at ×{scale} does not give the {_size(hr)} of its HR image",
+            hint="pair every LR image with the HR image that it was made from, or pass --scale",
         )
     return hr[:height, :width]
 
@@ -213,8 +213,8 @@ def _fitted(path: Path, hr: Uint8Image, whole: Uint8Image) -> Uint8Image:
     image = _as_coloured(_read(path), hr)
     if image.shape not in (hr.shape, whole.shape):
         raise InputError(
-            f"{path}: {_size(image)}, but HR is {_size(whole)}",
-            hint="score images of HR's size, or of that cut to a multiple of the scale",
+            f"{path}: {_size(image)}, but its HR is {_size(whole)}",
+            hint="use images of the size of HR, or of HR cropped to a multiple of the scale",
         )
     return image[: hr.shape[0], : hr.shape[1]]
 

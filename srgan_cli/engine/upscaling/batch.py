@@ -1,4 +1,4 @@
-"""Plan a batch: which images, into which files, before any work is done."""
+"""Plan a batch before any work is done: find the images, and name their results."""
 
 import glob
 import os
@@ -116,13 +116,13 @@ def _require_options(config: UpscaleConfig) -> None:
     """Check the options whose meaning lies below the configuration."""
     if config.ext is not None and format_of_extension(config.ext) is None:
         known = ", ".join(sorted(format_.suffix for format_ in FORMATS.values()))
-        raise UsageError(f"--ext {config.ext!r} cannot be written", hint=f"one of: {known}")
+        raise UsageError(f"--ext {config.ext!r} cannot be written", hint=f"choose one of: {known}")
     try:
         ImageColor.getrgb(config.background)
     except ValueError as error:
         raise UsageError(
             f"--background {config.background!r} is not a colour",
-            hint="a name such as white, or a form such as #ff8800",
+            hint="pass a name such as white, or a code such as #ff8800",
         ) from error
     output = config.output
     if output is None:
@@ -152,7 +152,7 @@ def _matching(pattern: Path, failed: list[Failed]) -> Iterator[_Source]:
     matches = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - ** and bytes
     pictures = [path for path in map(Path, matches) if not path.is_dir()]
     if not pictures:
-        failed.append(Failed(pattern, f"{pattern}: nothing fits", "check the pattern"))
+        failed.append(Failed(pattern, f"no file matches {pattern}", "check the pattern"))
     for path in pictures:
         yield _Source(path, path.relative_to(fixed))
 
@@ -165,11 +165,11 @@ def _until_magic(pattern: Path) -> Iterator[str]:
 
 
 def _in_folder(folder: Path, config: UpscaleConfig, failed: list[Failed]) -> Iterator[_Source]:
-    """Find the images of a folder, hidden ones and the output folder left out."""
+    """Find the images of a folder, without hidden ones and the output folder."""
 
     def unreadable(error: OSError) -> None:
         path = Path(str(error.filename))
-        failed.append(Failed(path, f"{path}: {error.strerror}", "check who may read it"))
+        failed.append(Failed(path, f"{path}: {error.strerror}", "check its read permission"))
 
     extensions = image_extensions()
     output = None if config.output is None else config.output.resolve()
@@ -209,7 +209,7 @@ def _job(source: _Source, config: UpscaleConfig, model_scale: int) -> UpscaleJob
     format_ = _result_format(source.path, header, config, notes)
     if max(size) > format_.max_side:
         raise InputError(
-            f"{source.path}: {format_.name} holds at most {format_.max_side:,} pixels a side, "
+            f"{source.path}: {format_.name} allows at most {format_.max_side:,} pixels per side, "
             f"the result has {max(size):,}",
             hint="pass --ext png or --ext tif",
         )
@@ -240,12 +240,13 @@ def _result_format(source: Path, header: Header, config: UpscaleConfig, notes: l
     if own is None or lacking:
         if config.in_place:
             raise InputError(
-                f"{source}: {lacking}, so not in place", hint="pass --output FOLDER to get a PNG"
+                f"{source}: {lacking}, so --in-place cannot replace it",
+                hint="pass --output FOLDER to get a PNG",
             )
         notes.append(f"{lacking}: the result is a PNG")
         return FORMATS["PNG"]
     if source.suffix and format_of_extension(source.suffix) != own:
-        notes.append(f"the file is {own.name}, whatever its name says")
+        notes.append(f"the content is {own.name} although the name ends in {source.suffix}")
     return own
 
 
@@ -256,7 +257,10 @@ def _num_frames(header: Header, format_: Format, notes: list[str]) -> int:
         return header.num_frames
     if header.num_frames > 1:
         kind = "pages" if pages else "frames"
-        notes.append(f"only the first of {header.num_frames} {kind} fits into {format_.name}")
+        notes.append(
+            f"only the first of {header.num_frames} {kind} is written: "
+            f"{format_.name} stores a single image"
+        )
     return 1
 
 
@@ -277,5 +281,5 @@ def _refuse_collisions(jobs: list[UpscaleJob], sources: list[_Source]) -> None:
         if other is not job:
             raise UsageError(
                 f"{other.source} and {job.source} would both be written to {job.output}",
-                hint="rename one of them, or upscale them into different folders",
+                hint="rename one of them, or upscale them to different folders",
             )

@@ -1,4 +1,4 @@
-"""How far a result is from its source: reduce it again and compare."""
+"""Measure how far a result has drifted from its source: reduce it again, and compare by PSNR."""
 
 import math
 from collections.abc import Iterator
@@ -46,7 +46,8 @@ def require_drift(source: Path, measured: float, limit: float | None) -> None:
     """
     if limit is not None and measured < limit:
         raise InputError(
-            f"{source}: the result drifts to {measured:.1f} dB, below --max-drift {limit:g}",
+            f"{source}: the result reduced again has {measured:.1f} dB PSNR to its source, "
+            f"below --max-drift {limit:g}",
             hint="try another --model or a higher --quality",
         )
 

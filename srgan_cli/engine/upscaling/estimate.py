@@ -1,4 +1,4 @@
-"""What a batch is going to make and cost, before it starts: ``srgan upscale --dry-run``."""
+"""Estimate sizes, memory and time of a batch (``srgan upscale --dry-run``)."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which failures cost a batch one image, and which end it."""
+"""Tell failures of one image, after which the batch goes on, from those that end the batch."""
 
 import errno
 import os
@@ -20,8 +20,8 @@ def named_failures(job: UpscaleJob) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise InputError(
-            f"{job.source}: not enough memory for {job.size[0]}x{job.size[1]} pixels",
-            hint="choose a smaller size, or a machine with more memory",
+            f"{job.source}: not enough memory for a result of {job.size[0]}x{job.size[1]} pixels",
+            hint="choose a smaller size, or use a machine with more memory",
         ) from error
     except OSError as error:
         if error.errno in _FATAL:
@@ -32,7 +32,7 @@ def named_failures(job: UpscaleJob) -> Iterator[None]:
         raise InputError(
             f"{job.source}: {error.strerror or error}"
             + (f": {error.filename}" if error.filename else ""),
-            hint="check the permissions, or choose another --output folder",
+            hint="check its permissions, or choose another --output folder",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Upscale decoded frames: colour, transparency, and sizes that no model has."""
+"""Upscale one decoded frame: colour and alpha, and any size by repeated passes and a resize."""
 
 from collections.abc import Iterator
 

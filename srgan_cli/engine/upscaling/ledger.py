@@ -1,4 +1,4 @@
-"""The record of what has been made in a folder, so that a rerun does only what is missing."""
+"""The ledger of an output folder: which results exist, so that a rerun makes only the others."""
 
 import hashlib
 import json
@@ -82,8 +82,8 @@ class Ledger(Managed):
         except Timeout as error:
             self._file.close()
             raise ResourceError(
-                f"{self._folder}: another run of srgan writes there",
-                hint="wait until it has ended",
+                f"{self._folder}: another srgan process is writing to this folder",
+                hint="wait until it has finished, or choose another --output folder",
             ) from error
         except OSError:
             pass  # Some network file systems have no locks.

@@ -1,4 +1,4 @@
-"""How large a result becomes, and how many passes of a model that takes."""
+"""Compute the size of a result, and how many passes of a model it takes."""
 
 import math
 

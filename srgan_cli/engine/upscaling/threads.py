@@ -1,4 +1,4 @@
-"""Work on several images at a time, in bounded memory."""
+"""Process several images at a time, in bounded memory and with each core used once."""
 
 import threading
 from collections import deque

@@ -1,4 +1,4 @@
-"""How large tiles are, and how many of them run at a time."""
+"""Choose the size of tiles, and how many of them run at a time."""
 
 import os
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from srgan_cli.processes import Node
 
 _LARGEST_OVERLAP = 128
 _SMALLEST, _ENOUGH, _LARGEST = 64, 384, 576
-"""Sides of a tile's result-bearing middle that are chosen unasked: the least, what is enough for
-the overlap to cost little, and from where on more gains nothing."""
+"""Sides of a tile without its overlap: the smallest that is chosen, one at which the overlap costs
+little, and the largest, beyond which nothing is gained."""
 _WORTH_A_CUT = 16
-"""Overlaps that a side is to be long for a cut across it only to keep cores busy: what both
-tiles do is then no more than what threads lose that wait for each other."""
+"""An image is cut only to keep more cores busy if its side is at least this many overlaps: then the
+work that both tiles repeat costs no more than threads lose by waiting for each other."""
 _SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
 _MEMORY_WHERE_NOT_TOLD = 8 << 30
 

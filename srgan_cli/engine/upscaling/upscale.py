@@ -1,4 +1,4 @@
-"""Upscale files into a folder: ``srgan upscale``."""
+"""Run a batch from plan to report (``srgan upscale``)."""
 
 import errno
 import os
@@ -213,12 +213,12 @@ class _Batch:
         if self._config.in_place:
             if ledger.settings_of(job.output, sha256) is not None:
                 raise InputError(
-                    f"{job.source} has been upscaled in place before, with other options",
+                    f"{job.source} was already upscaled in place, with other options",
                     hint="pass --overwrite to upscale the upscaled image",
                 )
         elif os.path.lexists(job.output) and not ledger.made(job.output):
             raise InputError(
-                f"{job.output} exists already, and not from this command",
+                f"{job.output} exists already, and srgan did not make it",
                 hint="pass --overwrite to replace it",
             )
 

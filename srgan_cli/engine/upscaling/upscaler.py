@@ -167,7 +167,7 @@ class Upscaler:
                     raise
                 if side <= self._tiling.smallest:
                     raise ResourceError(
-                        f"{self.amp.device}: out of memory for a tile of {side}",
+                        f"{self.amp.device}: out of memory for a tile of {side}x{side} pixels",
                         hint="close other programs, or pass --device cpu",
                     ) from error
             if self.amp.device.type == "cuda":
@@ -199,8 +199,8 @@ class Upscaler:
             sr = self._run(lr, exact=True)
         if not _is_finite(sr):
             raise ResourceError(
-                f"{self.model.source.name} gives numbers that are not finite",
-                hint="the weights are damaged: choose others",
+                f"{self.model.source.name}: the network's output is NaN or infinite",
+                hint="the weights are probably damaged: choose another --model",
             )
         return to_image(sr[..., :height, :width], grey=tile.ndim == 2, deep=deep)
 

@@ -94,7 +94,7 @@ def test_hr_less_than_one_lr_pixel_too_large_is_cut(tmp_path):
 def test_lr_of_another_size_is_refused(tmp_path, size):
     hr = _write(tmp_path / "hr", "a.png", size=(33, 27))
     pairs = matched_set(hr, _write(tmp_path / "lr", "a.png", size=size), {}, 2)
-    with pytest.raises(InputError, match="is not its HR's 33x27"):
+    with pytest.raises(InputError, match="does not give the 33x27 of its HR"):
         _only(pairs)
 
 
@@ -108,7 +108,7 @@ def test_sr_may_have_hrs_size_or_that_of_the_cut(tmp_path, size):
 def test_sr_of_another_size_is_refused(tmp_path):
     hr = _write(tmp_path / "hr", "a.png", size=(33, 27))
     pairs = matched_set(hr, None, {"t": _write(tmp_path / "t", "a.png", size=(30, 26))}, 2)
-    with pytest.raises(InputError, match="30x26, but HR is 33x27"):
+    with pytest.raises(InputError, match="30x26, but its HR is 33x27"):
         _only(pairs)
 
 

@@ -68,7 +68,7 @@ def test_weights_that_cannot_be_downloaded_are_said_to_be(name, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", offline)
-    with pytest.raises(ResourceError, match=r"not downloaded \(no network here\)") as caught:
+    with pytest.raises(ResourceError, match=r"not be downloaded \(no network here\)") as caught:
         open_metrics([name], SilentObserver())
     assert "vgg16 or niqe" in caught.value.hint
 

@@ -139,7 +139,7 @@ def test_files_that_are_no_images_are_refused(tmp_path):
     text.write_text("not an image")
     folder.mkdir()
     empty.touch()
-    assert "not an image" in _refusal(text)
+    assert "not a readable image" in _refusal(text)
     assert "a folder" in _refusal(folder)
     assert "empty" in _refusal(empty)
     assert "no such file" in _refusal(tmp_path / "missing.png")
