@@ -11,7 +11,7 @@
   const shown = pictures.filter((p) => (crops.get(key(p.set, p.name)) || []).length);
   const state = { picture: null, crop: 0, left: baseline, right: null, cut: 0.5, zoom: 1, x: 0, y: 0 };
 
-  // Everything is written as text: a picture's name is never markup.
+  // Everything is written as text: an image's name is never markup.
   function make(tag, properties = {}, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(properties)) {
@@ -50,14 +50,14 @@
 
   function heading() {
     byId("title").textContent = `${run.sets.map((s) => s.name).join(", ")} at ×${run.protocol.scale}`;
-    byId("lead").textContent = `${tested.join(", ") || "baselines"} beside ${baseline}: ${pictures.length} picture${pictures.length === 1 ? "" : "s"}`;
+    byId("lead").textContent = `${tested.join(", ") || "baselines"} beside ${baseline}: ${pictures.length} image${pictures.length === 1 ? "" : "s"}`;
     byId("protocol").textContent = run.protocol_text;
     for (const m of run.metrics) {
       const better = m.higher_is_better ? "higher is better" : "lower is better";
       byId("metrics").append(make("li", {}, `${m.label}: ${m.meaning}; ${better}`));
     }
     const failed = run.sets.flatMap((s) => s.failed);
-    if (failed.length) byId("failed").append(make("p", {}, "Left out:"), make("ul", {}, ...failed.map((f) => make("li", {}, f))));
+    if (failed.length) byId("failed").append(make("p", {}, "Skipped:"), make("ul", {}, ...failed.map((f) => make("li", {}, f))));
     for (const c of run.comparisons.filter((c) => c.metric === "psnr" && c.difference.mean !== null)) {
       const verdict = make("strong", { className: tone(c.difference.verdict) }, c.difference.verdict);
       byId("verdicts").append(make("li", {}, `${c.set}: ${c.contender} against ${c.against}: `, verdict, `, ${interval(c.difference, figures.psnr)}`));
@@ -66,8 +66,8 @@
     const bytes = exhibits.flatMap((e) => e.crops.flatMap((c) => Object.values(c.layers))).reduce((sum, l) => sum + l.length, 0);
     const kinds = new Set(exhibits.flatMap((e) => e.crops.map((c) => (c.quality === null ? "without loss" : `at WebP quality ${c.quality}`))));
     byId("size").textContent = shown.length
-      ? `The pictures here are crops, stored ${[...kinds].join(" or ")}; they take ${(bytes / 1e6).toFixed(1)} MB of this file. All figures are of the whole pictures before that.`
-      : "This file holds no pictures: its size limit leaves no room for them.";
+      ? `The images here are crops, stored ${[...kinds].join(" or ")}; they take ${(bytes / 1e6).toFixed(1)} MB of this file. All figures are of the whole images before that.`
+      : "This file holds no images: its size limit leaves no room for them.";
   }
 
   function summary() {
@@ -82,7 +82,7 @@
       }));
       run.contenders.forEach((c, i) => {
         const row = make("tr");
-        if (i === 0) row.append(make("th", { scope: "rowgroup", rowSpan: run.contenders.length }, set.name, make("small", {}, `${set.pictures.length} pictures`)));
+        if (i === 0) row.append(make("th", { scope: "rowgroup", rowSpan: run.contenders.length }, set.name, make("small", {}, `${set.pictures.length} images`)));
         row.append(make("td", { className: "left" }, c.name));
         for (const m of run.metrics) {
           const value = set.means[c.name][m.name];
@@ -99,7 +99,7 @@
   const sorting = { column: tested.length ? tested[0] : "name", down: true };
   function pictureTable() {
     const columns = [
-      { id: "name", label: "Picture", value: (p) => p.name, left: true },
+      { id: "name", label: "Image", value: (p) => p.name, left: true },
       ...tested.flatMap((name) => [
         { id: name, label: `${name} gain`, value: (p) => gain(p, name), text: (p) => signed(gain(p, name), 2) },
         { id: `${name} ssim`, label: "SSIM gain", value: (p) => gain(p, name, "ssim"), text: (p) => signed(gain(p, name, "ssim"), 4) },
@@ -148,7 +148,7 @@
     const width = Math.max(320, byId("plot").clientWidth || 900), tall = 56, bottom = 34;
     const height = rows.length * tall + bottom;
     const at = (v) => 12 + ((v - low + pad) / (high - low + 2 * pad)) * (width - 24);
-    const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Gain over bicubic of every picture" }, document.createDocumentFragment());
+    const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Gain over bicubic of every image" }, document.createDocumentFragment());
     const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20].find((s) => (high - low) / s <= Math.max(4, width / 110)) || 50;
     for (let tick = Math.ceil((low - pad) / step) * step; tick <= high + pad; tick += step) {
       const zero = Math.abs(tick) < step / 100;
@@ -177,7 +177,7 @@
     byId("plot").replaceChildren(svg);
   }
 
-  // The pictures that gained least and most, each with the part that shows it.
+  // The images that gained least and most, each with the part that shows it.
   function extremes() {
     const name = tested[0];
     const ranked = shown.filter((p) => name && gain(p, name) !== null).sort((a, b) => gain(a, name) - gain(b, name));
@@ -196,7 +196,7 @@
     });
     byId("extremes").replaceChildren(...cards(ranked.slice(0, count), "smallest gain"), ...cards(ranked.slice(ranked.length - count).reverse(), "largest gain"));
     byId("h-extremes").parentElement.hidden = !count;
-    byId("extremes-note").textContent = `${baseline} beside ${name || ""}: the pictures that gained least, then those that gained most.`;
+    byId("extremes-note").textContent = `${baseline} beside ${name || ""}: the images that gained least, then those that gained most.`;
   }
 
   const crop = () => crops.get(key(state.picture.set, state.picture.name))[state.crop];
@@ -246,7 +246,7 @@
       press.addEventListener("click", () => { state.right = n; showPicture(); });
       return press;
     }));
-    byId("facts").textContent = `${state.picture.set}, ${state.picture.name}: ${state.picture.width}×${state.picture.height} pixels; this part: ${width}×${height} at ${x}, ${y} (${kind}). PSNR and SSIM are of the whole picture.`;
+    byId("facts").textContent = `${state.picture.set}, ${state.picture.name}: ${state.picture.width}×${state.picture.height} pixels; this part: ${width}×${height} at ${x}, ${y} (${kind}). PSNR and SSIM are of the whole image.`;
     for (const row of document.querySelectorAll("#pictures tr[aria-current]")) row.removeAttribute("aria-current");
     pictureTable();
     for (const dot of document.querySelectorAll("#plot circle")) dot.classList.toggle("now", dot.dataset.picture === key(state.picture.set, state.picture.name));
@@ -354,7 +354,7 @@
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
   });
-  // The picture that gained most comes first: a reader sees at once what a model can do.
+  // The image that gained most comes first: a reader sees at once what a model can do.
   state.picture = shown.reduce((best, p) => (best && tested.length && gain(p, tested[0]) <= gain(best, tested[0]) ? best : p), undefined);
   heading();
   summary();

@@ -22,7 +22,7 @@ from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.resize import downscale, mod_crop
 from srgan_cli.observer import SilentObserver
-from tests.integration.conftest import Recorder
+from tests.toolbox import Recorder
 
 WATCH = SilentObserver()
 

@@ -189,7 +189,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened):
 
 
 @pytest.mark.skipif(not SCREENSHOT, reason="needs SRGAN_TRAINING_REPORT")
-def test_a_image_for_the_documentation(browser):
+def test_an_image_for_the_documentation(browser):
     set_size(browser, 1100, 1250)
     prefer(browser, "light")
     browser.get(Path(SCREENSHOT).as_uri())

@@ -3,7 +3,7 @@
 import math
 import re
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from srgan_cli.report.training import training_page
@@ -29,6 +29,7 @@ def _ticks(low, high):
     st.floats(-1e12, 1e12, allow_subnormal=False),
     st.floats(1e-3, 1.0),
 )
+@example(low=-999950000001.0, growth=0.0625)  # Rounds to one digit more.
 def test_labels_are_short_and_true(low, growth):
     high = low + growth * max(abs(low), 1e-9)
     labels, values = _ticks(low, high)
