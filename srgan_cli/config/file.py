@@ -90,7 +90,7 @@ def _as_given(path: Path, key: str, value: object) -> str:
 def to_toml(config: TrainConfig) -> str:
     """Write a run's options so that :func:`read_options` gives the same run again.
 
-    The run's name is left out, since the next run needs another one.
+    The run's name is omitted, since the next run needs another one.
 
     Raises:
         UsageError: A file's name cannot be written as Unicode.

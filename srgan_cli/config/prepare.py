@@ -146,7 +146,7 @@ class PrepareConfig:
 
     @property
     def dropped_kinds(self) -> tuple[str, ...]:
-        """Faults of a single photograph for which it is left out."""
+        """Faults of a single image for which it is skipped."""
         return self._kinds("drop")
 
     @property

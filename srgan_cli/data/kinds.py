@@ -1,4 +1,4 @@
-"""What can be wrong with an image, in words that people read. No torch here."""
+"""The faults for which images are skipped or flagged, explained for users. No torch here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class KindText:
     meaning: str
     """Why it matters, in one sentence."""
     keep: str = ""
-    """The option that uses such images all the same; empty where there is none."""
+    """The option that uses such images anyway; empty where there is none."""
 
 
 KINDS: Mapping[Kind, KindText] = {
@@ -47,7 +47,7 @@ KINDS: Mapping[Kind, KindText] = {
     ),
     "upscaled": KindText(
         "already upscaled",
-        "Its spectrum ends early, as that of an enlarged image: the finest detail is not real.",
+        "Its spectrum ends early, like that of an upscaled image: the finest detail is not real.",
         "--upscaled keep",
     ),
     "blocky": KindText(
@@ -59,7 +59,7 @@ KINDS: Mapping[Kind, KindText] = {
 
 
 def explained(finding: Finding) -> str:
-    """Say what is wrong with an image, the measured values, and what uses it all the same."""
+    """Say what is wrong with an image, the measured values, and which option uses it anyway."""
     text = KINDS[finding.kind]
     use = f"; {text.keep} uses it" if text.keep else ""
     return f"{finding.source}: {text.label} ({finding.reason}){use}"

@@ -184,7 +184,10 @@ def test_a_truncated_checkpoint_costs_the_way_from_the_one_before(observer, monk
     path.write_bytes(path.read_bytes()[:5000])
     report = engine.train(tiny(resume="r"), observer)
     assert "resuming at step 10 of 40" in observer.said
-    assert any("step-00000020" in line and "falling back" in line for line in observer.warned)
+    assert any(
+        "step-00000020" in line and "using the checkpoint before it" in line
+        for line in observer.warned
+    )
     assert bits(report.run) == bits(whole.run)
 
 
@@ -203,7 +206,7 @@ def test_edited_options_that_shape_the_result_are_refused(observer, monkeypatch)
     assert "--init" in caught.value.hint
     path.write_text(shorter)
     assert engine.train(tiny(resume="r"), observer).steps == 40
-    assert "r/config.toml was edited: keep (was 3, is 1); taken" in observer.said
+    assert "r/config.toml was changed, and the run uses it: keep (was 3, is 1)" in observer.said
     assert len(list((path.parent / "checkpoints").iterdir())) <= 2
 
 

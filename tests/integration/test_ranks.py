@@ -70,7 +70,7 @@ def test_two_processes_make_the_run_that_one_makes(runs, observer):
 @pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_out_is_refused_before_anything_is_made(runs):
     _, err = finished(torchrun("train", "--name", "r", *OPTIONS, "--batch", "3"), code=1)
-    assert "a batch of 3 cannot be divided among 2 processes" in err
+    assert "--batch 3 cannot be divided among 2 processes" in err
     assert not runs.exists()
 
 

@@ -1,1 +1,1 @@
-"""Devices and what they allow: precision and autocast, memory, the ranks of ``torchrun``."""
+"""Devices: which one is used, its precision and autocast, its memory, the ranks of ``torchrun``."""

@@ -1,4 +1,4 @@
-"""Devices and mixed precision."""
+"""Choose the device, and run networks in mixed precision (autocast, loss scaling)."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ def resolve_device(name: str) -> torch.device:
             name = "mps"
     if name.partition(":")[0] not in {"cpu", "cuda", "mps", "xpu"}:
         raise UsageError(
-            f"--device {name!r} is unknown", hint="use auto, cpu, cuda, cuda:1, mps or xpu"
+            f"--device {name!r} is unknown", hint="pass auto, cpu, cuda, cuda:1, mps or xpu"
         )
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ResourceError(
-            f"--device {name}: not present on this machine",
+            f"--device {name}: this machine has no such device, or PyTorch does not support it",
             hint="pass --device cpu, or install a PyTorch build for that device",
         ) from error
     return device

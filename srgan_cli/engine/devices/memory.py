@@ -1,4 +1,4 @@
-"""How much memory there is, and how much was taken."""
+"""Measure free memory, and the most that was used, on the CPU and on GPUs."""
 
 import os
 import re

@@ -1,11 +1,9 @@
-"""The processes that train one run together, as ``torchrun`` starts them.
+"""Distributed training: the processes that ``torchrun`` starts for one run.
 
-Each process computes the gradients of its share of the batch; their mean, which is the
-gradient of the whole batch, then takes the same step everywhere. The mean is taken by an
-all-reduce after ``backward`` rather than by ``DistributedDataParallel``, which does not
-support ``torch.autograd.grad`` through the wrapped network, and the gradient penalty
-differentiates exactly such a gradient. What that costs is the overlap of communication
-with the backward pass.
+Each process computes the gradients of its share of the batch. An all-reduce after ``backward``
+averages them, so that every process takes the same step. ``DistributedDataParallel`` is not used,
+because it does not support ``torch.autograd.grad`` through the wrapped network, which the gradient
+penalty needs. The cost is that communication does not overlap with the backward pass.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,7 +45,7 @@ class Ranks:
         """
         if batch % self.size:
             raise UsageError(
-                f"a batch of {batch} cannot be divided among {self.size} processes",
+                f"--batch {batch} cannot be divided among {self.size} processes",
                 hint=f"pass a --batch that is a multiple of {self.size}",
             )
         size = batch // self.size
@@ -156,7 +154,7 @@ def joined_ranks(device: torch.device, *, patience: timedelta | None = None) -> 
     except (ValueError, RuntimeError) as error:
         raise ResourceError(
             f"the {node.num_nodes} processes of this run could not connect: {error}",
-            hint="start them with torchrun, and see docs/scaling.md",
+            hint="start them all with torchrun; docs/scaling.md shows how",
         ) from error
     try:
         yield Ranks(node.rank, node.num_nodes)
@@ -171,6 +169,6 @@ def _one_for_all() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise ResourceError(
-            "another process of this run has ended",
-            hint="its own message says why; torchrun --max-restarts 3 would go on by itself",
+            "another process of this run has failed",
+            hint="its own message says why; torchrun --max-restarts 3 restarts automatically",
         ) from error

@@ -1,5 +1,5 @@
-"""What networks are trained for.
+"""Loss functions.
 
-Content losses (pixels, VGG features), adversarial losses with their penalties, and
-``objectives.py``, where they are weighted and summed.
+Content losses (pixels, VGG features) are in ``content.py``, adversarial losses and their gradient
+penalties in ``adversarial.py``; ``objectives.py`` weights and sums them.
 """

@@ -1,4 +1,4 @@
-"""The game of the two networks: what each is told, and what keeps it fair.
+"""Adversarial losses of generator and discriminator, and their gradient penalties (WGAN-GP, R1).
 
 Logits are B scores, or one for each pixel; a loss is their mean, in fp32.
 """

@@ -1,4 +1,4 @@
-"""What a generated image should have in common with the real one."""
+"""Content losses: distances between a generated image and the real one (pixels, Fourier, VGG)."""
 
 import torch
 import torch.nn.functional as F
@@ -10,11 +10,11 @@ from srgan_cli.imaging.levels import LUMA
 
 _CHARBONNIER_EPSILON = 1e-3
 _PSNR_EPSILON = 1e-5
-"""Mean squared error, 50 dB, below which an image counts ever less."""
+"""Mean squared error (50 dB PSNR) below which an image weighs less and less."""
 _LDL_WINDOW = 7
 _SMOOTH_DEVIATION = 2 / 255
 _LATTICE_WINDOW = 6
-"""Side, in LR pixels, of what a lattice is looked for in."""
+"""Side, in LR pixels, of the squares in which a repeating lattice is looked for."""
 
 
 def pixel_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:

@@ -1,4 +1,4 @@
-"""What the two networks of a run are trained for: their losses, weighed and summed."""
+"""The training objectives: the weighted sums of losses for generator and discriminator."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""What losses are computed on and reported as: the terms of a step, the patches that count."""
+"""Types that losses share: the terms of a step by name, and the patches that are judged."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ Terms = dict[str, Tensor]
 
 
 Judged = Float64Array
-"""How much each patch is judged: its weight in the means of what judges."""
+"""Weight of each patch in the adversarial and the VGG loss (``--judge``)."""
 
 
 def only_judged(judged: Judged, *sides: Tensor) -> tuple[float, Sequence[Tensor]]:

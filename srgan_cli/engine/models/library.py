@@ -230,7 +230,7 @@ def macs_per_pixel(network: Network) -> float:
     """Count multiply-accumulates for each pixel of the result.
 
     Counted by PyTorch's own counter: convolutions, matrix products and attention; sums
-    and activations are left out, as is usual in the literature.
+    and activations are not counted, as is usual in the literature.
     """
     on_meta = copy.deepcopy(network).to("meta")
     try:

@@ -1,4 +1,4 @@
-"""What every network that upscales images has in common, whoever published it."""
+"""The interface of every network that upscales images, ours or published by others."""
 
 from abc import ABC, abstractmethod
 

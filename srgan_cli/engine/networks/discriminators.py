@@ -1,4 +1,4 @@
-"""The discriminators: one that scores an image, and one that scores each of its pixels."""
+"""The discriminators: ``conv`` scores an image, ``unet`` scores each of its pixels."""
 
 from typing import Any
 

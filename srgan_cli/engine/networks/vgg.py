@@ -90,7 +90,7 @@ def _depth(name: str, names: list[str]) -> int:
         known = ", ".join(known for known in names if known.startswith("relu"))
         raise UsageError(
             f"--perceptual-layers: these VGG weights have no layer {name}",
-            hint=f"they have {known}, and the same with conv",
+            hint=f"choose from {known}, or the same names with conv",
         )
     return names.index(name)
 
@@ -146,7 +146,7 @@ def load_perceptual(
                 convolutions = _first_convs(tensors, VGG19_LAST_CONV)
             except Exception as error:  # Unpickling fails in many ways; none of them runs code.
                 raise WeightsError(
-                    f"{path}: not readable", hint="delete it; it will be downloaded again"
+                    f"{path}: cannot be read", hint="delete it; it will be downloaded again"
                 ) from error
             return VggFeatures(convolutions, layers)
         case _:
@@ -223,5 +223,5 @@ def fetch_vgg19(observer: Observer, url: str = VGG19_URL) -> Path:
                 )
     except (OSError, HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", None) or error).split())
-        raise ResourceError(f"{url}: not downloaded ({reason})", hint=ways_out) from error
+        raise ResourceError(f"{url}: cannot be downloaded ({reason})", hint=ways_out) from error
     return target

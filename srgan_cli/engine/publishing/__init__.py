@@ -1,4 +1,4 @@
-"""What leaves the project: exports to other formats and model cards.
+"""Exports to other programs' formats, and model cards.
 
 Start at ``exported.py`` (``srgan models export``) and ``card.py`` (``srgan models card``).
 """

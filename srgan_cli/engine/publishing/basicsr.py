@@ -1,10 +1,9 @@
-"""Generators as networks of BasicSR, which many programs load from a .pth.
+"""Export generators as BasicSR networks, which many programs load from a .pth file.
 
-The ``esrgan`` preset is BasicSR's RRDBNet already. The other presets are none of its
-networks, but each computes what a wider SRVGGNetCompact can compute as well: a PReLU of
-slope 1 is the identity, so that channels carry values unchanged past a convolution, and
-one of slope 0 multiplies by a mask of the image's border. The images are the same;
-the work is several times as much.
+The ``esrgan`` preset is BasicSR's RRDBNet already. The other presets have no class in BasicSR, but
+a wider SRVGGNetCompact can compute the same: a PReLU of slope 1 is the identity, so that channels
+carry values unchanged past a convolution, and one of slope 0 multiplies by a mask of the image's
+border. Results are the same, at several times the work.
 """
 
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ def as_basicsr(network: Network) -> Network:
     if isinstance(network, PlainNetwork):
         return _plain_as_srvgg(network)
     raise UsageError(
-        f"--to pth: this {network.architecture} is no network of BasicSR",
+        f"--to pth: BasicSR has no class for this {network.architecture}",
         hint="export it to onnx, openvino, torchscript or ncnn",
     )
 

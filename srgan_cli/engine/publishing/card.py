@@ -1,4 +1,4 @@
-"""``srgan models card``: a model card in the form of the Hugging Face Hub."""
+"""Write a model card for the Hugging Face Hub (``srgan models card``)."""
 
 import json
 import os
@@ -71,8 +71,8 @@ def _benchmarks(path: Path, info: ModelInfo) -> Mapping[str, Mapping[str, float]
         return {one["name"]: dict(one["means"][info.name]) for one in document["sets"]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{path}: no scores of {info.name} in it",
-            hint=f"write them: srgan eval FOLDER --model {info.name} --json > {path.name}",
+            f"{path}: it has no scores of {info.name}",
+            hint=f"compute them: srgan eval FOLDER --model {info.name} --json > {path.name}",
         ) from error
 
 

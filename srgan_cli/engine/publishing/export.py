@@ -1,4 +1,4 @@
-"""Networks in the forms that other programs run.
+"""Write networks to ONNX, OpenVINO, TorchScript, ncnn and .pth files.
 
 Every function takes a network in fp32 on the CPU and writes one file, whose input ``lr``
 and result ``sr`` are N, 3, H, W, fp32, RGB in [0, 1], of any size.

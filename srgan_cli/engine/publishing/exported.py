@@ -1,4 +1,4 @@
-"""``srgan models export``: write a model in another form, and compare what the file gives."""
+"""Export a model, run the file in its own program and compare results (``srgan models export``)."""
 
 import os
 import tempfile
@@ -83,9 +83,9 @@ def export_model(config: ExportConfig, observer: Observer) -> ExportReport:
         tolerance = TOLERANCE_FP16 if config.fp16 else TOLERANCE
         if not difference <= tolerance:
             raise WeightsError(
-                f"{source.name} as {config.to} in {program} is {difference:.1g} from PyTorch, "
-                f"more than {tolerance:.0e}",
-                hint="leave out --fp16" if config.fp16 else "export it to another form",
+                f"{source.name} as {config.to} in {program} differs from PyTorch "
+                f"by {difference:.1g}, more than {tolerance:.0e}",
+                hint="remove --fp16" if config.fp16 else "export it to another format",
             )
         for target in reversed(targets):  # The file that names the others comes last.
             Path(folder, target.name).replace(target)
@@ -143,7 +143,7 @@ def _open_ncnn(path: Path) -> tuple[Run, str, None]:
         import ncnn
     except ImportError as error:
         raise UsageError(
-            "--to ncnn needs ncnn, to compare what it gives",
+            "--to ncnn needs ncnn to compare the results",
             hint="pip install 'srgan-cli[fast]'",
         ) from error
     model = NcnnModel(path.read_text(encoding="ascii"), path.with_suffix(".bin").read_bytes())

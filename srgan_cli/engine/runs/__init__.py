@@ -1,5 +1,5 @@
-"""What a training run is on disk.
+"""A training run on disk.
 
-Its folder, checkpoints, the journal of metrics, and the health that is read from them. Nothing here
-trains; ``training`` writes through these files and ``report`` reads them.
+Its folder and options, checkpoints, the journal of metrics, and the health that is read from it.
+Nothing here trains: ``training`` writes these files, ``report`` reads them.
 """

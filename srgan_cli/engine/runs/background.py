@@ -1,4 +1,4 @@
-"""A thread that writes files while training goes on."""
+"""Write files in a background thread while training continues."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

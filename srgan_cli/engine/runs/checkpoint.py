@@ -1,4 +1,4 @@
-"""Everything that a resumed run needs, in one safetensors file; and the folder of the last ones."""
+"""Checkpoints: the whole state of a run in one safetensors file, and the folder of recent ones."""
 
 import json
 import zlib
@@ -66,7 +66,7 @@ class Checkpoint:
         Raises:
             WeightsError: The file is missing, damaged, or something else.
         """
-        hint = "resume another run, or start anew"
+        hint = "resume another run, or start a new one"
         try:
             with safe_open(path, framework="pt") as file:
                 header = file.metadata() or {}
@@ -79,7 +79,7 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             raise WeightsError(f"{path}: {error}", hint=hint) from error
         if digest != _digest(tensors):
-            raise WeightsError(f"{path}: damaged, its checksum does not fit", hint=hint)
+            raise WeightsError(f"{path}: damaged, its checksum does not match", hint=hint)
         return cls(tensors, progress)
 
     def write(self, path: Path) -> None:
@@ -177,7 +177,7 @@ class CheckpointFolder:
                 first = first or checkpoint
             elif checkpoint.progress["good"] or not good:
                 return checkpoint
-        hint = "start anew; weights.safetensors, if there, can be its --init"
+        hint = "start a new run; if there is a weights.safetensors, pass it as --init"
         message = first.message if first else f"{self.folder}: no checkpoint"
         raise WeightsError(message, hint=hint) from first
 
@@ -186,7 +186,7 @@ class CheckpointFolder:
             try:
                 yield Checkpoint.read(self._path(step))
             except WeightsError as error:
-                observer.warn(f"{error.message}; falling back to the one before")
+                observer.warn(f"{error.message}; using the checkpoint before it")
                 yield error
 
     def _path(self, step: int) -> Path:

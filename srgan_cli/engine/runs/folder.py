@@ -1,4 +1,4 @@
-"""The folder of a run: its name, its options, and which runs there are."""
+"""The folder of a run: its name, its ``config.toml``, and how runs are found."""
 
 import json
 import tomllib
@@ -17,14 +17,14 @@ EXAMPLES_FILE = "degradations.png"
 REPORT_FILE = "report.html"
 
 _MAY_CHANGE = {"data", "device", "keep", "tensorboard", "validate_every"}
-"""Options that say where and how a run is trained, not what comes out."""
+"""Options that do not change the result of a run, only where and how it is computed."""
 
 _PLAN = {
     *("epochs", "steps", "pretrain", "pretrain_epochs", "pretrain_steps"),
     *("schedule", "milestones", "gamma", "cooldown", "warmup"),
     *("learning_rate", "adversarial_learning_rate"),
 }
-"""Options that say what the steps to come are like."""
+"""Options of the steps to come, which may change as long as the finished steps fit them."""
 
 
 def new_run_folder(config: TrainConfig) -> Path:
@@ -36,15 +36,15 @@ def new_run_folder(config: TrainConfig) -> Path:
     """
     if config.name is None and Node.from_environment().restarts_allowed:
         raise UsageError(
-            "torchrun --max-restarts needs to know which run to go on with",
+            "torchrun --max-restarts needs a --name to know which run to resume",
             hint="pass --name, the same for every process",
         )
     name = config.name or f"{config.preset}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     folder = runs_dir() / name
     if folder.exists():
         raise UsageError(
-            f"a run called {name} exists",
-            hint=f"go on with it: srgan train --resume {name}; or pass another --name",
+            f"run {name} exists already",
+            hint=f"resume it: srgan train --resume {name}; or choose another --name",
         )
     return folder
 
@@ -93,7 +93,7 @@ def read_config(folder: Path) -> TrainConfig:
         return TrainConfig.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: not the options of a run ({error})", hint="start a new run"
+            f"{path}: not the config.toml of a run ({error})", hint="start a new run"
         ) from error
 
 
@@ -124,7 +124,7 @@ def accepted_edits(
     refused = [word for name, word in zip(changed, words, strict=True) if name not in allowed]
     if refused:
         raise InputError(
-            f"{folder / CONFIG_FILE} was edited: {', '.join(refused)}",
+            f"{folder / CONFIG_FILE}: a resumed run cannot change {', '.join(refused)}",
             hint=f"undo that, or start a new run with --init {folder / 'weights.safetensors'}",
         )
     return words

@@ -1,4 +1,4 @@
-"""How a run is doing, in one word, from what it logged; the rules are in docs/training.md."""
+"""Judge the health of a run from its logged metrics; docs/training.md has the rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ Record = Mapping[str, Any]
 Word = Literal["healthy", "discriminator overpowers", "generator collapsed", "diverging"]
 
 WINDOW = 10
-"""Records that a mean is taken over: 100 steps."""
+"""Number of records in a running mean: 100 steps."""
 PSNR_DROP = 6.0
 """Validation PSNR may fall this far below the run's best, in dB; texture costs 1 to 3."""
 PIXEL_RISE = 4.0
-"""The pixel loss may rise to this many times its lowest window of the phase, at any time since the
-validation before."""
+"""The pixel loss may rise to this many times its lowest running mean of the phase, at any time
+since the last validation."""
 DETAIL_SHARE = 0.5
-"""Share of bicubic's detail below which a generator has stopped drawing anything."""
+"""Share of bicubic's detail below which a generator counts as collapsed."""
 ACCURACY = 0.95
-"""Share of images that an overpowering discriminator tells apart, window after window."""
+"""Accuracy of a discriminator that overpowers the generator, if it lasts."""
 DISTANCE_GROWTH = 1.5
-"""Growth of a critic's distance from one window to the next that is not levelling out."""
+"""Growth of a critic's distance from one running mean to the next that is too fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _overpowered(losses: Sequence[Record]) -> HealthVerdict | None:
     accuracies = _window_means(losses, "accuracy")
     if not accuracies or accuracies[-1] < ACCURACY:
         return None
-    told = f"the discriminator tells {accuracies[-1]:.0%} of the images apart"
+    told = f"the discriminator is right on {accuracies[-1]:.0%} of the images"
     if "wasserstein" not in losses[-1]:
         return HealthVerdict("discriminator overpowers", told)
     distances = [-mean for mean in _window_means(losses, "wasserstein")]
@@ -112,7 +112,7 @@ def _overpowered(losses: Sequence[Record]) -> HealthVerdict | None:
 
 
 def _window_means(losses: Sequence[Record], term: str) -> list[float]:
-    """Return the running means over a window; lines without the term, or a number, are left out."""
+    """Return the running means over a window; lines without the term, or a number, are skipped."""
     values = [record[term] for record in losses if record.get(term) is not None]
     return [fmean(values[i : i + WINDOW]) for i in range(len(values) - WINDOW + 1)]
 

@@ -1,4 +1,4 @@
-"""What a run says of itself line by line: ``metrics.jsonl``, and TensorBoard's event files."""
+"""Log metrics to ``metrics.jsonl`` and to TensorBoard's event files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -104,6 +104,6 @@ def _summary_writer() -> "type[SummaryWriter]":
     except ImportError as error:
         raise UsageError(
             "--tensorboard needs TensorBoard, which is not installed",
-            hint="pip install 'srgan-cli[tensorboard]', or leave the option out",
+            hint="pip install 'srgan-cli[tensorboard]', or remove the option",
         ) from error
     return SummaryWriter

@@ -1,12 +1,12 @@
-"""Where a run stands, and what it does about losses that are not finite: skip, go back, stop."""
+"""The progress of a run, and its answer to losses that are not finite: skip, roll back or stop."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 RATE_FACTORS = (1.0, 0.5, 0.05, 0.001)
-"""Share of the planned learning rate after as many roll-backs. A chance event needs a little
-less; a rate that was set wrong is usually wrong by powers of ten."""
+"""Factors on the learning rate after the first, second and third roll-back. After a chance event a
+slightly lower rate is enough; a rate that was set wrong is usually wrong by powers of ten."""
 
 _LEAST_SKIPPED = 5
 

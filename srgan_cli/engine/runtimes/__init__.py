@@ -1,5 +1,5 @@
-"""What runs a network: PyTorch, ncnn or ONNX Runtime.
+"""The runtimes that execute a network: PyTorch, ncnn and ONNX Runtime.
 
-``operations.py`` notes what a network does; the forms for ncnn and ONNX are written from that list;
-``fastest.py`` chooses, and compares results before it trusts one.
+``operations.py`` traces a network to a list of operations, ``ncnn_form.py`` and ``onnx_form.py``
+write that list in their formats, and ``fastest.py`` chooses a runtime and checks its results.
 """

@@ -1,4 +1,4 @@
-"""What runs a network: PyTorch, or a library that is faster on a CPU."""
+"""The runtimes behind one interface: PyTorch, ncnn and ONNX Runtime."""
 
 import os
 import tempfile
@@ -132,13 +132,13 @@ def _ncnn_net(model: NcnnModel, num_threads: int) -> Any:
     options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
     options.use_bf16_packed = options.use_bf16_storage = False
     if net.load_param_mem(model.param):
-        raise UnsupportedError("ncnn does not take the layers")
+        raise UnsupportedError("ncnn cannot load the layers")
     descriptor, name = tempfile.mkstemp(suffix=".bin")  # It reads weights from files only.
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(model.weights)
         if net.load_model(name):
-            raise UnsupportedError("ncnn does not take the weights")
+            raise UnsupportedError("ncnn cannot load the weights")
     finally:
         Path(name).unlink()
     return net
@@ -179,4 +179,4 @@ def _onnx_session(model: bytes, num_threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # See above.
-        raise UnsupportedError(f"ONNX Runtime does not take the network: {error}") from error
+        raise UnsupportedError(f"ONNX Runtime cannot load the network: {error}") from error

@@ -1,4 +1,4 @@
-"""Which runtime is the fastest for a network here, and comes to the same."""
+"""Choose the fastest runtime for a network on this machine, and check that its results agree."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from srgan_cli.engine.runtimes.operations import Noted, UnsupportedError, note_o
 from srgan_cli.errors import UsageError
 
 TOLERANCE = 1e-3
-"""How far a runtime may be from PyTorch in fp32, of the range [0, 1] and before rounding."""
+"""Largest difference of a runtime to PyTorch in fp32, in the range [0, 1] and before rounding."""
 _WIDE_DENSE = 112
 """Joined channels, on average, from which on ncnn is faster than ONNX Runtime: it was not with 80
 (preset ``compact``) and was with 144 (``standard`` and RRDBs)."""
 _MODULES = {"ncnn": ("ncnn",), "onnxruntime": ("onnx", "onnxruntime")}
-"""What each runtime needs to be installed."""
+"""The packages that each runtime needs."""
 
 
 def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) -> Runtime:
@@ -45,13 +45,13 @@ def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) ->
         return TorchRuntime(network, amp)
     if not _fits(amp):
         raise UsageError(
-            f"--runtime {name} runs in fp32 on the CPU, not in {amp.precision} on {amp.device}",
+            f"--runtime {name} needs fp32 on the CPU, not {amp.precision} on {amp.device}",
             hint="pass --runtime torch, or --device cpu --precision fp32",
         )
     if not _is_installed(name):
         raise UsageError(
             f"--runtime {name} is not installed",
-            hint="pip install 'srgan-cli[fast]', or pass torch",
+            hint="pip install 'srgan-cli[fast]', or pass --runtime torch",
         )
     try:
         return _checked(name, note_operations(network, align), network, align)
@@ -133,4 +133,4 @@ def _require_equal(runtime: Runtime, network: nn.Module, align: int) -> None:
         raise UnsupportedError(str(error)) from error
     difference = (made - expected).abs().max()
     if not float(difference) <= TOLERANCE * max(1.0, float(expected.abs().max())):
-        raise UnsupportedError(f"it is {float(difference):.2g} from PyTorch")
+        raise UnsupportedError(f"its results differ from PyTorch's by {float(difference):.2g}")

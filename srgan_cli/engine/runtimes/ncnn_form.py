@@ -1,4 +1,4 @@
-"""A network in the form of ncnn (github.com/Tencent/ncnn), written from what it computes.
+"""Write a network in ncnn's format (github.com/Tencent/ncnn) from its list of operations.
 
 ncnn is a small inference library whose fp32 convolutions follow Winograd's minimal
 filtering (Lavin and Gray 2016), with 2 to 5 times fewer multiplications. The form is a
@@ -73,7 +73,7 @@ class _Layer:
 def _written(operation: Operation) -> _Layer:
     write = _WRITERS.get(operation.kind)
     if write is None:
-        raise UnsupportedError(f"{operation.kind} has no counterpart in ncnn")
+        raise UnsupportedError(f"ncnn has no counterpart of {operation.kind}")
     kind, options, weights = write(operation.args, operation.output)
     inputs = tuple(value.name for value in operation.inputs)
     return _Layer(kind, inputs, operation.output.name, options, weights)

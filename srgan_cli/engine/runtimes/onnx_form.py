@@ -66,7 +66,7 @@ class _Graph:
     def add(self, operation: Operation, inputs: list[str]) -> None:
         write = _WRITERS.get(operation.kind)
         if write is None:
-            raise UnsupportedError(f"{operation.kind} has no counterpart in ONNX")
+            raise UnsupportedError(f"ONNX has no counterpart of {operation.kind} here")
         write(self, operation.args, inputs, operation.output)
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a network computes, noted as a list of operations while it runs once.
+"""Trace a network to a list of operations by running it once.
 
 Classes say how a network is put together, and each author does that in another way. What
 reaches PyTorch in the end is a short list of operations that all have in common, from which
@@ -80,7 +80,7 @@ def note_operations(network: nn.Module, align: int = 1) -> Noted:
             sr = network(lr)
     result = recorder.value_of(sr)
     if not isinstance(result, Value) or result.name == "lr":
-        raise UnsupportedError("the network does not compute on its input")
+        raise UnsupportedError("the network's result does not depend on its input")
     return Noted(tuple(recorder.operations), "lr", result.name)
 
 

@@ -1,4 +1,4 @@
-"""From the options of a run to what it is made of, with everything checked on the way."""
+"""Build the parts of a run (data, networks, losses, trainer) from its options, and check them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -137,5 +137,5 @@ def _with_batch(
     if config.batch:
         return config
     batch = least.patches * ranks.size
-    observer.say(f"--batch auto: {batch} patches a step ({least.reason})")
+    observer.say(f"--batch auto: {batch} patches per step ({least.reason})")
     return replace(config, batch=batch)

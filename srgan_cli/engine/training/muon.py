@@ -1,4 +1,4 @@
-"""Muon: momentum whose directions all count the same."""
+"""The Muon optimizer: momentum whose directions are made equally long (orthogonalised)."""
 
 from collections import defaultdict
 from typing import Any
@@ -10,8 +10,8 @@ from torch.optim import Adam
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
 _RMS = 0.6
-"""Root mean square of an update, in learning rates: the best of those raced in
-docs/recipes.md; Liu et al. take 0.2."""
+"""Root mean square of an update, as a multiple of the learning rate: the best of those compared in
+docs/recipes.md; Liu et al. use 0.2."""
 
 
 class Muon(Adam):

@@ -1,4 +1,4 @@
-"""How fast a run goes, how long it waits for data, and when it will end."""
+"""Measure a run's speed, its waiting for data, and the time left."""
 
 from collections import deque
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Random training patches, reproducible from the seed and the step alone."""
+"""Sample training patches; which ones depends on the seed and the step only."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -84,8 +84,8 @@ class PatchSampler:
             lr, hr = store.pair(entry)
             if min(lr.shape[:2]) < patch:
                 raise InputError(
-                    f"{entry.source} is {lr.shape[1]}x{lr.shape[0]} at LR, "
-                    f"smaller than a patch of {patch}",
+                    f"{entry.source}: its LR image of {lr.shape[1]}x{lr.shape[0]} pixels "
+                    f"is smaller than --patch {patch}",
                     hint=f"pass --patch {min(lr.shape[:2])} or less, "
                     "or prepare with a larger --min-side",
                 )

@@ -1,4 +1,4 @@
-"""Whether a step fits into memory, found out before the first one."""
+"""Check before the first step that a step fits into memory, and find ``--batch auto``."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,13 +14,13 @@ from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import ResourceError
 
 LARGEST_BATCH = 64
-"""What ``--batch auto`` stops at: published trainers of this kind use 16 to 64 patches a step."""
+"""The most that ``--batch auto`` chooses: published trainers use 16 to 64 patches per step."""
 
 _SHARE = 0.8
-"""Share of what is free that may be planned with; the rest is for what the estimate misses."""
+"""Share of free memory that a step may use; the rest is for what the estimate misses."""
 _WORKSPACE = 1.5
-"""Memory of a step by what its graph holds on to: gradients and workspace come on top.
-Measured: benchmarks/step_memory.py."""
+"""Memory of a step divided by that of its autograd graph: gradients and workspace come on top.
+Measured by benchmarks/step_memory.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def find_memory_budget(
         return _tried(trainer, phases, wanted)
     free = free_memory()
     if free is None:
-        return MemoryBudget(wanted, "this system does not say how much memory is free")
+        return MemoryBudget(wanted, "this system does not report its free memory")
     fixed, patch = step_memory(trainer, phases)
     parts = trainer.config.accumulate
     patches = parts * max(0, int((_SHARE * free / num_local - fixed) / patch))
@@ -72,10 +72,12 @@ def require_memory(budget: MemoryBudget, wanted: int) -> None:
         ResourceError: It does not.
     """
     if budget.patches < wanted:
-        fits = f"pass --batch auto, or at most --batch {budget.patches} for each process"
+        fits = f"pass --batch auto, or --batch {budget.patches} or less for each process"
         raise ResourceError(
             f"a step does not fit into memory: {budget.reason}",
-            hint=fits if budget.patches else "pass a smaller --patch, --preset or discriminator",
+            hint=fits
+            if budget.patches
+            else "pass a smaller --patch, --preset or --discriminator-width",
         )
 
 

@@ -1,4 +1,4 @@
-"""Training patches cut by the device that trains on them."""
+"""Cut training patches on the GPU, from images that it holds in memory."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The phases of a run and their learning rates: closed forms of the step."""
+"""The phases of a run and their learning-rate schedules, as functions of the step."""
 
 import math
 from bisect import bisect_right
@@ -87,7 +87,7 @@ def _rates(steps: int, phases: Sequence[Phase]) -> list[tuple[PhaseName, float]]
 
 
 def plan_phases(config: TrainConfig, steps_of: Callable[[int], int]) -> list[Phase]:
-    """Divide a run into its phases; one that would have no steps is left out.
+    """Divide a run into its phases; one that would have no steps is skipped.
 
     Args:
         config: The run's options.

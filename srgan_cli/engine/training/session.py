@@ -1,4 +1,4 @@
-"""One session of a run: steps, records, validations, and going back when it has to."""
+"""The training loop: steps, records, validations, checkpoints and roll-backs."""
 
 import math
 import time
@@ -84,7 +84,7 @@ class Session:
 
     @property
     def skipped(self) -> int:
-        """Updates left out because a gradient was not finite; the host waits for the device."""
+        """Updates skipped because a gradient was not finite; the host waits for the device."""
         return self.progress.skipped_before + sum(self.trainer.skipped.values())
 
     def start(self) -> None:
@@ -118,15 +118,17 @@ class Session:
         checkpoint = self._checkpoint_writer.last(self.observer)
         if checkpoint.progress["fingerprint"] != self.parts.fingerprint:
             raise InputError(
-                f"the data set of run {self.folder.name} has changed since",
-                hint="prepare it again from the same photographs and settings, or start a new run",
+                f"the data set of run {self.folder.name} has changed since its last checkpoint",
+                hint="prepare it again from the same images and settings, or start a new run",
             )
         self.progress = Progress.from_dict(checkpoint.progress)
         before = TrainConfig.from_dict(checkpoint.progress["config"])
         planned = plan_phases(before, self.parts.sampler.steps)
         may_replan = same_until(self.progress.step, planned, self.parts.phases)
         for edit in accepted_edits(self.folder, self.config, before, may_replan=may_replan):
-            self.observer.say(f"{self.folder.name}/config.toml was edited: {edit}; taken")
+            self.observer.say(
+                f"{self.folder.name}/config.toml was changed, and the run uses it: {edit}"
+            )
         self._return_to(checkpoint)
         self.observer.say(f"resuming at step {self.progress.step:,} of {self.parts.steps:,}")
 

@@ -1,4 +1,4 @@
-"""The image sheet of a validation: LR, bicubic, SR and HR, side by side."""
+"""Draw the image sheet of a validation: LR, bicubic, SR and HR side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A training run from its options to its weights: ``srgan train``."""
+"""Start or resume a run, train it and write its weights (``srgan train``)."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class TrainReport:
     verdict: HealthVerdict
     """How it was doing at the end."""
     skipped: int
-    """Updates left out because a gradient was not finite."""
+    """Updates skipped because a gradient was not finite."""
     rollbacks: tuple[RollBack, ...]
     """Returns to an earlier state, at a lower learning rate."""
     leads: bool = True
@@ -91,7 +91,7 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
         except Timeout as error:
             raise ResourceError(
                 f"another process is training {name}",
-                hint="wait for it or stop it, or start another run",
+                hint="wait until it has finished, stop it, or start another run",
             ) from error
         except torch.OutOfMemoryError as error:
             raise ResourceError(
@@ -101,7 +101,7 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
         except OSError as error:
             raise ResourceError(
                 f"run {name}: {error.strerror or error}",
-                hint=f"the last checkpoint is whole; free some disk space, "
+                hint=f"the last checkpoint is complete; free some disk space, "
                 f"then: srgan train --resume {name}",
             ) from error
 
@@ -128,7 +128,7 @@ def _train(
             session.save()
             background.wait()
             step, resume = session.progress.step, f"srgan train --resume {target.name}"
-            observer.say(f"stopped at step {step:,}; go on with: {resume}")
+            observer.say(f"stopped at step {step:,}; to resume: {resume}")
             raise
         finally:
             session.close()

@@ -1,4 +1,4 @@
-"""The AMP trainer: pixel-loss pretraining, then the adversarial phase."""
+"""The AMP trainer: one step of pretraining (pixel loss) or of adversarial training."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -193,7 +193,7 @@ class Trainer:
 
     @property
     def skipped(self) -> dict[str, int]:
-        """Updates of each network left out for a gradient that was not finite.
+        """Updates of each network skipped because a gradient was not finite.
 
         Reading it makes the host wait for the device.
         """

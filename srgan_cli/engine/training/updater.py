@@ -103,7 +103,7 @@ class NetworkUpdater:
 Part = tuple[Tensor, Tensor, Judged]
 
 
-"""Two sides of some patches, and how much each patch is judged."""
+"""LR and HR of some patches, and the weight of each patch (``--judge``)."""
 
 
 def gather(

@@ -1,4 +1,4 @@
-"""Measure a generator on a data set's validation images while it trains."""
+"""Score a generator on the validation images of its data set during training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields

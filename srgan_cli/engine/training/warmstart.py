@@ -1,4 +1,4 @@
-"""Begin a run from weights that exist: ``srgan train --init``."""
+"""Start a run from existing weights (``srgan train --init``)."""
 
 from dataclasses import replace
 
@@ -26,13 +26,13 @@ def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> Non
         )
     if model.scale != wanted.scale:
         observer.say(
-            f"init: {source.name} upscales ×{model.scale}; "
-            f"what makes pixels of its features starts anew for ×{wanted.scale}"
+            f"init: {source.name} is ×{model.scale}; "
+            f"the upsampling layers for ×{wanted.scale} start from random weights"
         )
     for generator in (trainer.generator, trainer.ema):
         take_over(found, generator)
     if config.equivariant and not Equivariance(trainer.generator).holds():
         raise UsageError(
             f"{source.name} was trained without --equivariant",
-            hint="leave it out, or start from other weights",
+            hint="remove --equivariant, or start from other weights",
         )

@@ -84,5 +84,5 @@ def test_a_batch_that_cannot_be_shared_out_evenly_is_refused():
     assert [Ranks(rank, 3).share(6) for rank in range(3)] == [
         slice(0, 2), slice(2, 4), slice(4, 6),
     ]  # fmt: skip
-    with pytest.raises(UsageError, match="a batch of 7 cannot be divided among 3"):
+    with pytest.raises(UsageError, match="--batch 7 cannot be divided among 3"):
         Ranks(0, 3).share(7)

@@ -107,7 +107,7 @@ def test_a_download_that_breaks_off_is_discarded(server):
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_server_that_refuses_is_reported(server, status):
     server.status = status
-    assert "not downloaded" in _refusal(server.url)
+    assert "cannot be downloaded" in _refusal(server.url)
 
 
 def test_a_server_that_is_gone_is_reported():

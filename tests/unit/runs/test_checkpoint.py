@@ -197,7 +197,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_taken(folder):
         (folder.folder / f"step-{step:08}.safetensors").write_bytes(content)
     assert folder.last(observer).progress["step"] == 3
     assert ["00000005" in observer.warned[0], "00000004" in observer.warned[1]] == [True, True]
-    assert all("falling back" in line for line in observer.warned)
+    assert all("using the checkpoint before it" in line for line in observer.warned)
 
 
 def test_going_back_takes_only_states_that_passed_a_validation(folder):

@@ -125,7 +125,7 @@ def test_runtime_that_computes_something_else_is_not_trusted(monkeypatch):
     monkeypatch.setattr(fastest, "to_ncnn", lambda _: to_ncnn(note_operations(other)))
     assert open_runtime("auto", network, 1, CPU).name == "torch"
     for name in MAKERS:
-        with pytest.raises(UsageError, match="from PyTorch"):
+        with pytest.raises(UsageError, match="differ from PyTorch"):
             open_runtime(name, network, 1, CPU)
 
 
@@ -135,7 +135,7 @@ def test_network_that_a_runtime_cannot_run_is_refused_when_asked_for(name):
     with pytest.raises(UsageError, match="no counterpart"):
         open_runtime(name, Pooled(), 1, CPU)
     half = Amp.create(torch.device("cpu"), "bf16")
-    with pytest.raises(UsageError, match="fp32 on the CPU, not in bf16"):
+    with pytest.raises(UsageError, match="needs fp32 on the CPU, not bf16"):
         open_runtime(name, generator_of(GENERATORS[0]), 1, half)
 
 

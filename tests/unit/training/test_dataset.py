@@ -128,7 +128,7 @@ def test_a_image_smaller_than_a_patch_is_refused_by_name(plain):
     sampler_of(plain, patch=20)
     with pytest.raises(InputError) as caught:
         sampler_of(plain, patch=21)
-    assert "0.png is 20x20 at LR" in caught.value.message
+    assert "0.png: its LR image of 20x20 pixels" in caught.value.message
     assert "--patch 20" in caught.value.hint
 
 
