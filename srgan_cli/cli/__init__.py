@@ -12,7 +12,9 @@ import typer
 from srgan_cli import __version__
 from srgan_cli.cli import evaluate, models, prepare, train, upscale
 from srgan_cli.cli.exit_codes import ExitCode, exit_code
+from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
+from srgan_cli.config import TrainConfig
 from srgan_cli.errors import SrganError
 
 app = typer.Typer(
@@ -22,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("prepare")(prepare.prepare)
-app.command("train")(train.train)
+app.command("train", cls=brief(TrainConfig))(train.train)
 app.command("upscale")(upscale.upscale)
 app.command("eval")(evaluate.evaluate)
 app.add_typer(models.app, name="models")

@@ -1,16 +1,20 @@
 """Options as Typer takes them: those that a config declares, and those that commands share."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import MISSING
 from inspect import Parameter, Signature, signature
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from srgan_cli.config.option import Declared, declared
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_EVERYTHING = "srgan.help_all"
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")
@@ -37,6 +41,39 @@ def options_of(kind: type) -> Callable[[Command], Command]:
         return command
 
     return decorated
+
+
+def brief(kind: type) -> type[TyperCommand]:
+    """Return a class of command whose ``--help`` leaves rare options to ``--help-all``.
+
+    Args:
+        kind: The config dataclass, which marks the common ones.
+    """
+    rare = {option.name for option in declared(kind) if not option.option.common}
+
+    class Brief(TyperCommand):
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            shown = copy(self)
+            if not ctx.meta.get(_EVERYTHING):
+                shown.params = [param for param in self.params if param.name not in rare]
+            super(Brief, shown).format_help(ctx, formatter)
+
+    return Brief
+
+
+def _show_everything(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        context.meta[_EVERYTHING] = True
+        print(context.get_help())
+        raise typer.Exit
+
+
+HelpAllOption = Annotated[
+    bool,
+    typer.Option(
+        "--help-all", callback=_show_everything, is_eager=True, help="Show all options and exit."
+    ),
+]
 
 
 def option_name(parameter: str) -> str:

@@ -9,52 +9,77 @@ import typer
 
 from srgan_cli import engine
 from srgan_cli.cli.exit_codes import ExitCode
-from srgan_cli.cli.options import JsonOption, option_name, options_of
+from srgan_cli.cli.options import HelpAllOption, JsonOption, option_name, options_of
 from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.cli.training_report import write_report
 from srgan_cli.cli.training_screen import TrainingScreen
-from srgan_cli.config import SIZES, TrainConfig, made, read_options
+from srgan_cli.config import (
+    RECIPES,
+    SAME_LENGTH,
+    TrainConfig,
+    displaced,
+    made,
+    merged,
+    read_options,
+    read_recipe,
+)
+from srgan_cli.config.option import declared, either
 from srgan_cli.config.train import DATA_AND_MODEL
 from srgan_cli.errors import UsageError
 
-_EITHER = (("epochs", "steps"), ("pretrain", "pretrain_epochs", "pretrain_steps"))
+
+def _use_recipe(context: typer.Context, name: str | None) -> str | None:
+    """Let a recipe's options stand in for those that neither command line nor file has."""
+    if name is not None:
+        context.default_map = merged(read_recipe(name), context.default_map or {})
+    return name
 
 
-def _read_config(context: typer.Context, path: Path | None) -> Path | None:
+def _use_file(context: typer.Context, path: Path | None) -> Path | None:
     """Let the file's options stand in for those that the command line leaves out."""
     if path is not None:
-        context.default_map = read_options(path)
+        context.default_map = merged(context.default_map or {}, read_options(path))
     return path
 
 
 @options_of(TrainConfig)
 def train(
     context: typer.Context,
+    recipe: Annotated[  # noqa: ARG001 - its callback does the work
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Train as a bundled model was trained: {either(RECIPES)}.",
+            rich_help_panel=DATA_AND_MODEL,
+            callback=_use_recipe,
+            is_eager=True,
+        ),
+    ] = None,
     config: Annotated[  # noqa: ARG001 - its callback does the work
         Path | None,
         typer.Option(
             metavar="FILE.toml",
-            help="Read options from a file, such as a run's config.toml; the command line wins.",
+            help="Read options from a TOML file.",
             rich_help_panel=DATA_AND_MODEL,
-            callback=_read_config,
+            callback=_use_file,
             is_eager=True,
         ),
     ] = None,
     json: JsonOption = False,
+    help_all: HelpAllOption = False,  # noqa: ARG001 - its callback does the work
     **options: Any,
 ) -> ExitCode:
-    """Train a generator on a prepared data set: pixel loss first, then against a discriminator.
+    """Train a generator: on a pixel loss first, then against a discriminator.
 
-    Ctrl-C saves the run; go on with --resume. Weights and checkpoint are also
-    saved at every validation, so that a killed run loses little.
-
-    Every option may stand in a file of [bold]--config[/]; a run's own is in its folder.
+    Ctrl-C saves the run; --resume continues it. [bold]--help-all[/] shows all options.
+    Each can also be set in a file, such as the config.toml of a run. The command
+    line wins over the file, and the file over the recipe.
 
     [bold]Examples[/]
 
       srgan train --epochs 131 --batch 16
       srgan train --steps 20000 --pretrain 1 --name fidelity
-      srgan train --config recipe.toml --batch 32
+      srgan train --recipe photo-x4 --batch 32
       srgan train --resume latest
     """
     if options["resume"] is not None:
@@ -96,22 +121,20 @@ def _refuse_others(given: set[str]) -> None:
 
 
 def _decided(context: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options, with those undone that the command line stands against.
+    """Return the options, with those of a file undone that the command line displaces.
 
     Raises:
         UsageError: Two options that set the same were given in one place.
     """
     typed, in_file = (_given(context, place) for place in ("COMMANDLINE", "DEFAULT_MAP"))
-    params = dict(options)
-    for exclusive in map(set, _EITHER):
-        chosen = sorted(typed & exclusive or in_file & exclusive)
+    undone = displaced(in_file, typed)
+    for group in map(set, SAME_LENGTH):
+        chosen = sorted(group & (typed | in_file) - undone)
         if len(chosen) > 1:
             both = " and ".join(map(option_name, chosen))
             raise UsageError(f"{both} set the same length", hint="leave one out")
-        params |= {name: getattr(TrainConfig, name) for name in exclusive - set(chosen)}
-    if "preset" in typed:
-        params |= dict.fromkeys(in_file & set(SIZES))
-    return params
+    defaults = {option.name: option.default for option in declared(TrainConfig)}
+    return {**options, **{name: defaults[name] for name in undone}}
 
 
 def _given(context: typer.Context, place: str) -> set[str]:

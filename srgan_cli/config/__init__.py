@@ -3,7 +3,13 @@
 from srgan_cli.config.checks import SCALES, require_plain_name
 from srgan_cli.config.common import Precision, RuntimeName
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
-from srgan_cli.config.file import read_options, to_toml
+from srgan_cli.config.file import (
+    SAME_LENGTH,
+    displaced,
+    merged,
+    read_options,
+    to_toml,
+)
 from srgan_cli.config.generator import (
     PRESETS,
     SIZES,
@@ -18,6 +24,7 @@ from srgan_cli.config.losses import LossWeights
 from srgan_cli.config.models import ExportConfig, Target
 from srgan_cli.config.option import made
 from srgan_cli.config.prepare import Action, PrepareConfig
+from srgan_cli.config.recipes import RECIPES, read_recipe
 from srgan_cli.config.train import (
     Adversarial,
     Degrade,
@@ -33,6 +40,8 @@ from srgan_cli.config.upscale import UpscaleConfig
 __all__ = [
     "EXTRA_METRICS",
     "PRESETS",
+    "RECIPES",
+    "SAME_LENGTH",
     "SCALES",
     "SIZES",
     "Action",
@@ -58,9 +67,12 @@ __all__ = [
     "TrainConfig",
     "Upsampler",
     "UpscaleConfig",
+    "displaced",
     "made",
+    "merged",
     "preset",
     "read_options",
+    "read_recipe",
     "require_plain_name",
     "to_toml",
 ]

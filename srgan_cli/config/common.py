@@ -13,13 +13,14 @@ RuntimeName = Literal["auto", "torch", "ncnn", "onnxruntime"]
 PrecisionField = Annotated[
     Precision,
     Option(
-        "Numeric precision of the network; auto picks the fastest that the device supports.",
-        panel=SPEED,
+        "Numeric precision: fp32, fp16, bf16, or auto (the fastest that the device supports).",
+        "NAME",
+        SPEED,
         common=True,
     ),
 ]
 DeviceField = Annotated[
-    str, Option("Device: auto, cpu, cuda, cuda:1, mps or xpu.", "NAME", SPEED, common=True)
+    str, Option("Device: cpu, cuda, cuda:1, mps, xpu.", "NAME", SPEED, common=True)
 ]
 TileField = Annotated[
     int | None,

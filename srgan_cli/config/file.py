@@ -4,9 +4,11 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
+from srgan_cli.config.generator import SIZES
 from srgan_cli.config.option import declared
 from srgan_cli.config.train import TrainConfig
 from srgan_cli.errors import InputError, UsageError
@@ -19,6 +21,24 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     for table in dict.fromkeys(option.table for option in _DECLARED if option.table)
 }
 """Keys of each table, with the options that they stand for."""
+
+
+SAME_LENGTH = (("epochs", "steps"), ("pretrain", "pretrain_epochs", "pretrain_steps"))
+"""Options of which one takes the place of the others."""
+
+
+def displaced(given: AbstractSet[str], by: AbstractSet[str]) -> set[str]:
+    """Return those of the given options that make no sense beside others, which win."""
+    lost = {name for group in SAME_LENGTH if by & set(group) for name in group}
+    if "preset" in by:
+        lost |= set(SIZES)
+    return (lost - by) & given
+
+
+def merged(below: Mapping[str, str], above: Mapping[str, str]) -> dict[str, str]:
+    """Lay options over others, which lose those that are :func:`displaced`."""
+    lost = displaced(below.keys(), above.keys())
+    return {name: value for name, value in below.items() if name not in lost} | dict(above)
 
 
 def read_options(path: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 The command line, ``docs/cli.md`` and the keys of a config file are made from these fields.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -45,6 +45,12 @@ class Table:
     """The dataclass that declares them; those without a default may be left unset."""
     suffix: str = ""
     """What the command line adds to the names of its fields."""
+
+
+def either(names: Iterable[str]) -> str:
+    """Return names as a help text lists them: ``a, b or c``."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from srgan_cli.config.generator import (
     preset,
 )
 from srgan_cli.config.losses import LossWeights
-from srgan_cli.config.option import Option, Table
+from srgan_cli.config.option import Option, Table, either
 from srgan_cli.config.train_checks import check_ranges
 from srgan_cli.errors import UsageError
 
@@ -49,29 +49,27 @@ class TrainConfig:
     """Options of ``srgan train``."""
 
     data: Annotated[
-        str | None,
-        _data(
-            "Prepared data set: its name or its folder.",
-            "NAME|FOLDER",
-            unset="the newest",
-            common=True,
-        ),
+        str | None, _data("Prepared data set.", "NAME|FOLDER", unset="the newest", common=True)
     ] = None
-    preset: Annotated[
-        str, _data("Architecture and size of the generator.", "|".join(PRESETS), common=True)
-    ] = "compact"
+    preset: Annotated[str, _data(f"Generator: {either(PRESETS)}.", "NAME", common=True)] = "compact"
     scale: Annotated[
         int | None,
         _data(
-            "Upscaling factor, for data sets that hold several.",
+            "Upscaling factor.",
             "2|3|4|8",
-            unset="the data set's first",
+            unset="the data set's",
             flags=("--scale", "-s"),
             common=True,
         ),
     ] = None
+    """Of a set that holds several, the first by default."""
     degrade: Annotated[
-        Degrade, _data("Damage to learn to undo: blur, noise, resizing and JPEG.", common=True)
+        Degrade,
+        _data(
+            "Degradation (blur, noise, resizing, JPEG) to undo: none, mild or strong.",
+            "NAME",
+            common=True,
+        ),
     ] = "none"
     """Drawn anew for each patch."""
     degrade_share: Annotated[
@@ -86,25 +84,17 @@ class TrainConfig:
         bool, _data("Rotation- and flip-equivariant weights (with --preset plain).")
     ] = False
     init: Annotated[
-        Path | None, _data("Start from the generator weights in this file.", "FILE", common=True)
+        Path | None, _data("Start from the weights in this file.", "FILE", common=True)
     ] = None
     name: Annotated[
-        str | None, _data("Name of the run.", "NAME", unset="preset, date and time", common=True)
+        str | None, _data("Name of the run.", "NAME", unset="preset and time", common=True)
     ] = None
     resume: Annotated[
-        str | None,
-        _data(
-            "Continue a stopped run, with the options that it was started with.",
-            "RUN|latest",
-            common=True,
-        ),
+        str | None, _data("Continue a stopped run with its options.", "RUN|latest", common=True)
     ] = None
 
     epochs: Annotated[
-        int,
-        _length(
-            "Length in epochs: one random patch of each training image per epoch.", "N", common=True
-        ),
+        int, _length("Length in epochs (one random patch per image).", "N", common=True)
     ] = 131
     steps: Annotated[
         int | None, _length("Length in steps, instead of epochs.", "N", common=True)
@@ -112,8 +102,7 @@ class TrainConfig:
     pretrain: Annotated[
         float,
         _length(
-            "Fraction of the run, at its start, on the pixel loss alone. 1: no adversarial "
-            "training.",
+            "Fraction of the run on the pixel loss alone, before adversarial training.",
             "0..1",
             common=True,
         ),
@@ -125,10 +114,7 @@ class TrainConfig:
         int | None, _length("Length of pretraining in steps, instead of a fraction.", "N")
     ] = None
     validate_every: Annotated[
-        int,
-        _length(
-            "Steps between validations; each saves weights and a checkpoint.", "STEPS", common=True
-        ),
+        int, _length("Validate and save every N steps.", "N", common=True)
     ] = 500
     keep: Annotated[
         int, _length("Recent checkpoints to keep (the best one is always kept).", "N")
@@ -140,25 +126,27 @@ class TrainConfig:
     batch: Annotated[
         int,
         _optimizer(
-            "Patches per step, over all processes; auto finds what fits into memory.",
+            "Patches per step; auto finds what fits into memory.",
             "N|auto",
             parse=_batch,
             common=True,
         ),
     ] = 16
-    """0 stands for ``auto``."""
+    """Over all processes; 0 stands for ``auto``."""
     accumulate: Annotated[
         int, _optimizer("Gradient accumulation: split each batch into N parts.", "N")
     ] = 1
-    patch: Annotated[
-        int, _optimizer("Side of a training patch, in LR pixels.", "PIXELS", common=True)
-    ] = 48
+    patch: Annotated[int, _optimizer("Patch side, in LR pixels.", "PIXELS", common=True)] = 48
     optimizer: Annotated[
         OptimizerName,
-        _optimizer("Generator optimizer for pretraining; the adversarial phase always uses Adam."),
+        _optimizer(
+            "Generator optimizer for pretraining: adam or muon; the adversarial phase always "
+            "uses Adam.",
+            "NAME",
+        ),
     ] = "adam"
     learning_rate: Annotated[
-        float, _optimizer("Peak learning rate of pretraining.", "RATE", common=True)
+        float, _optimizer("Peak rate in pretraining.", "RATE", common=True)
     ] = 1e-3
     adversarial_learning_rate: Annotated[
         float, _optimizer("Peak learning rate of the adversarial phase.", "RATE")
@@ -217,8 +205,7 @@ class TrainConfig:
         ),
     ] = ()
     adversarial: Annotated[
-        Adversarial,
-        _loss("Adversarial loss: wgan-gp, relativistic, hinge or vanilla.", "NAME", common=True),
+        Adversarial, _loss("Adversarial loss: wgan-gp, relativistic, hinge or vanilla.", "NAME")
     ] = "wgan-gp"
     judge: Annotated[
         Judge, _loss("Patches used by the adversarial and VGG losses: all, or clean ones only.")

@@ -55,6 +55,7 @@ def test_help_and_wrong_usage_never_import_torch():
         "prepare --scale 5 .",
     ]
     lines += [f"{name} --help" for name in COMMANDS]
+    lines += ["train --help-all", "train --recipe none"]
     subprocess.run([sys.executable, "-c", NO_TORCH, *lines], check=True, capture_output=True)
 
 
@@ -97,6 +98,7 @@ def test_help_fits_eighty_columns(srgan, name):
     assert result.code == 0
     assert max(map(len, result.out.splitlines())) <= 80
     assert "Examples" in result.out
+    assert "…" not in result.out, "a name is cut short"
 
 
 def test_the_commands_exist():
@@ -128,7 +130,6 @@ def test_every_parameter_is_explained(name):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_example_can_be_parsed(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "recipe.toml").touch()
     examples = example_lines(COMMANDS[name])
     assert examples
     for line in examples:

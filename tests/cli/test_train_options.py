@@ -1,15 +1,13 @@
 """The options of ``srgan train``: from the command line, from a file, and from both."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load_file
-from typer.main import get_command
 
 from srgan_cli import engine
-from srgan_cli.cli import app
-from srgan_cli.config import LossWeights, TrainConfig
-from srgan_cli.config.file import _OPTIONS
+from srgan_cli.config import RECIPES, LossWeights, TrainConfig
 from tests.toolbox import assert_fails
 
 
@@ -115,10 +113,45 @@ def test_a_file_does_not_go_with_resume(srgan, tmp_path):
     assert_fails(result, 2, "--config")
 
 
-def test_every_option_may_stand_in_a_file():
-    parameters = {parameter.name for parameter in get_command(app).commands["train"].params}
-    assert parameters - _OPTIONS == {"resume", "config", "json"}
-    assert not _OPTIONS - parameters
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_starts_from_weights_that_are_there(asked, name):
+    config = asked("--recipe", name)
+    assert config.init.is_file()
+    assert config.scale == int(name[-1])
+    assert config.data is None
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_recipe(asked):
+    plain = asked("--recipe", "photo-x4")
+    assert (plain.batch, plain.patch, plain.steps) == (8, 24, 4800)
+    options = ("--recipe", "photo-x4", "--patch", 32)
+    config = asked(*options, file="batch = 4\npatch = 16\n[weights]\nluma = 2")
+    assert (config.batch, config.patch, config.steps) == (4, 32, 4800)
+    assert config.weights == dataclasses.replace(plain.weights, luma=2)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_takes_the_place_of_what_a_recipe_says_in_either_order(asked, tmp_path, order):
+    (tmp_path / "short.toml").write_text("epochs = 3\npretrain = 0.5")
+    parts = (["--recipe", "photo-x4"], ["--config", tmp_path / "short.toml"])
+    config = asked(*(word for part in parts[::order] for word in part))
+    assert (config.epochs, config.steps) == (3, None)
+    assert (config.pretrain, config.pretrain_steps) == (0.5, None)
+    assert config.batch == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("photo-x8", ["photo-x4", "photo-x2"]), ("fidelity", ["fidelity-x4", "fidelity-x2"])],
+)
+def test_a_recipe_that_does_not_exist_is_refused_with_the_nearest(srgan, name, nearest):
+    result = srgan("train", "--recipe", name)
+    assert_fails(result, 2, f"no recipe is called {name!r}", *nearest)
+
+
+def test_a_recipe_does_not_go_with_resume(srgan):
+    result = srgan("train", "--resume", "latest", "--recipe", "photo-x2")
+    assert_fails(result, 2, "--recipe")
 
 
 def test_a_runs_own_file_repeats_it_to_the_bit(srgan, used_home):

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from recipes.trace import STEPS, first_losses, machine
+from srgan_cli.config import RECIPES as NAMES
 from srgan_cli.engine.models.weights import ModelSource, load_model
 
 ROOT = Path(__file__).parents[2]
-RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
-STAGES = sorted((ROOT / "recipes").rglob("*.toml"))
+TRACES = ROOT / "recipes"
+RECIPES = sorted((ROOT / "srgan_cli/recipes").glob("*.toml"))
+STAGES = [*RECIPES, *sorted(TRACES.rglob("*.toml"))]
 ELSEWHERE = 0.05
 """Relative tolerance on another kind of CPU, which may also choose bf16."""
 
@@ -53,8 +55,8 @@ def _run(home, command):
 
 def test_every_bundled_generator_has_a_recipe_and_a_trace():
     weights = {path.stem for path in (ROOT / "srgan_cli/weights").glob("*-x[0-9].safetensors")}
-    assert weights == {path.stem for path in RECIPES}
-    assert weights == {path.stem for path in (ROOT / "recipes").glob("*.json")}
+    assert weights == {path.stem for path in RECIPES} == set(NAMES)
+    assert weights == {path.stem for path in TRACES.glob("*.json")}
 
 
 @pytest.mark.parametrize("recipe", STAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -62,7 +64,7 @@ def test_what_a_recipe_starts_from_is_there_and_has_a_recipe(recipe):
     init = tomllib.loads(recipe.read_text()).get("init")
     if init is None:
         return
-    start = ROOT / init
+    start = ((recipe.parent if recipe in RECIPES else ROOT) / init).resolve()
     assert load_model(ModelSource(start.stem, start, "")).scale in (2, int(recipe.stem[-1]))
     assert start.with_suffix(".toml") in STAGES or start.parent.name == "weights"
 
@@ -71,9 +73,12 @@ def test_what_a_recipe_starts_from_is_there_and_has_a_recipe(recipe):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_gives_the_losses_of_its_trace(home, recipe):
-    trace = json.loads(recipe.with_suffix(".json").read_text())
-    run = home / "runs" / recipe.stem
-    training = _run(home, ["train", "--config", str(recipe), "--name", recipe.stem])
+    name = recipe.stem
+    trace = json.loads((TRACES / f"{name}.json").read_text())
+    run = home / "runs" / name
+    prepared = _prepared(recipe)
+    data = prepared[prepared.index("--name") + 1]
+    training = _run(home, ["train", "--recipe", name, "--data", data, "--name", name])
     try:
         while not (run / "metrics.jsonl").is_file() or len(first_losses(run)) < STEPS / 10:
             assert training.poll() is None, "the run ended"
