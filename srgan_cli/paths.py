@@ -38,6 +38,11 @@ def downloads_dir() -> Path:
     return home() / "downloads"
 
 
+def teachers_dir() -> Path:
+    """Return the folder for what teachers made of damaged patches, by what decides them."""
+    return home() / "teachers"
+
+
 @contextmanager
 def written_beside(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target`` that takes its name once it is complete.

@@ -20,7 +20,7 @@ from srgan_cli.config.option import Option, Table, either
 from srgan_cli.config.train_checks import check_ranges
 from srgan_cli.errors import UsageError
 
-Degrade = Literal["none", "mild", "strong"]
+Degrade = Literal["none", "mild", "strong", "mixed"]
 PixelLoss = Literal["l1", "charbonnier", "psnr"]
 Adversarial = Literal["wgan-gp", "relativistic", "hinge", "vanilla"]
 DiscriminatorName = Literal["conv", "unet"]
@@ -75,6 +75,22 @@ class TrainConfig:
     degrade_share: Annotated[
         float, _data("Probability that a patch is degraded; the others stay clean.", "0..1")
     ] = 1.0
+    teacher: Annotated[
+        str | None,
+        _data(
+            "Learn from what this model makes of degraded patches: any model that srgan upscale "
+            "takes. Needs --degrade.",
+            "MODEL",
+        ),
+    ] = None
+    """Its results are computed once, before the run, and kept for other runs."""
+    teacher_patches: Annotated[int, _data("Degraded patches that the teacher upscales.", "N")] = (
+        2400
+    )
+    original_share: Annotated[
+        float, _data("Share of the original in what degraded patches are to become.", "0..1")
+    ] = 0.0
+    """The rest is the teacher's result."""
     detail: Annotated[
         int, _data("Candidate crops per patch; detailed ones are more likely. 1: uniform.", "N")
     ] = 1
@@ -291,7 +307,11 @@ class TrainConfig:
         sizes = asdict(self.generator_config(scale))
         del sizes["scale"]
         init = None if self.init is None else self.init.absolute()
-        return replace(self, data=str(data.resolve()), scale=scale, generator=sizes, init=init)
+        teacher = self.teacher
+        if teacher is not None and Path(teacher).exists():
+            teacher = str(Path(teacher).absolute())
+        found = replace(self, data=str(data.resolve()), init=init, teacher=teacher)
+        return replace(found, scale=scale, generator=sizes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, which :meth:`from_dict` reads back."""

@@ -26,6 +26,11 @@ def check_ranges(config: "TrainConfig") -> None:
     weight = config.weights.degraded
     judged = weight == 0 or config.judge == "clean"
     require(judged, "degraded_weight", weight, "0 without --judge clean")
+    if config.teacher is not None:
+        require(config.degrade != "none", "degrade", "none", "another with --teacher")
+    require(config.teacher_patches >= 1, "teacher_patches", config.teacher_patches, "at least 1")
+    share = config.original_share
+    require(0 <= share <= 1, "original_share", share, "from 0 to 1")
     limit = config.discriminator_limit
     require(0.5 <= limit <= 1, "discriminator_limit", limit, "from 0.5 to 1")
     require_seed(config.seed)

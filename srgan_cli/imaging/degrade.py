@@ -62,12 +62,14 @@ def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generat
     Args:
         hr: H, W, 3, uint8; both sides divide by ``scale``.
         scale: Factor per side.
-        strength: ``mild`` or ``strong``.
+        strength: ``mild``, ``strong``, or ``mixed``: one of the two, equally often.
         random: Fixes all that is drawn.
 
     Returns:
         H / scale, W / scale, 3, uint8.
     """
+    if strength == "mixed":
+        strength = ("mild", "strong")[int(random.integers(2))]
     height, width = (side // scale for side in hr.shape[:2])
     image = hr
     orders = ORDERS[strength]

@@ -11,19 +11,9 @@ import pytest
 from srgan_cli import engine
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.runs.journal import METRICS_FILE
-from tests.toolbox import TINY, bits, last_checkpoint, tiny, torchrun
+from tests.toolbox import TINY, bits, finished, last_checkpoint, tiny, torchrun
 
 OPTIONS = [*TINY, "--steps", "16", "--validate-every", "5", "--ema", "0.9", "--warmup", "2"]
-
-
-def finished(process, code=0):
-    try:
-        out, err = process.communicate(timeout=120)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGTERM)  # Upon which torchrun ends its workers.
-        pytest.fail("\n".join(process.communicate(timeout=60)))
-    assert process.returncode == code, err
-    return out, err
 
 
 def numbers(run):

@@ -8,6 +8,7 @@ from tests.toolbox.commands import (
     assert_fails,
     call,
     files_below,
+    finished,
     start,
     torchrun,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "call",
     "equal",
     "files_below",
+    "finished",
     "last_checkpoint",
     "random_generator",
     "sampler_of",

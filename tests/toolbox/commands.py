@@ -2,12 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from srgan_cli.cli import run
 from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
@@ -103,3 +106,14 @@ def files_below(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if path.name != LEDGER_FILE
     )
+
+
+def finished(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
+    """Wait for a command and check its exit code; return what it printed."""
+    try:
+        out, err = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)  # Upon which torchrun ends its workers.
+        pytest.fail("\n".join(process.communicate(timeout=60)))
+    assert process.returncode == code, err
+    return out, err

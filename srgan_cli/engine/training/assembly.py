@@ -20,6 +20,7 @@ from srgan_cli.engine.training.preflight import (
 )
 from srgan_cli.engine.training.resident import ResidentPatches
 from srgan_cli.engine.training.schedule import Phase, plan_phases
+from srgan_cli.engine.training.teacher import TeacherCache, ask_teacher
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.engine.training.validation import Validator
 from srgan_cli.observer import Observer
@@ -37,6 +38,7 @@ class RunParts:
     """The options, with the data set and the batch that were found."""
     fingerprint: str
     """Of the data set."""
+    teacher: TeacherCache | None
     sampler: PatchSampler
     batches: BatchesAhead | ResidentPatches
     validator: Validator
@@ -55,7 +57,7 @@ def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) ->
     Raises:
         InputError: No data set, or one that does not suit the options.
         UsageError: The batch cannot be shared out.
-        WeightsError: The network of the perceptual loss cannot be used.
+        WeightsError: The network of the perceptual loss, or the teacher, cannot be used.
         ResourceError: A step does not fit into memory.
     """
     data, reason = find_dataset(config.data)
@@ -76,10 +78,12 @@ def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) ->
         return Trainer(config, config.generator_config(store.scale), amp, features, together)
 
     config = _with_batch(config, lambda: make_trainer(Ranks()), phases, ranks, observer)
-    sampler = _sampler(config, store, ranks)
+    teacher = ask_teacher(config, store, amp, ranks, observer)
+    sampler = _sampler(config, store, ranks, teacher)
     return RunParts(
         config,
         manifest.fingerprint,
+        teacher,
         sampler,
         _batches(config, sampler, amp.device),
         Validator(store, features, ranks),
@@ -88,7 +92,9 @@ def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) ->
     )
 
 
-def _sampler(config: TrainConfig, store: Store, ranks: Ranks) -> PatchSampler:
+def _sampler(
+    config: TrainConfig, store: Store, ranks: Ranks, teacher: TeacherCache | None = None
+) -> PatchSampler:
     return PatchSampler(
         store,
         "train",
@@ -98,6 +104,7 @@ def _sampler(config: TrainConfig, store: Store, ranks: Ranks) -> PatchSampler:
         degrade=config.degrade,
         degrade_share=config.degrade_share,
         judge=config.judge,
+        taught=teacher,
         detail=config.detail,
         share=ranks.share(config.batch),
     )

@@ -105,6 +105,7 @@ class CheckpointWriter:
     ) -> dict[str, Any]:
         """Return what a weights file says of itself."""
         config, progress = self._parts.config, checkpoint.progress
+        teacher = self._parts.teacher
         return {
             "run": self._folder.name,
             "preset": config.preset,
@@ -114,8 +115,8 @@ class CheckpointWriter:
             "precision": self._parts.trainer.amp.precision,
             "data": Path(config.data or "").name,
             "data_fingerprint": self._parts.fingerprint,
-            "config": {**config.to_dict(), "data": None, "init": None},
+            "config": {**config.to_dict(), "data": None, "init": None, "teacher": None},
             "validation_psnr": round(scores.psnr, 4),
             "validation_ssim": round(scores.ssim, 4),
             "bicubic_psnr": round(scores.bicubic_psnr, 4),
-        }
+        } | ({} if teacher is None else {"teacher": teacher.about})

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from srgan_cli.data.manifest import Split
 from srgan_cli.data.store import Store
+from srgan_cli.engine.training.teacher import TeacherCache
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.degrade import degrade
 from srgan_cli.imaging.types import Float64Array, Uint8Image
@@ -60,6 +61,7 @@ class PatchSampler:
             from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
         degrade_share: Chance of each patch to be degraded.
         judge: ``clean`` says in each batch that degraded patches are not to be judged.
+        taught: Degraded patches with what a teacher made of them, to take instead of new ones.
 
     Raises:
         InputError: An image of the split is smaller than a patch.
@@ -76,6 +78,7 @@ class PatchSampler:
         degrade: str = "none",
         degrade_share: float = 1.0,
         judge: str = "all",
+        taught: TeacherCache | None = None,
         detail: int = 1,
         share: slice = slice(None),
     ) -> None:
@@ -93,7 +96,7 @@ class PatchSampler:
         self._scale = store.scale
         self._patch, self._batch, self._seed = patch, batch, seed
         self._degrade, self._degrade_share, self._detail = degrade, degrade_share, detail
-        self._judge, self._share = judge, range(batch)[share]
+        self._judge, self._share, self._taught = judge, range(batch)[share], taught
 
     def __len__(self) -> int:
         """Return the number of photographs."""
@@ -191,8 +194,12 @@ class PatchSampler:
         share = self._degrade_share
         clean = np.array([share < 1 and random.random() >= share for random in randoms])
         for row, i, hr in zip(lr.numpy(), self._share, batch.hr.numpy(), strict=True):
-            if not clean[i]:
+            if clean[i]:
+                continue
+            if self._taught is None:
                 row[:] = degrade(hr, self._scale, self._degrade, randoms[i])
+            else:
+                self._taught.cut(randoms[i], row, hr)
         if self._judge == "all":
             return Batch(lr, batch.hr)
         weights = clean / max(clean.mean(), 1e-9)

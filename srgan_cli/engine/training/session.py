@@ -121,6 +121,12 @@ class Session:
                 f"the data set of run {self.folder.name} has changed since its last checkpoint",
                 hint="prepare it again from the same images and settings, or start a new run",
             )
+        teacher = self.parts.teacher and self.parts.teacher.about
+        if checkpoint.progress.get("teacher") != teacher:
+            raise InputError(
+                f"the teacher of run {self.folder.name} has changed since",
+                hint="put the same weights back, or start a new run",
+            )
         self.progress = Progress.from_dict(checkpoint.progress)
         before = TrainConfig.from_dict(checkpoint.progress["config"])
         planned = plan_phases(before, self.parts.sampler.steps)
@@ -292,6 +298,7 @@ class Session:
             {
                 **progress.to_dict(),
                 "fingerprint": self.parts.fingerprint,
+                "teacher": self.parts.teacher and self.parts.teacher.about,
                 "config": self.config.to_dict(),
             }
         )
