@@ -16,7 +16,7 @@ import torch
 from srgan_cli.config import PRESETS, preset
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.models.weights import Model, ModelSource
-from srgan_cli.engine.networks.generators import make_generator
+from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentObserver
 

@@ -24,8 +24,8 @@ from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.losses.content import fft_loss, pixel_loss
+from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.networks.equivariance import Equivariance
-from srgan_cli.engine.networks.generators import make_generator
 from srgan_cli.engine.training.muon import Muon
 from srgan_cli.engine.training.patches import PatchSampler
 from srgan_cli.imaging.metrics import crop_border, luma, psnr

@@ -32,8 +32,8 @@ from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.memory import keep_freed_memory
+from srgan_cli.engine.networks.dense import Generator
 from srgan_cli.engine.networks.discriminators import Discriminator
-from srgan_cli.engine.networks.generators import Generator
 from srgan_cli.engine.networks.vgg import load_perceptual
 from srgan_cli.engine.training.patches import BatchesAhead, PatchSampler
 from srgan_cli.engine.training.schedule import plan_phases

@@ -21,7 +21,7 @@ def networks(name: str) -> tuple[Any, str]:
 
     from srgan_cli import engine
     from srgan_cli.config import preset
-    from srgan_cli.engine.networks.generators import make_generator
+    from srgan_cli.engine.networks.architectures import make_generator
 
     torch.manual_seed(0)
     if name in {"bundled", "photo"}:

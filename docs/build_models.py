@@ -7,7 +7,8 @@ from pathlib import Path
 
 from srgan_cli.config import PRESETS, SCALES, preset
 from srgan_cli.engine.models.library import macs_per_pixel
-from srgan_cli.engine.networks.generators import make_generator, num_parameters
+from srgan_cli.engine.networks.architectures import make_generator
+from srgan_cli.engine.networks.base import num_parameters
 
 TARGET = Path(__file__).with_name("models.md")
 TEXT = Path(__file__).with_name("models.in.md")

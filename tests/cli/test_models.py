@@ -6,7 +6,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from srgan_cli.engine.networks.discriminators import Discriminator
-from srgan_cli.engine.networks.published import SRVGGNetCompact
+from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from tests.toolbox import assert_fails, files_below, synthetic_photograph
 
 

@@ -6,7 +6,7 @@ from srgan_cli.config import require_plain_name
 from srgan_cli.engine.models.interpolation import interpolate
 from srgan_cli.engine.models.library import ModelInfo, require_free_name, show_model
 from srgan_cli.engine.models.shelf import find_model
-from srgan_cli.engine.models.weights import load_model, rebuilt_from, save_tensors
+from srgan_cli.engine.models.weights import load_model, save_tensors
 from srgan_cli.errors import UsageError
 from srgan_cli.observer import Observer
 from srgan_cli.paths import file_sha256, models_dir
@@ -48,7 +48,7 @@ def blend_models(
     formula = f"{1 - alpha:g} · {sources[0].name} + {alpha:g} · {sources[1].name}"
     observer.say(formula)
     header: dict[str, Any] = {
-        **rebuilt_from(network),
+        **network.to_header(),
         "origin": {"blend": formula},
         "blend": {
             "alpha": alpha,

@@ -14,7 +14,6 @@ from srgan_cli.engine.models.weights import (
     Model,
     ModelSource,
     load_model,
-    rebuilt_from,
 )
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.errors import WeightsError
@@ -27,7 +26,7 @@ def interpolate(first: Model, second: Model, alpha: float) -> Network:
         WeightsError: The two are not of the same architecture and sizes.
     """
     ours, theirs = first.generator.state_dict(), second.generator.state_dict()
-    same = rebuilt_from(first.generator) == rebuilt_from(second.generator)
+    same = first.generator.to_header() == second.generator.to_header()
     kinds = [model.generator.architecture for model in (first, second)]
     sizes = [{key: value.shape for key, value in state.items()} for state in (ours, theirs)]
     if not same or kinds[0] != kinds[1] or sizes[0] != sizes[1]:

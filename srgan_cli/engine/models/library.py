@@ -15,11 +15,9 @@ from srgan_cli.engine.models.weights import (
     Model,
     ModelSource,
     load_model,
-    rebuilt_from,
     save_tensors,
 )
-from srgan_cli.engine.networks.base import Network
-from srgan_cli.engine.networks.generators import num_parameters
+from srgan_cli.engine.networks.base import Network, num_parameters
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import Observer
 from srgan_cli.paths import file_sha256, models_dir
@@ -125,8 +123,9 @@ def add_model(
     model = load_model(ModelSource(name, path, "--model"))
     summary = summarise(model)
     observer.say(f"{path}: {summary.architecture}, ×{summary.scale}")
+    described = model.generator.to_header()
     header = {
-        **rebuilt_from(model.generator),
+        **described,
         "trained": dict(model.trained),
         **model.about,
         **({"licence": licence} if licence else {}),
@@ -134,7 +133,7 @@ def add_model(
         "origin": {"file": path.name, "sha256": file_sha256(path)},
     }
     # What a header describes has our names for its parameters; others keep theirs.
-    tensors = model.generator.state_dict() if "generator" in header else file.tensors
+    tensors = model.generator.state_dict() if described else file.tensors
     models_dir().mkdir(parents=True, exist_ok=True)
     save_tensors(models_dir() / f"{name}.safetensors", tensors, header)
     return show_model(name)

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from srgan_cli.config import GeneratorConfig
-from srgan_cli.engine.models.recognise import build_generator, fill, is_discriminator, recognise
+from srgan_cli.engine.models.recognise import fill, is_discriminator, recognise
 from srgan_cli.engine.models.spandrel_network import load_with_spandrel
 from srgan_cli.engine.models.tensor_files import (
     HEADER_KEY,
@@ -18,8 +18,8 @@ from srgan_cli.engine.models.tensor_files import (
     read_tensors,
     write_tensors,
 )
+from srgan_cli.engine.networks import architectures
 from srgan_cli.engine.networks.base import Network
-from srgan_cli.engine.networks.generators import Generator
 from srgan_cli.errors import UsageError, WeightsError
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -84,13 +84,8 @@ def save_weights(path: Path, generator: Network, trained: Mapping[str, Any]) -> 
     Raises:
         OSError: The disk is full or the folder cannot be written.
     """
-    save_tensors(path, generator.state_dict(), {"trained": dict(trained)} | rebuilt_from(generator))
-
-
-def rebuilt_from(network: Network) -> dict[str, Any]:
-    """Return what a header must hold for :func:`load_model` to rebuild a network."""
-    # Other networks are told from the names of their parameters.
-    return {"generator": asdict(network.config)} if isinstance(network, Generator) else {}
+    header = {"trained": dict(trained), **generator.to_header()}
+    save_tensors(path, generator.state_dict(), header)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -112,7 +107,8 @@ def load_model(source: ModelSource) -> Model:
     file = read_tensors(source.path)
     header = file.header or {}
     network = _build(file)
-    about = {key: value for key, value in header.items() if key not in {"generator", "trained"}}
+    told = {"trained", *network.to_header()}
+    about = {key: value for key, value in header.items() if key not in told}
     trained = _object(header.get("trained"))
     return Model(source, network.eval().requires_grad_(False), trained, about)
 
@@ -123,11 +119,11 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _build(file: TensorFile) -> Network:
-    shapes = {key: value.shape for key, value in file.tensors.items()}
-    if file.header is not None and "generator" in file.header:
-        network: Network = _generator_of(file.header["generator"], len(shapes), file.path)
+    network = _described(file)
+    if network is not None:
         fill(network, file.tensors, {}, file.path)
         return network
+    shapes = {key: value.shape for key, value in file.tensors.items()}
     if is_discriminator(shapes):
         raise WeightsError(
             f"{file.path}: a discriminator, which cannot upscale images",
@@ -140,16 +136,21 @@ def _build(file: TensorFile) -> Network:
     return recognised.network
 
 
-def _generator_of(values: Any, num_tensors: int, path: Path) -> Generator:
-    """Rebuild what a header describes."""
+def _described(file: TensorFile) -> Network | None:
+    """Rebuild what a header describes, without values."""
     try:
-        config = GeneratorConfig.from_dict(values)
+        with torch.device("meta"):
+            for architecture in architectures.ARCHITECTURES:
+                network = architecture.from_header(file.header or {}, len(file.tensors))
+                if network is not None:
+                    return network
     except (TypeError, UsageError) as error:
-        raise WeightsError(f"{path}: not an srgan weights file", hint=HINT) from error
-    try:
-        return build_generator(config, num_tensors)
+        raise WeightsError(f"{file.path}: not an srgan weights file", hint=HINT) from error
     except ValueError as error:
-        raise WeightsError(f"{path}: the weights do not match their header", hint=HINT) from error
+        raise WeightsError(
+            f"{file.path}: the weights do not match their header", hint=HINT
+        ) from error
+    return None
 
 
 def require_scale(model: Model, scale: int | None) -> None:

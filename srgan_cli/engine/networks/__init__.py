@@ -1,4 +1,4 @@
-"""The ``torch.nn`` modules: generators, discriminators, VGG, and architectures that others publish.
+"""The ``torch.nn`` modules: architectures that upscale, one file each, discriminators, and VGG.
 
-``base.py`` says what the tile engine has to know of any network.
+``base.py`` says what an architecture is, and ``architectures.py`` names all of them.
 """

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.engine.networks.generators import PlainNetwork
+from srgan_cli.engine.networks.plain import PlainNetwork
 from srgan_cli.imaging.types import IndexArray
 
 _TURN, _MIRROR = np.array([[0, -1], [1, 0]]), np.array([[1, 0], [0, -1]])

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.engine.networks.base import Network
-from srgan_cli.engine.publishing.basicsr import as_basicsr
 from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
@@ -125,7 +124,13 @@ def to_pth(network: Network, path: Path, *, fp16: bool = False) -> None:
     Raises:
         UsageError: The network is none of BasicSR's, nor can be written as one.
     """
-    state = as_basicsr(network).state_dict()
+    form = network.as_basicsr()
+    if form is None:
+        raise UsageError(
+            f"--to pth: BasicSR has no class for this {network.architecture}",
+            hint="export it to onnx, openvino, torchscript or ncnn",
+        )
+    state = form.state_dict()
     if fp16:
         state = {key: value.half() for key, value in state.items()}
     torch.save({"params_ema": state}, path)

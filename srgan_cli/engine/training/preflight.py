@@ -112,7 +112,7 @@ def _tried(trainer: Trainer, phases: Sequence[PhaseName], wanted: int) -> Memory
 
 def _steps(trainer: Trainer, phases: Sequence[PhaseName], patches: int) -> None:
     """Make a step of each phase on grey images."""
-    side, scale = trainer.config.patch, trainer.generator.config.scale
+    side, scale = trainer.config.patch, trainer.generator.scale
     lr, hr = (torch.full((patches, n, n, 3), 128, dtype=torch.uint8) for n in (side, side * scale))
     for name in phases:
         trainer.step(Phase(name, 0, 1, 1e-9, 1), 0, Batch(lr, hr))

@@ -12,7 +12,7 @@ from srgan_cli.config import TrainConfig
 from srgan_cli.engine.devices.memory import peak_memory
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.models.weights import ModelSource
-from srgan_cli.engine.networks.generators import num_parameters
+from srgan_cli.engine.networks.base import num_parameters
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.runs.folder import EXAMPLES_FILE, accepted_edits, write_config

@@ -15,9 +15,9 @@ from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.losses.objectives import Objectives
 from srgan_cli.engine.losses.terms import Judged, Terms
+from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.networks.discriminators import make_discriminator
 from srgan_cli.engine.networks.equivariance import Equivariance
-from srgan_cli.engine.networks.generators import make_generator
 from srgan_cli.engine.networks.vgg import VggFeatures
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.training.muon import Muon

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from srgan_cli.engine.models.weights import ModelSource, load_model
+from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.equivariance import Equivariance
-from srgan_cli.engine.networks.generators import AnyGenerator, take_over
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import UsageError
 from srgan_cli.observer import Observer
@@ -18,8 +18,9 @@ def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> Non
         WeightsError: The file cannot be used.
     """
     config, model = trainer.config, load_model(source)
-    wanted, found = trainer.generator.config, model.generator
-    if not isinstance(found, AnyGenerator) or replace(found.config, scale=wanted.scale) != wanted:
+    wanted, found = trainer.generator.config, model.generator.config
+    assert wanted is not None
+    if found is None or replace(found, scale=wanted.scale) != wanted:
         raise UsageError(
             f"{source.name} is not a {config.preset} generator",
             hint="pass the --preset that the weights were trained with",
@@ -30,9 +31,23 @@ def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> Non
             f"the upsampling layers for ×{wanted.scale} start from random weights"
         )
     for generator in (trainer.generator, trainer.ema):
-        take_over(found, generator)
+        _take_over(model.generator, generator)
     if config.equivariant and not Equivariance(trainer.generator).holds():
         raise UsageError(
             f"{source.name} was trained without --equivariant",
             hint="remove --equivariant, or start from other weights",
         )
+
+
+def _take_over(source: Network, target: Network) -> None:
+    """Copy the parameters of a generator into one that differs at most in its scale.
+
+    Those whose shape depends on the scale stay as they are where scales differ.
+    """
+    shapes = {name: value.shape for name, value in target.state_dict().items()}
+    alike = {
+        name: value
+        for name, value in source.state_dict().items()
+        if value.shape == shapes.get(name)
+    }
+    target.load_state_dict(alike, strict=source.scale == target.scale)

@@ -9,7 +9,8 @@ from srgan_cli.config import PRESETS
 from srgan_cli.engine.models.recognise import recognise
 from srgan_cli.engine.models.weights import ModelSource, load_model
 from srgan_cli.engine.networks.discriminators import Discriminator, UNetDiscriminator
-from srgan_cli.engine.networks.published import MSRResNet, SRVGGNetCompact
+from srgan_cli.engine.networks.msrresnet import MSRResNet
+from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.errors import WeightsError
 from tests.toolbox import random_generator
 

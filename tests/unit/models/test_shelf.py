@@ -12,12 +12,12 @@ from srgan_cli.engine.models.weights import (
     WEIGHTS_FILE,
     ModelSource,
     load_model,
-    rebuilt_from,
     save_tensors,
     save_weights,
 )
-from srgan_cli.engine.networks.generators import Generator, num_parameters
-from srgan_cli.engine.networks.published import SRVGGNetCompact
+from srgan_cli.engine.networks.base import num_parameters
+from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import models_dir, runs_dir
@@ -67,7 +67,7 @@ def test_a_header_of_nonsense_costs_the_story_alone(nonsense):
     models_dir().mkdir(parents=True)
     generator = Generator(SMALL)
     keys = ("trained", "origin", "blend", "licence")
-    header = rebuilt_from(generator) | dict.fromkeys(keys, nonsense)
+    header = generator.to_header() | dict.fromkeys(keys, nonsense)
     save_tensors(models_dir() / "odd.safetensors", generator.state_dict(), header)
     (info,) = (info for info in list_models().models if info.name == "odd")
     assert info.licence is None

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from srgan_cli.engine.models.tensor_files import read_tensors
-from srgan_cli.engine.networks.published import SRVGGNetCompact
+from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.errors import WeightsError
 
 

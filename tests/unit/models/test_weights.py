@@ -17,7 +17,7 @@ from srgan_cli.engine.models.weights import (
     require_scale,
     save_weights,
 )
-from srgan_cli.engine.networks.generators import Generator
+from srgan_cli.engine.networks.dense import Generator
 from srgan_cli.errors import WeightsError
 from srgan_cli.paths import runs_dir
 from tests.toolbox import random_generator

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from srgan_cli.config import PlainConfig
+from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.networks.equivariance import Equivariance
-from srgan_cli.engine.networks.generators import make_generator
 from srgan_cli.engine.training.muon import Muon
 
 SYMMETRIES = [

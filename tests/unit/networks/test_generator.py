@@ -7,7 +7,9 @@ from torch import nn
 
 from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, PlainConfig, SrvggConfig, preset
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
-from srgan_cli.engine.networks.generators import Generator, make_generator, num_parameters
+from srgan_cli.engine.networks.architectures import make_generator
+from srgan_cli.engine.networks.base import num_parameters
+from srgan_cli.engine.networks.dense import Generator
 from tests.toolbox import random_generator
 
 

@@ -10,7 +10,7 @@ from srgan_cli.config import preset
 from srgan_cli.engine.losses.content import perceptual_loss
 from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.networks import vgg as perceptual
-from srgan_cli.engine.networks.generators import Generator
+from srgan_cli.engine.networks.dense import Generator
 from srgan_cli.engine.networks.vgg import VGG19_LAST_CONV, VggFeatures, load_perceptual
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.imaging.tensors import from_image

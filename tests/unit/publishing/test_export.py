@@ -8,10 +8,10 @@ import torch
 from srgan_cli import engine
 from srgan_cli.config import PRESETS, ExportConfig, PlainConfig, preset
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
-from srgan_cli.engine.networks.generators import Generator
-from srgan_cli.engine.networks.published import MSRResNet, SRVGGNetCompact
+from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.msrresnet import MSRResNet
+from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.engine.publishing import exported
-from srgan_cli.engine.publishing.basicsr import as_basicsr
 from srgan_cli.engine.publishing.export import to_onnx, to_openvino, to_pth, to_torchscript
 from srgan_cli.engine.publishing.exported import largest_difference, photograph
 from srgan_cli.errors import UsageError, WeightsError
@@ -116,7 +116,7 @@ def test_a_pth_loads_in_spandrel_and_gives_the_same(tmp_path, kind):
 @torch.inference_mode()
 def test_presets_at_lr_size_are_exactly_a_wide_srvgg_up_to_the_last_pixel(config):
     generator = random_generator(config)
-    wide = as_basicsr(generator)
+    wide = generator.as_basicsr()
     assert isinstance(wide, SRVGGNetCompact)
     for size in ((9, 7), (1, 1), (1, 4), (3, 1), (2, 2)):
         lr = torch.rand(2, 3, *size)

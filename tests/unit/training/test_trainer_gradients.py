@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from srgan_cli.config import LossWeights
+from srgan_cli.engine.networks.dense import Generator
 from srgan_cli.engine.networks.discriminators import Discriminator
-from srgan_cli.engine.networks.generators import Generator
 from srgan_cli.engine.training.patches import Batch
 from srgan_cli.imaging.tensors import to_unit
 from tests.trainer_steps import (
