@@ -90,14 +90,38 @@ def test_no_document_names_a_path_of_some_machine():
         assert not re.search(r"(/home/|/root/|/Users/)", document.read_text()), document
 
 
-def test_the_table_of_files_names_every_module_and_no_other():
-    table = (ROOT / "docs/architecture.md").read_text().partition("## Files")[2].partition("## ")[0]
-    named = set(re.findall(r"`([\w/]+\.py)`", table))
-    package = ROOT / "srgan_cli"
-    modules = {path.relative_to(package).as_posix() for path in package.rglob("*.py")}
-    whole = {module for module in modules if module.startswith("report/")}
-    assert modules - whole <= named | {m for m in modules if m.endswith("__init__.py")}
-    assert named <= modules
+ABOUT_THE_CODE = ("architecture.md", "contributing.md")
+
+
+def paths_in(text):
+    """Return what a page names in code spans that looks like a file or a folder."""
+    return re.findall(r"`([\w./-]+?(?:\.(?:pyi?|md|toml)|/))`", text)
+
+
+@pytest.mark.parametrize("page", ABOUT_THE_CODE)
+def test_every_path_that_a_page_about_the_code_names_exists(page):
+    named = paths_in((ROOT / "docs" / page).read_text())
+    assert len(named) > 20
+    assert [
+        p for p in named if not ((ROOT / p).exists() or (ROOT / "srgan_cli" / p).exists())
+    ] == []
+
+
+def test_every_package_and_every_wing_is_explained():
+    text = (ROOT / "docs/architecture.md").read_text()
+    for parent in ("", "engine/"):
+        for init in (ROOT / "srgan_cli" / parent).glob("*/__init__.py"):
+            assert f"{parent}{init.parent.name}/" in text
+
+
+def test_every_name_on_a_route_is_defined_in_its_file():
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| (`.*?\.py`) \| (.*?) \| .* \|$", text, re.MULTILINE)
+    assert len(rows) > 30
+    for files, names in rows:
+        source = "".join((ROOT / "srgan_cli" / path).read_text() for path in paths_in(files))
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"(?:def|class) {name}\b", source), (files, name)
 
 
 def test_the_table_of_presets_says_what_they_are():
