@@ -109,7 +109,7 @@ def work(pipe: Connection, folder: Path) -> None:
     # Without its convolutions the generator is a bilinear upscaling: fast, and its result is
     # known, so that differences come from decoding and encoding alone.
     smallest = {"channels": 1, "growth": 1, "num_blocks": 1, "num_convs": 1}
-    generator = engine.Generator(replace(preset("compact", 2), **smallest))
+    generator = engine.DenseNetwork(replace(preset("compact", 2), **smallest))
     for parameter in generator.parameters():
         torch.nn.init.zeros_(parameter)
     model = folder / "bilinear.safetensors"

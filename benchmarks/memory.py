@@ -22,7 +22,7 @@ from srgan_cli.observer import SilentObserver
 source, folder = map(Path, sys.argv[1:])
 smallest = {"channels": 1, "growth": 1, "num_blocks": 1, "num_convs": 1}
 model = folder / "w.safetensors"
-save_weights(model, engine.Generator(replace(preset("compact", 2), **smallest)), {})
+save_weights(model, engine.DenseNetwork(replace(preset("compact", 2), **smallest)), {})
 config = UpscaleConfig((source,), folder / "out", model=str(model), device="cpu")
 started = time.perf_counter()
 report = engine.upscale(config, SilentObserver())

@@ -32,7 +32,7 @@ from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.memory import keep_freed_memory
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.discriminators import Discriminator
 from srgan_cli.engine.networks.vgg import load_perceptual
 from srgan_cli.engine.training.patches import BatchesAhead, PatchSampler
@@ -104,7 +104,7 @@ def timed_peer(
 
 def networks(options: argparse.Namespace) -> peers.Networks:
     torch.manual_seed(0)
-    generator = Generator(preset(options.preset, 2))
+    generator = DenseNetwork(preset(options.preset, 2))
     discriminator = Discriminator(options.width)
     for part in ("features", "head"):
         layers = (

@@ -1,4 +1,9 @@
-"""Sizes of the generator."""
+"""Sizes of the generators that ``srgan train`` can make, and the presets that name them.
+
+The classes are in ``engine/networks``, one file for each architecture, which is all that a new one
+takes to be loaded, used and exported. For ``srgan train`` to make it too, its sizes and a preset
+come here: options, help and config files are made and checked from them without torch.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,8 +21,8 @@ _count = partial(_size, metavar="N")
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
-    """What rebuilds a generator; stored in the header of every weights file."""
+class DenseConfig:
+    """What rebuilds a network of dense residual blocks; stored in the header of its weights."""
 
     scale: int
     """Factor per side. 1 is allowed for ESRGAN-style restoration weights."""
@@ -74,7 +79,7 @@ class GeneratorConfig:
         return cls(**values)
 
 
-SIZES = tuple(option.name for option in declared(GeneratorConfig))
+SIZES = tuple(option.name for option in declared(DenseConfig))
 """What ``srgan train`` lets people choose; folding is for weights that others published."""
 
 
@@ -109,12 +114,12 @@ class SrvggConfig(_PlainSizes):
     """What rebuilds an SRVGGNetCompact: convolutions one after the other, without a skip."""
 
 
-AnyGeneratorConfig = GeneratorConfig | PlainConfig | SrvggConfig
+GeneratorConfig = DenseConfig | PlainConfig | SrvggConfig
 
-PRESETS: Mapping[str, AnyGeneratorConfig] = {
+PRESETS: Mapping[str, GeneratorConfig] = {
     "plain": PlainConfig(scale=2, channels=48, num_convs=8),
     "srvgg": SrvggConfig(scale=2, channels=32, num_convs=18),
-    "compact": GeneratorConfig(
+    "compact": DenseConfig(
         scale=2,
         channels=32,
         growth=32,
@@ -124,7 +129,7 @@ PRESETS: Mapping[str, AnyGeneratorConfig] = {
         residual_scale=1.0,
         upsampler="pixelshuffle",
     ),
-    "standard": GeneratorConfig(
+    "standard": DenseConfig(
         scale=2,
         channels=64,
         growth=32,
@@ -134,7 +139,7 @@ PRESETS: Mapping[str, AnyGeneratorConfig] = {
         residual_scale=0.2,
         upsampler="pixelshuffle",
     ),
-    "esrgan": GeneratorConfig(
+    "esrgan": DenseConfig(
         scale=2,
         channels=64,
         growth=32,
@@ -150,7 +155,7 @@ FORMER_PRESETS: Mapping[str, str] = {"row": "plain"}
 """Today's name of presets that config files, saved runs and scripts may name as they once were."""
 
 
-def preset(name: str, scale: int) -> AnyGeneratorConfig:
+def preset(name: str, scale: int) -> GeneratorConfig:
     """Return the named generator size for a scale.
 
     Raises:

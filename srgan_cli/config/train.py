@@ -10,7 +10,7 @@ from srgan_cli.config.common import SPEED, DeviceField, PrecisionField
 from srgan_cli.config.generator import (
     FORMER_PRESETS,
     PRESETS,
-    AnyGeneratorConfig,
+    DenseConfig,
     GeneratorConfig,
     PlainConfig,
     preset,
@@ -94,8 +94,8 @@ class TrainConfig:
     detail: Annotated[
         int, _data("Candidate crops per patch; detailed ones are more likely. 1: uniform.", "N")
     ] = 1
-    generator: Annotated[Mapping[str, Any], Table(GeneratorConfig)] = field(default_factory=dict)
-    """Sizes that differ from the preset's: fields of :class:`GeneratorConfig` but the scale."""
+    generator: Annotated[Mapping[str, Any], Table(DenseConfig)] = field(default_factory=dict)
+    """Sizes that differ from the preset's: fields of :class:`DenseConfig` but the scale."""
     equivariant: Annotated[
         bool, _data("Rotation- and flip-equivariant weights (with --preset plain).")
     ] = False
@@ -281,7 +281,7 @@ class TrainConfig:
                 hint="pass --preset plain, with --channels a multiple of 8",
             )
 
-    def generator_config(self, scale: int) -> AnyGeneratorConfig:
+    def generator_config(self, scale: int) -> GeneratorConfig:
         """Return the preset's sizes at a scale, with those that were given instead.
 
         Raises:

@@ -25,7 +25,7 @@ from srgan_cli.engine.models.shelf import set_default as set_default
 from srgan_cli.engine.models.weights import Model as Model
 from srgan_cli.engine.models.weights import ModelSource as ModelSource
 from srgan_cli.engine.models.weights import load_model as load_model
-from srgan_cli.engine.networks.dense import Generator as Generator
+from srgan_cli.engine.networks.dense import DenseNetwork as DenseNetwork
 from srgan_cli.engine.networks.discriminators import Discriminator as Discriminator
 from srgan_cli.engine.networks.discriminators import UNetDiscriminator as UNetDiscriminator
 from srgan_cli.engine.publishing.card import CardReport as CardReport

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srgan_cli import engine
-from srgan_cli.config import GeneratorConfig
+from srgan_cli.config import DenseConfig
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
@@ -31,7 +31,7 @@ from tests.toolbox import (
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 CUDA = torch.device("cuda")
-SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
+SMALL = DenseConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
 
 
 def _upscaled(device, precision, image, **options):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageFilter
 
-from srgan_cli.config import GeneratorConfig, UpscaleConfig, preset
+from srgan_cli.config import DenseConfig, UpscaleConfig, preset
 from srgan_cli.engine import upscale
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.models.weights import Model, ModelSource, save_weights
@@ -16,8 +16,8 @@ from srgan_cli.imaging.tiles import tile_spans
 from srgan_cli.observer import SilentBar
 from tests.toolbox import files_below, random_generator, synthetic_photograph
 
-SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
-RRDB = GeneratorConfig(4, 32, 32, 1, 1, 3, 0.2, "nearest")
+SMALL = DenseConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
+RRDB = DenseConfig(4, 32, 32, 1, 1, 3, 0.2, "nearest")
 
 
 def make_upscaler(generator, tile):
@@ -79,8 +79,8 @@ def tiled(generator, picture, tile, overlap, run=None):
     "config",
     [
         *(preset("compact", scale) for scale in (2, 3, 4, 8)),
-        GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "nearest"),
-        GeneratorConfig(4, 8, 8, 1, 3, 3, 0.2, "nearest"),
+        DenseConfig(2, 8, 8, 2, 1, 3, 1.0, "nearest"),
+        DenseConfig(4, 8, 8, 1, 3, 3, 0.2, "nearest"),
     ],
     ids=lambda config: f"x{config.scale}-{config.upsampler}",
 )

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_cli.config import GeneratorConfig
+from srgan_cli.config import DenseConfig
 from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.upscaling.batch import share_of
 from srgan_cli.engine.upscaling.ledger import Ledger
 from tests.toolbox import random_generator, synthetic_photograph
 
 # Wide enough for the fast convolutions.
-SMALL = GeneratorConfig(2, 32, 32, 1, 1, 1, 1.0, "pixelshuffle")
+SMALL = DenseConfig(2, 32, 32, 1, 1, 1, 1.0, "pixelshuffle")
 
 
 def results(folder):

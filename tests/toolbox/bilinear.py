@@ -13,7 +13,7 @@ from srgan_cli.observer import SilentObserver
 
 def save_bilinear(path: Path, scale: int = 2) -> Path:
     smallest = {"channels": 1, "growth": 1, "num_blocks": 1, "num_convs": 1}
-    generator = engine.Generator(replace(preset("compact", scale), **smallest))
+    generator = engine.DenseNetwork(replace(preset("compact", scale), **smallest))
     for parameter in generator.parameters():
         torch.nn.init.zeros_(parameter)
     save_weights(path, generator, {})

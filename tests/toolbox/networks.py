@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.config import AnyGeneratorConfig, SrvggConfig
+from srgan_cli.config import GeneratorConfig, SrvggConfig
 from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.networks.base import Network
 
 
-def random_generator(config: AnyGeneratorConfig, seed: int = 0) -> Network:
+def random_generator(config: GeneratorConfig, seed: int = 0) -> Network:
     """Make a frozen generator all of whose convolutions do something, unlike a new one's."""
     torch.manual_seed(seed)
     generator = make_generator(config)

@@ -1,12 +1,12 @@
 """The architectures that srgan knows, each in a file of its own, named here and nowhere else."""
 
 from srgan_cli.engine.networks.base import Network
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.msrresnet import MSRResNet
 from srgan_cli.engine.networks.plain import PlainNetwork
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 
-ARCHITECTURES: tuple[type[Network], ...] = (Generator, PlainNetwork, SRVGGNetCompact, MSRResNet)
+ARCHITECTURES: tuple[type[Network], ...] = (DenseNetwork, PlainNetwork, SRVGGNetCompact, MSRResNet)
 """In the order in which the owner of a file's parameters is looked for."""
 
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from torch import Size, Tensor, nn
 
-from srgan_cli.config import AnyGeneratorConfig
+from srgan_cli.config import GeneratorConfig
 
 Shapes = Mapping[str, Size]
 """Shapes of a file's parameters by name, without wrappers such as ``module.``."""
@@ -52,7 +52,7 @@ class Network(nn.Module, ABC):
         """Upscale a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""
 
     @property
-    def config(self) -> AnyGeneratorConfig | None:
+    def config(self) -> GeneratorConfig | None:
         """Its sizes, if ``srgan train`` can make it."""
         return None
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
-from srgan_cli.config import GeneratorConfig
+from srgan_cli.config import DenseConfig
 from srgan_cli.engine.networks.base import Network, Recognised, Shapes, count
 from srgan_cli.engine.networks.layers import SLOPE, conv3x3, leaky
 from srgan_cli.engine.networks.wide_srvgg import WideSrvgg, numbers
@@ -23,7 +23,7 @@ class DenseResidualBlock(nn.Module):
     batch normalisation. Parameter names are the published ones: ``conv1`` ….
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self.num_convs = config.num_convs
         self.residual_scale = config.residual_scale
@@ -69,7 +69,7 @@ class DenseResidualBlock(nn.Module):
 class RRDB(nn.Module):
     """Residual-in-residual dense block (ESRGAN, figure 4): ``rdb1`` … in one more skip."""
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self.residual_scale = config.residual_scale
         for i in range(config.dense_blocks):
@@ -83,7 +83,7 @@ class RRDB(nn.Module):
         return x + self.residual_scale * features
 
 
-class Generator(Network):
+class DenseNetwork(Network):
     """Restores an HR image from an LR one.
 
     A first convolution, a trunk of dense residual blocks inside one long skip
@@ -92,10 +92,10 @@ class Generator(Network):
     and ×2 variants first fold pixels into channels (pixel unshuffle).
 
     Args:
-        config: Sizes; see :class:`srgan_cli.config.GeneratorConfig`.
+        config: Sizes; see :class:`srgan_cli.config.DenseConfig`.
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: DenseConfig) -> None:
         super().__init__()
         self._config = config
         channels = config.channels
@@ -193,14 +193,14 @@ class Generator(Network):
         return reach
 
     @property
-    def config(self) -> GeneratorConfig:
+    def config(self) -> DenseConfig:
         """Its sizes."""
         return self._config
 
     @classmethod
     def for_training(cls, config: object) -> Self | None:
         """Build a network; its constructor sets the numbers that training starts from."""
-        return cls(config) if isinstance(config, GeneratorConfig) else None
+        return cls(config) if isinstance(config, DenseConfig) else None
 
     def to_header(self) -> Mapping[str, Any]:
         """Return its sizes, of which parameters do not tell the factor on residuals."""
@@ -211,10 +211,10 @@ class Generator(Network):
         """Rebuild it from its sizes."""
         if "generator" not in header:
             return None
-        return cls._held_by(num_tensors, GeneratorConfig.from_dict(header["generator"]))
+        return cls._held_by(num_tensors, DenseConfig.from_dict(header["generator"]))
 
     @classmethod
-    def _held_by(cls, num_tensors: int, config: GeneratorConfig) -> Self:
+    def _held_by(cls, num_tensors: int, config: DenseConfig) -> Self:
         """Build the network that a file with so many tensors holds.
 
         A made-up file can ask for a thousand million layers.
@@ -237,7 +237,7 @@ class Generator(Network):
         total = 2 ** count(shapes, r"conv_up(\d+)\.weight")
         if total % fold:
             return None
-        config = GeneratorConfig(
+        config = DenseConfig(
             scale=total // fold,
             channels=channels,
             growth=shapes["body.0.rdb1.conv1.weight"][0],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from srgan_cli.config import AnyGeneratorConfig, TrainConfig
+from srgan_cli.config import GeneratorConfig, TrainConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.losses.objectives import Objectives
@@ -47,7 +47,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        generator_config: AnyGeneratorConfig,
+        generator_config: GeneratorConfig,
         amp: Amp,
         features: VggFeatures | None,
         ranks: Ranks | None = None,

@@ -7,8 +7,8 @@ import pytest
 from srgan_cli.config import (
     PRESETS,
     SCALES,
+    DenseConfig,
     EvalConfig,
-    GeneratorConfig,
     LossWeights,
     PrepareConfig,
     TrainConfig,
@@ -220,10 +220,10 @@ def test_unknown_keys_are_refused():
         TrainConfig.from_dict(TrainConfig().to_dict() | {"momentum": 0.9})
     values = dataclasses.asdict(PRESETS["compact"])
     with pytest.raises(TypeError, match="norm"):
-        GeneratorConfig.from_dict(values | {"norm": "batch"})
+        DenseConfig.from_dict(values | {"norm": "batch"})
     del values["growth"]
     with pytest.raises(TypeError, match="growth"):
-        GeneratorConfig.from_dict(values)
+        DenseConfig.from_dict(values)
 
 
 @pytest.mark.parametrize(

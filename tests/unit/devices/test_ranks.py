@@ -16,7 +16,7 @@ import sys
 from dataclasses import replace
 import numpy as np
 import torch
-from srgan_cli.config import GeneratorConfig, TrainConfig
+from srgan_cli.config import DenseConfig, TrainConfig
 from srgan_cli.engine.training.patches import Batch
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.networks.vgg import load_perceptual
@@ -27,7 +27,7 @@ from srgan_cli.observer import SilentObserver
 
 torch.set_num_threads(1)
 config = TrainConfig(batch=4, patch=16, discriminator_width=4, seed=5)
-network = GeneratorConfig(
+network = DenseConfig(
     scale=2, channels=8, growth=4, num_blocks=1, dense_blocks=1, num_convs=3,
     residual_scale=0.2, upsampler="pixelshuffle",
 )

@@ -16,7 +16,7 @@ from srgan_cli.engine.models.weights import (
     save_weights,
 )
 from srgan_cli.engine.networks.base import num_parameters
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentObserver
@@ -45,7 +45,7 @@ def put(tmp_path):
 def make_run(name, scale=2):
     path = runs_dir() / name / WEIGHTS_FILE
     path.parent.mkdir(parents=True)
-    save_weights(path, Generator(dataclasses.replace(SMALL, scale=scale)), {"steps": 3})
+    save_weights(path, DenseNetwork(dataclasses.replace(SMALL, scale=scale)), {"steps": 3})
     return path
 
 
@@ -65,7 +65,7 @@ def test_what_is_put_on_the_shelf_gives_the_same_images(put, tmp_path):
 @pytest.mark.parametrize("nonsense", [3, [1], {"of": 1}, {"of": ["x", {"trained": 3}]}])
 def test_a_header_of_nonsense_costs_the_story_alone(nonsense):
     models_dir().mkdir(parents=True)
-    generator = Generator(SMALL)
+    generator = DenseNetwork(SMALL)
     keys = ("trained", "origin", "blend", "licence")
     header = generator.to_header() | dict.fromkeys(keys, nonsense)
     save_tensors(models_dir() / "odd.safetensors", generator.state_dict(), header)

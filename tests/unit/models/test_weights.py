@@ -17,7 +17,7 @@ from srgan_cli.engine.models.weights import (
     require_scale,
     save_weights,
 )
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.errors import WeightsError
 from srgan_cli.paths import runs_dir
 from tests.toolbox import random_generator
@@ -52,7 +52,7 @@ def _make_run(name, seconds, generator=None):
     """Put weights into a run that was saved so many seconds after the first."""
     path = runs_dir() / name / WEIGHTS_FILE
     path.parent.mkdir(parents=True)
-    save_weights(path, generator or Generator(SMALL), {})
+    save_weights(path, generator or DenseNetwork(SMALL), {})
     os.utime(path, (1_700_000_000 + seconds,) * 2)
     return path
 
@@ -78,7 +78,7 @@ def test_a_loaded_generator_gives_equal_outputs(generator, path, memory_format):
     ],
 )
 def test_the_header_alone_rebuilds_any_generator(path, config):
-    save_weights(path, Generator(config), {})
+    save_weights(path, DenseNetwork(config), {})
     assert _load(path).generator.config == config
 
 

@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from srgan_cli.config import PRESETS, SCALES, GeneratorConfig, PlainConfig, SrvggConfig, preset
+from srgan_cli.config import PRESETS, SCALES, DenseConfig, PlainConfig, SrvggConfig, preset
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
 from srgan_cli.engine.networks.architectures import make_generator
-from srgan_cli.engine.networks.base import num_parameters
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.base import Network, num_parameters
+from srgan_cli.engine.networks.dense import DenseNetwork
 from tests.toolbox import random_generator
 
 
@@ -77,7 +77,7 @@ def _rrdbnet(parameters, x, num_blocks, fold):
 def test_esrgan_has_the_parameters_of_the_published_rrdbnet(scale, in_channels):
     config = dataclasses.replace(PRESETS["esrgan"], scale=scale)
     with torch.device("meta"):
-        generator = Generator(config)
+        generator = DenseNetwork(config)
     shapes = {key: tuple(value.shape) for key, value in generator.state_dict().items()}
     assert shapes == _published_rrdbnet_shapes(23, in_channels=in_channels)
 
@@ -136,7 +136,7 @@ def test_a_new_generator_is_the_bilinear_upscaling(name):
 
 def test_a_new_generator_learns_in_all_its_layers_from_the_second_step_on():
     torch.manual_seed(0)
-    generator = Generator(_small("compact", 2))
+    generator = DenseNetwork(_small("compact", 2))
     optimizer = torch.optim.SGD(generator.parameters(), 1e-2)
     lr, hr = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16)
     for _ in range(2):
@@ -148,17 +148,17 @@ def test_a_new_generator_learns_in_all_its_layers_from_the_second_step_on():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_compact_has_at_most_200_thousand_parameters(scale):
-    assert num_parameters(Generator(preset("compact", scale))) <= 200_000
+    assert num_parameters(DenseNetwork(preset("compact", scale))) <= 200_000
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_standard_has_about_one_and_a_half_million_parameters(scale):
-    assert 1_400_000 <= num_parameters(Generator(preset("standard", scale))) <= 1_600_000
+    assert 1_400_000 <= num_parameters(DenseNetwork(preset("standard", scale))) <= 1_600_000
 
 
 def test_esrgan_has_the_published_number_of_parameters():
     with torch.device("meta"):
-        assert num_parameters(Generator(preset("esrgan", 4))) == 16_697_987
+        assert num_parameters(DenseNetwork(preset("esrgan", 4))) == 16_697_987
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 7), (8, 6)])
@@ -192,7 +192,7 @@ RADII = [
 ]
 
 
-def _reach(generator: Generator, lr: torch.Tensor, row: int, column: int) -> int:
+def _reach(generator: Network, lr: torch.Tensor, row: int, column: int) -> int:
     """Return how far, in LR pixels, the output at one LR pixel's place looks."""
     scale = generator.config.scale
     lr.grad = None
@@ -204,7 +204,7 @@ def _reach(generator: Generator, lr: torch.Tensor, row: int, column: int) -> int
 
 
 @pytest.mark.parametrize("config", RADII)
-def test_the_receptive_radius_is_exact(config: GeneratorConfig):
+def test_the_receptive_radius_is_exact(config: DenseConfig):
     generator = random_generator(config).double()
     radius = generator.receptive_radius
     side = 4 * -(-(2 * radius + 9) // 4)

@@ -10,7 +10,7 @@ from srgan_cli.config import preset
 from srgan_cli.engine.losses.content import perceptual_loss
 from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.networks import vgg as perceptual
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.vgg import VGG19_LAST_CONV, VggFeatures, load_perceptual
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.imaging.tensors import from_image
@@ -181,7 +181,7 @@ def test_layers_that_are_not_a_vgg_are_refused(tmp_path):
 def test_files_that_are_no_safetensors_are_refused(tmp_path):
     text, generator = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     text.write_text("not weights")
-    save_weights(generator, Generator(preset("compact", 2)), {})
+    save_weights(generator, DenseNetwork(preset("compact", 2)), {})
     for path in (text, tmp_path / "missing", tmp_path):
         assert str(path) in _refusal(path)
     _refusal(generator)

@@ -8,7 +8,7 @@ import torch
 from srgan_cli import engine
 from srgan_cli.config import PRESETS, ExportConfig, PlainConfig, preset
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.msrresnet import MSRResNet
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.engine.publishing import exported
@@ -124,7 +124,7 @@ def test_presets_at_lr_size_are_exactly_a_wide_srvgg_up_to_the_last_pixel(config
 
 
 def test_a_pth_that_basicsr_has_no_network_for_is_refused(tmp_path):
-    generator = Generator(dataclasses.replace(RRDB, growth=8))
+    generator = DenseNetwork(dataclasses.replace(RRDB, growth=8))
     with pytest.raises(UsageError, match="BasicSR has no class") as caught:
         to_pth(generator, tmp_path / "x.pth")
     assert "onnx" in caught.value.hint

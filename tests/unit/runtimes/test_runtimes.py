@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from srgan_cli.config import GeneratorConfig, preset
+from srgan_cli.config import DenseConfig, preset
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes import fastest
 from srgan_cli.engine.runtimes.backends import NcnnRuntime, OnnxRuntime, TorchRuntime
@@ -30,10 +30,10 @@ MAKERS = {
 GENERATORS = [
     preset("compact", 2),
     preset("compact", 3),
-    GeneratorConfig(4, 16, 8, 1, 3, 5, 0.2, "nearest"),
-    GeneratorConfig(3, 16, 8, 1, 1, 2, 0.2, "nearest"),
-    GeneratorConfig(2, 16, 8, 1, 3, 3, 0.2, "nearest"),
-    GeneratorConfig(1, 16, 8, 1, 3, 3, 0.2, "nearest"),
+    DenseConfig(4, 16, 8, 1, 3, 5, 0.2, "nearest"),
+    DenseConfig(3, 16, 8, 1, 1, 2, 0.2, "nearest"),
+    DenseConfig(2, 16, 8, 1, 3, 3, 0.2, "nearest"),
+    DenseConfig(1, 16, 8, 1, 3, 3, 0.2, "nearest"),
 ]
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from srgan_cli.config import GeneratorConfig, TrainConfig
+from srgan_cli.config import DenseConfig, TrainConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.training import preflight
 from srgan_cli.engine.training.preflight import (
@@ -18,7 +18,7 @@ from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import ResourceError
 
 PHASES = ["pretrain", "adversarial"]
-SMALL = GeneratorConfig(
+SMALL = DenseConfig(
     scale=2, channels=8, growth=4, num_blocks=1, dense_blocks=1, num_convs=3,
     residual_scale=0.2, upsampler="pixelshuffle",
 )  # fmt: skip

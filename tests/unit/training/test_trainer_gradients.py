@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srgan_cli.config import LossWeights
-from srgan_cli.engine.networks.dense import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.discriminators import Discriminator
 from srgan_cli.engine.training.patches import Batch
 from srgan_cli.imaging.tensors import to_unit
@@ -82,7 +82,7 @@ def test_a_game_in_mixed_precision_has_the_gradients_of_fp32(precision, options,
 
 def test_gradients_in_fp32_are_those_of_the_losses_written_out(batch, features):
     trainer = small_trainer(features=features)
-    generator, discriminator = Generator(SMALL), Discriminator(8)
+    generator, discriminator = DenseNetwork(SMALL), Discriminator(8)
     generator.load_state_dict(trainer.generator.state_dict())
     discriminator.load_state_dict(trainer.discriminator.state_dict())
     weights = trainer.config.weights

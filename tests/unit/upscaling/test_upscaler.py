@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srgan_cli.config import GeneratorConfig
+from srgan_cli.config import DenseConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.runtimes.backends import TorchRuntime
@@ -20,8 +20,8 @@ from srgan_cli.observer import SilentBar
 from srgan_cli.processes import Node
 from tests.toolbox import random_generator, synthetic_photograph
 
-SMALL = GeneratorConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
-FOLDING = GeneratorConfig(2, 8, 8, 1, 1, 2, 0.2, "nearest")
+SMALL = DenseConfig(2, 8, 8, 2, 1, 3, 1.0, "pixelshuffle")
+FOLDING = DenseConfig(2, 8, 8, 1, 1, 2, 0.2, "nearest")
 
 
 def a_generator(config=SMALL):
