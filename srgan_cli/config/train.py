@@ -66,7 +66,8 @@ class TrainConfig:
     degrade: Annotated[
         Degrade,
         _data(
-            "Degradation (blur, noise, resizing, JPEG) to undo: none, mild or strong.",
+            "Degradation (blur, noise, resizing, JPEG) to undo: none, mild, strong, or mixed: "
+            "each patch mild or strong.",
             "NAME",
             common=True,
         ),
