@@ -1,4 +1,4 @@
-"""Print the peak memory of enlarging a large image: python benchmarks/memory.py [SIDE].
+"""Print the peak memory of upscaling a large image: python benchmarks/memory.py [SIDE].
 
 The image is SIDE x SIDE pixels (8000 by default), RGB, once with 8 and once with 16 bits. The
 network is the smallest that there is, since only a tile's worth of it is in memory at a time.

@@ -52,7 +52,7 @@ class Variant:
     skip: int = 0
     """1: the first features are added to the last."""
     base: str = "nearest"
-    """Upscalement that the network's result is added to: nearest or bilinear."""
+    """Upscaling that the network's result is added to: nearest or bilinear."""
     optimizer: str = "adam"
     rate: float = 1e-3
     muon_rate: float = 1e-3

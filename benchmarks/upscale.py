@@ -306,7 +306,7 @@ def cold() -> None:
         print(f"| {label} | {seconds:.2f} |")
     print(f"| the whole command | {whole:.2f} |")
     goal = torch_alone + parts[3]
-    print(f"\na process that imports torch: {torch_alone:.2f} s; with the enlarging {goal:.2f} s;")
+    print(f"\na process that imports torch: {torch_alone:.2f} s; with the upscaling {goal:.2f} s;")
     print(f"the whole command is {whole / goal:.2f} times that")
 
 

@@ -59,7 +59,7 @@ def test_help_and_wrong_usage_never_import_torch():
     subprocess.run([sys.executable, "-c", NO_TORCH, *lines], check=True, capture_output=True)
 
 
-def test_enlarging_does_not_wait_for_imports_that_only_other_commands_need():
+def test_upscaling_does_not_wait_for_imports_that_only_other_commands_need():
     script = "import sys, torch; NEEDED_BY_TORCH = set(sys.modules)\n" + ONLY_WHAT_IT_NEEDS
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 

@@ -117,7 +117,7 @@ class DenseNetwork(Network):
 
     @property
     def _factors(self) -> list[int]:
-        """Upscalement before each ``conv_up``, which undoes the folding too."""
+        """Factor before each ``conv_up``; together they undo the folding, too."""
         total = self._config.scale * self._config.fold
         return [3] if total == 3 else [2] * (total.bit_length() - 1)
 

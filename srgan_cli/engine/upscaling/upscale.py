@@ -52,7 +52,7 @@ class Upscaled:
     frames: int
     """Frames or pages of the result."""
     seconds: float
-    """Reading, enlarging and writing."""
+    """Reading, upscaling and writing."""
     notes: tuple[str, ...]
     """What could not be kept as it was, in words."""
     drift: float | None = None

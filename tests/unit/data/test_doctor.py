@@ -67,7 +67,7 @@ def test_a_wall_is_flat_at_any_size(size):
     ],
     ids=["recompressed", "reduced", "brighter", "trimmed"],
 )
-def test_what_people_make_of_a_image_is_a_near_duplicate(change):
+def test_what_people_make_of_an_image_is_a_near_duplicate(change):
     assert alike(GOOD, change(GOOD))
 
 

@@ -15,7 +15,7 @@ POSTSCRIPT = (
 )
 
 
-def test_postscript_named_as_a_image_is_never_run(tmp_path, monkeypatch):
+def test_postscript_named_as_an_image_is_never_run(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: started.append(1))
     path = tmp_path / "program.jpg"

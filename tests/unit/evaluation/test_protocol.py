@@ -24,7 +24,7 @@ def sr(hr):
 
 
 @pytest.mark.parametrize("channel", ["y", "y-float", "rgb"])
-def test_a_image_against_itself_is_perfect(hr, channel):
+def test_an_image_against_itself_is_perfect(hr, channel):
     assert _protocol(channel).score(hr, hr) == {"psnr": np.inf, "ssim": 1}
 
 

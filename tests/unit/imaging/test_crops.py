@@ -39,7 +39,7 @@ def test_lr_shows_the_same_part_as_hr():
     assert np.array_equal(window.of(hr[::2, ::2], 2), window.of(hr)[::2, ::2])
 
 
-def test_a_image_smaller_than_a_window_is_shown_whole():
+def test_an_image_smaller_than_a_window_is_shown_whole():
     most, least = extreme_windows(np.ones((20, 30)), 64, 2)
     assert most == least == Window(0, 0, 30, 20)
 

@@ -57,7 +57,7 @@ def test_weights_of_every_pixel_sum_to_one_and_point_inside_the_axis(length, new
 
 
 def test_taps_are_keys_cubic_at_the_classic_quarter_phases():
-    # Enlarging by 2 samples the kernel at ±1/4 and ±3/4, ±5/4, ±7/4: known fractions of 128.
+    # Upscaling by 2 samples the kernel at ±1/4 and ±3/4, ±5/4, ±7/4: known fractions of 128.
     indices, weights = kernel_taps(16, 32)
     middle = dict(zip(indices[16], weights[16] * 128, strict=True))
     assert {tap: weight for tap, weight in middle.items() if weight} == {

@@ -139,7 +139,7 @@ def test_r1_is_half_the_squared_gradient_at_real_images(precision):
     assert slope.item() == pytest.approx(4 * 0.5 * squares.mean().item(), rel=1e-5)
 
 
-def test_the_score_of_a_image_with_many_logits_is_their_mean():
+def test_the_score_of_an_image_with_many_logits_is_their_mean():
     hr = torch.rand(2, 3, 4, 4)
     amp = Amp.create(CPU, "fp32")
     whole = r1_penalty(Quadratic(), hr, amp)

@@ -75,7 +75,7 @@ def test_it_takes_images_of_any_size_from_16_on(size):
 
 
 @torch.inference_mode()
-def test_the_score_of_a_image_does_not_depend_on_the_others_of_its_batch():
+def test_the_score_of_an_image_does_not_depend_on_the_others_of_its_batch():
     discriminator = Discriminator(8).double()
     discriminator.train()
     pictures = torch.rand(4, 3, 24, 24, dtype=torch.float64)
@@ -164,7 +164,7 @@ def test_the_unet_scores_each_pixel_of_images_of_any_size(size):
 
 
 @torch.inference_mode()
-def test_the_unet_scores_a_image_whatever_the_others_of_its_batch():
+def test_the_unet_scores_an_image_whatever_the_others_of_its_batch():
     network = UNetDiscriminator(4).double().eval()
     pictures = torch.rand(3, 3, 24, 24, dtype=torch.float64)
     alone = torch.cat([network(image[None]) for image in pictures])

@@ -124,7 +124,7 @@ def test_images_of_the_other_split_are_left_out(tmp_path):
     assert [entry.index for entry in store.entries("validation")] == [2]
 
 
-def test_a_image_smaller_than_a_patch_is_refused_by_name(plain):
+def test_an_image_smaller_than_a_patch_is_refused_by_name(plain):
     sampler_of(plain, patch=20)
     with pytest.raises(InputError) as caught:
         sampler_of(plain, patch=21)

@@ -124,7 +124,7 @@ def test_tta_of_a_turned_image_is_the_turned_result_and_tiles_leave_no_seams(con
     assert np.abs(turned.transpose(1, 0, 2) - whole).max() <= 1
 
 
-def test_tta_folds_a_image_at_the_same_pixels_in_all_orientations():
+def test_tta_folds_an_image_at_the_same_pixels_in_all_orientations():
     generator = a_generator(FOLDING)
     image = synthetic_photograph(31, 21)
 
