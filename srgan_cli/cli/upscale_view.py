@@ -21,7 +21,7 @@ def show_upscaled(report: UpscaleReport) -> None:
     unchanged = f"{len(report.unchanged)} unchanged, " if report.unchanged else ""
     show_table(
         f"×{report.scale}: {len(report.written)} written, {unchanged}{len(report.failed)} failed",
-        {"picture": "left", "size": "right", "time": "right"}
+        {"image": "left", "size": "right", "time": "right"}
         | ({"drift": "right"} if checked else {}),
         rows,
     )
@@ -45,7 +45,7 @@ def show_estimate(report: EstimateReport) -> None:
     show_table(
         f"×{report.scale}: {len(report.pictures)} images, about {total}; nothing is written",
         {
-            "picture": "left",
+            "image": "left",
             "size": "right",
             "format": "left",
             "tiles": "right",
