@@ -76,6 +76,31 @@ class PlainNetwork(Network):
             nn.init.zeros_(parameter)
         return network
 
+    @torch.no_grad()
+    def grow_from(self, source: "PlainNetwork") -> None:
+        """Start as a network of fewer channels, or as many: widened, it computes the same.
+
+        New features are made by the weights that this network has, and no old feature or pixel
+        depends on them until training says so (the function-preserving growth of Chen et al.
+        2016, "Net2Net"). Where scales differ, ``conv_last`` stays as it is.
+
+        Args:
+            source: A network with as many convolutions, and no more channels.
+        """
+        own, given = (
+            [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+            for network in (self, source)
+        )
+        for new, old in zip(own, given, strict=True):
+            outputs, inputs = old.weight.shape[:2]
+            if new is self.conv_last and source.scale != self.scale:
+                continue
+            assert new.bias is not None
+            assert old.bias is not None
+            new.weight[:outputs] = 0
+            new.weight[:outputs, :inputs] = old.weight
+            new.bias[:outputs] = old.bias
+
     @classmethod
     def recognise(cls, shapes: Shapes) -> Recognised | None:
         """Tell its sizes from the shapes of its first and last convolution."""
