@@ -2,13 +2,11 @@
 
 from srgan_cli.data.prepare import PrepareReport as PrepareReport
 from srgan_cli.data.prepare import prepare as prepare
-from srgan_cli.engine.evaluation.comparison import Difference as Difference
 from srgan_cli.engine.evaluation.contenders import Contender as Contender
 from srgan_cli.engine.evaluation.evaluate import Comparison as Comparison
 from srgan_cli.engine.evaluation.evaluate import EvalReport as EvalReport
 from srgan_cli.engine.evaluation.evaluate import evaluate as evaluate
 from srgan_cli.engine.evaluation.protocol import ImageScores as ImageScores
-from srgan_cli.engine.evaluation.protocol import Metric as Metric
 from srgan_cli.engine.evaluation.protocol import Protocol as Protocol
 from srgan_cli.engine.evaluation.protocol import SetScores as SetScores
 from srgan_cli.engine.models.blend import blend_models as blend_models
@@ -49,3 +47,5 @@ from srgan_cli.engine.upscaling.upscale import Upscaled as Upscaled
 from srgan_cli.engine.upscaling.upscale import UpscaleReport as UpscaleReport
 from srgan_cli.engine.upscaling.upscale import upscale as upscale
 from srgan_cli.engine.upscaling.upscaler import Upscaler as Upscaler
+from srgan_cli.imaging.comparison import Difference as Difference
+from srgan_cli.imaging.comparison import Metric as Metric

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from srgan_cli.config import EvalConfig
-from srgan_cli.engine.evaluation.comparison import Difference, compare
 from srgan_cli.engine.evaluation.contenders import (
     BASELINES,
     Contender,
@@ -18,15 +17,7 @@ from srgan_cli.engine.evaluation.contenders import (
 from srgan_cli.engine.evaluation.exhibits import Crop, Exhibit, allowance, make_crops
 from srgan_cli.engine.evaluation.extra_metrics import ExtraMetric, open_metrics, score_extra
 from srgan_cli.engine.evaluation.gate import EarlierRun, unmet
-from srgan_cli.engine.evaluation.protocol import (
-    PSNR,
-    SSIM,
-    ImageScores,
-    Metric,
-    Protocol,
-    SetScores,
-    means,
-)
+from srgan_cli.engine.evaluation.protocol import ImageScores, Protocol, SetScores, means
 from srgan_cli.engine.evaluation.sets import (
     EvaluationImage,
     ImageSet,
@@ -37,6 +28,7 @@ from srgan_cli.engine.evaluation.sets import (
 )
 from srgan_cli.engine.upscaling.threads import in_order
 from srgan_cli.errors import InputError, UsageError
+from srgan_cli.imaging.comparison import PSNR, SSIM, Difference, Metric, compare
 from srgan_cli.imaging.metrics import SSIM_WINDOW
 from srgan_cli.imaging.types import Levels
 from srgan_cli.observer import Observer

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srgan_cli.engine.evaluation.protocol import Metric
 from srgan_cli.engine.networks.vgg import VggFeatures, load_perceptual
 from srgan_cli.errors import ResourceError, UsageError
+from srgan_cli.imaging.comparison import Metric
 from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.metrics import crop_border, luma
 from srgan_cli.imaging.niqe import niqe

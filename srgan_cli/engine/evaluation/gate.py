@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.config import EvalConfig
-from srgan_cli.engine.evaluation.comparison import compare
 from srgan_cli.engine.evaluation.contenders import Contender
-from srgan_cli.engine.evaluation.protocol import PSNR, SSIM, Metric, Protocol, SetScores
+from srgan_cli.engine.evaluation.protocol import Protocol, SetScores
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.comparison import PSNR, SSIM, Metric, compare
 
 _HINT = "pass a file that srgan eval --json has written"
 

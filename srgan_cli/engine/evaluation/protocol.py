@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from srgan_cli.config import Channel
+from srgan_cli.imaging.comparison import PSNR, SSIM
 from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.metrics import crop_border, luma, luma_unrounded, psnr, ssim
 from srgan_cli.imaging.types import Levels
@@ -15,27 +16,6 @@ _CHANNELS: Mapping[Channel, str] = {
     "y-float": "Y channel (BT.601, 16-235, not rounded; grey values of grey images)",
     "rgb": "R, G and B (grey values of grey images)",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """What a figure measures, and how it is printed."""
-
-    name: str
-    """Key of the JSON."""
-    label: str
-    """Heading of a table."""
-    digits: int
-    """Decimals that are printed; a smaller difference is never called one."""
-    higher_is_better: bool
-    meaning: str
-    """One line for people."""
-
-
-PSNR = Metric("psnr", "PSNR (dB)", 2, True, "peak signal-to-noise ratio for a peak of 255")
-SSIM = Metric(
-    "ssim", "SSIM", 4, True, "structural similarity, 11×11 Gaussian σ 1.5, K 0.01 and 0.03, valid"
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from srgan_cli.engine.evaluation.comparison import compare
-from srgan_cli.engine.evaluation.protocol import PSNR, SSIM, Metric
+from srgan_cli.imaging.comparison import PSNR, SSIM, Metric, compare
 
 DISTANCE = Metric("distance", "distance", 2, False, "")
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-from srgan_cli.engine.evaluation.protocol import Metric
 from srgan_cli.imaging.types import Float64Array
 
 ComparisonVerdict = Literal["better", "worse", "no difference shown", "too few images"]
@@ -16,6 +15,27 @@ FEWEST_IMAGES = 5
 _RESAMPLES = 10_000
 _CHUNK = 500
 _SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a figure measures, and how it is printed."""
+
+    name: str
+    """Key of the JSON."""
+    label: str
+    """Heading of a table."""
+    digits: int
+    """Decimals that are printed; a smaller difference is never called one."""
+    higher_is_better: bool
+    meaning: str
+    """One line for people."""
+
+
+PSNR = Metric("psnr", "PSNR (dB)", 2, True, "peak signal-to-noise ratio for a peak of 255")
+SSIM = Metric(
+    "ssim", "SSIM", 4, True, "structural similarity, 11×11 Gaussian σ 1.5, K 0.01 and 0.03, valid"
+)
 
 
 @dataclass(frozen=True, slots=True)
