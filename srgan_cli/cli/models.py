@@ -106,8 +106,8 @@ def default(
 ) -> ExitCode:
     """Choose the model that is taken when none is named, for its scale.
 
-    Without a name, show what has been chosen. Where nothing is chosen, the newest run
-    is taken, else the bundled model.
+    Without a name, show what has been chosen. Where nothing is chosen, the newest run that
+    was better than the bundled model at its end is used, else the bundled model.
     """
     if name is not None and clear is not None:
         raise UsageError("--clear goes without a name", hint="leave one out")

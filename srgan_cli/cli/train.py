@@ -97,18 +97,33 @@ def train(
     if json:
         show_json(report)
         return ExitCode.OK
-    scores = report.scores
+    _show(report)
+    return ExitCode.OK
+
+
+def _show(report: "engine.TrainReport") -> None:
+    """Print what a run came to, and whether it is used from now on."""
+    scores, found, name = report.scores, report.qualification, report.run.name
+    rows = [["bicubic", f"{scores.bicubic_psnr:.2f}"], ["this run", f"{scores.psnr:.2f}"]]
+    if found.against != "bicubic":
+        rows.insert(1, [found.against, f"{scores.psnr - found.psnr.mean:.2f}"])
     show_table(
-        f"run {report.run.name}: {report.steps:,} steps in {report.seconds / 60:.1f} minutes",
+        f"run {name}: {report.steps:,} steps in {report.seconds / 60:.1f} minutes",
         {"validation, PSNR on Y": "left", "dB": "right"},
-        [
-            ["bicubic", f"{scores.bicubic_psnr:.2f}"],
-            ["this run", f"{scores.psnr:.2f}"],
-        ],
+        rows,
     )
+    used, bundled = engine.find_model(None, report.scale), engine.bundled_models(report.scale)
+    say(f"result: {found.reason}")
+    if used.path == report.weights:
+        back = [f"to go back: srgan models default {model.name}" for model in bundled[:1]]
+        say("; ".join(["srgan upscale uses this run from now on", *back]))
+    else:
+        say(
+            f"srgan upscale keeps using {used.name}; to use this run: --model {name}, "
+            f"or srgan models default {name}"
+        )
     say(f"weights: {report.weights}")
     say("next: srgan upscale IMAGE... -o out/, or srgan eval")
-    return ExitCode.OK
 
 
 def _refuse_others(given: set[str]) -> None:

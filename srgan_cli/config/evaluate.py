@@ -39,7 +39,7 @@ class EvalConfig:
         _input(
             "Run, bundled model or weights file; repeat it to compare several.",
             "NAME|FILE",
-            unset="the newest run, else the bundled model",
+            unset="the newest run beside the bundled model",
             flags=("--model", "-n"),
         ),
     ] = ()

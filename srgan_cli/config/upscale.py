@@ -53,7 +53,7 @@ class UpscaleConfig:
         _model(
             "Model that srgan models list shows, part of its name, or a .safetensors or .pth file.",
             "NAME|FILE",
-            unset="the newest run, else the bundled model",
+            unset="the newest run that is better than the bundled model, else that",
             flags=("--model", "-n"),
         ),
     ] = None

@@ -21,6 +21,8 @@ SERIES = 96
 """The same for files of one folder with consecutive numbers. Unrelated ones differ in 128 ± 12."""
 PAUSE = timedelta(minutes=2)
 """Photographs of one folder that were taken at most this far apart show one scene."""
+FEW = 5
+"""Validation images that a model needs to be shown better than another; a fifth of all at most."""
 SMALL_FOLDER = 0.1
 """A folder with at most this share of all photographs is one scene."""
 
@@ -37,14 +39,15 @@ def validation_sources(
 
     Args:
         records: The photographs of the set, at least two.
-        wanted: Photographs to choose; at most a tenth of all, at least one.
+        wanted: Images to choose; at most a tenth of all, or :data:`FEW` where that is less.
         seed: Chooses which.
 
     Returns:
         Their sources, at least one and never all; and whether series and folders had
         to be split to come to that, since otherwise all photographs show one scene.
     """
-    wanted = max(1, min(wanted, len(records) // 10))
+    share = max(len(records) // 10, FEW if len(records) >= 5 * FEW else 1)
+    wanted = min(wanted, share)
     near = _near_edges(records)
     for edges, split in (([*near, *_series_edges(records)], False), (near, True), ([], True)):
         scenes = _scenes(records, edges)

@@ -17,6 +17,7 @@ from srgan_cli.engine.models.library import choose_default as choose_default
 from srgan_cli.engine.models.library import list_models as list_models
 from srgan_cli.engine.models.library import remove_model as remove_model
 from srgan_cli.engine.models.library import show_model as show_model
+from srgan_cli.engine.models.shelf import bundled_models as bundled_models
 from srgan_cli.engine.models.shelf import defaults as defaults
 from srgan_cli.engine.models.shelf import find_model as find_model
 from srgan_cli.engine.models.shelf import set_default as set_default

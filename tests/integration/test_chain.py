@@ -45,22 +45,33 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     assert files_below(run) == [
         *("best.safetensors", "checkpoints"),
         *(f"checkpoints/step-0000000{step}.safetensors" for step in (0, 3, 6)),
-        *("config.toml", "metrics.jsonl", "pretrain.safetensors", "report.html"),
+        *("config.toml", "metrics.jsonl", "pretrain.safetensors", "qualification.json"),
+        "report.html",
         *("sheets", "sheets/step-00000003.png", "sheets/step-00000006.png"),
         "weights.safetensors",
     ]
     assert "next: srgan upscale" in trained.out
 
+    # Six steps earn nothing: the bundled model stays until the run is chosen.
+    after = srgan("upscale", picture, "-o", tmp_path / "stays")
+    assert first_line(after).startswith(
+        f"model: {BUNDLED[0]} (bundled; your run {run.name} is not used: "
+    )
+    assert f"--model {run.name}, or srgan models default {run.name}" in first_line(after)
+    assert f"srgan upscale keeps using {BUNDLED[0]}" in trained.out
+    srgan("models", "default", run.name)
     after = srgan("upscale", picture, "-o", tmp_path / "after")
-    assert first_line(after).startswith(f"model: {run.name} (the newest run), ×2")
+    assert first_line(after).startswith(f"model: {run.name} (your default), ×2")
     images = [Image.open(tmp_path / folder / picture.name) for folder in ("before", "after")]
     assert [image.size for image in images] == [(272, 256)] * 2
     assert images[0].tobytes() != images[1].tobytes()
 
     scored = srgan("eval")
-    assert first_line(scored).startswith(f"model: {run.name} (the newest run), ×2")
+    assert first_line(scored).startswith("model: photo-x2 (bundled), ×2")
+    assert f"model: {run.name} (the newest run), ×2" in scored.err
+    assert f"{run.name} against photo-x2: too few images" in scored.out
     assert (
-        "data set: photos-x2 (the set that the model was trained on), 1 validation images"
+        f"data set: photos-x2 (the set that {run.name} was trained on), 1 validation images"
         in scored.err
     )
     assert "protocol: Y channel" in scored.out
@@ -75,12 +86,12 @@ def test_newer_things_are_taken_before_older_ones(srgan, home, photographs):
     assert "data set: photos-x4 (the newest prepared), ×4" in first_line(
         srgan("train", *TINY, "--name", "four")
     )
-    assert first_line(srgan("eval")).startswith("model: four (the newest run), ×4")
+    assert "model: four (the newest run), ×4" in srgan("eval").err
     named = srgan("train", *TINY, "--name", "two", "--data", "photos-x2")
     assert first_line(named) == "data set: photos-x2 (--data), ×2, 12 images"
     picture = photographs / "photo-00.png"
     out = home / "out"
-    assert "model: two (the newest run)" in srgan("upscale", picture, "-o", out).err
+    assert "model: two (the newest run), ×2" in srgan("eval").err
     named = srgan("upscale", picture, "-o", out, "--model", "four", "--overwrite")
     assert first_line(named).startswith("model: four (--model), ×4")
     with Image.open(out / picture.name) as image:
@@ -96,4 +107,4 @@ def test_a_blend_is_measured_on_the_set_that_its_models_were_trained_on(srgan, p
     srgan("prepare", photographs, "--name", "newer", "--seed", 1)
     srgan("models", "blend", "one", "one", "--name", "half")
     said = srgan("eval", "--model", "half").err
-    assert "photos-x2 (the set that the model was trained on)" in said
+    assert "photos-x2 (the set that half was trained on)" in said

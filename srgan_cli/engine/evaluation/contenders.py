@@ -9,8 +9,9 @@ from typing import Literal
 from srgan_cli.config import EvalConfig
 from srgan_cli.engine.devices.amp import Amp, resolve_device
 from srgan_cli.engine.evaluation.sets import EvaluationImage
-from srgan_cli.engine.models.shelf import find_model
-from srgan_cli.engine.models.weights import Model, load_model, require_scale
+from srgan_cli.engine.models.shelf import bundled_models, bundled_rival, find_model
+from srgan_cli.engine.models.trained_runs import trained_runs
+from srgan_cli.engine.models.weights import Model, ModelSource, load_model, require_scale
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.imaging.resize import Kernel, upscale
@@ -64,7 +65,7 @@ def upscale_baselines(image: EvaluationImage) -> dict[str, Levels]:
 
 
 def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
-    """Load the models that a config names, or the one that is taken when it names none.
+    """Load the models that a config names; if it names none, the newest run and its rival.
 
     Raises:
         InputError: A folder of images is missing.
@@ -74,8 +75,7 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
     for folder in config.sr:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder", hint="name a folder of images")
-    specs: tuple[str | None, ...] = config.models or (() if config.sr else (None,))
-    models = [load_model(find_model(spec, config.scale)) for spec in specs]
+    models = [load_model(source) for source in _sources(config)]
     for model in models:
         require_scale(model, config.scale)
         if model.scale != models[0].scale:
@@ -109,6 +109,25 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
         },
         dict(zip(folder_names, config.sr, strict=True)),
     )
+
+
+def _sources(config: EvalConfig) -> list[ModelSource]:
+    """Return the weights that a config names; else the newest run beside its bundled rival.
+
+    Where a score decides over the exit code, the one model that commands use is scored.
+    """
+    if config.models or config.sr:
+        return [find_model(spec, config.scale) for spec in config.models]
+    gated = config.not_worse_than or config.min_psnr is not None or config.min_ssim is not None
+    run = next(iter(trained_runs(config.scale)), None)
+    if gated or run is None:
+        return [find_model(None, config.scale)]
+    rival = bundled_rival(run.scale, adversarial=run.adversarial)
+    sources = [rival.source("bundled")] if rival else []
+    sources.append(run.source("the newest run"))
+    used = find_model(None, run.scale)
+    known = {source.path for source in sources} | {one.path for one in bundled_models(run.scale)}
+    return [*sources, *([used] if used.path not in known else [])]
 
 
 def _distinct_names(models: list[Model], folders: tuple[Path, ...]) -> tuple[list[str], list[str]]:

@@ -168,7 +168,7 @@ def _open_sets(
         if len(set(names)) < len(names):
             raise UsageError("two of the folders have the same name", hint="rename one folder")
         return sets
-    return [validation_set(lineup.models[0], scale, observer)]
+    return [validation_set(lineup.models, scale, observer)]
 
 
 def _score_all(

@@ -1,6 +1,6 @@
 """The sets of images that ``srgan eval`` scores: HR, LR, and results of other tools."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from srgan_cli.config import SCALES
-from srgan_cli.data.manifest import ManifestEntry, find_by_fingerprint, find_dataset
+from srgan_cli.data.manifest import Manifest, ManifestEntry, find_by_fingerprint, find_dataset
 from srgan_cli.data.names import by_stem, match_names, named
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import Model
@@ -60,28 +60,29 @@ def folder_set(folder: Path, scale: int) -> ImageSet:
     )
 
 
-def validation_set(model: Model | None, scale: int, observer: Observer) -> ImageSet:
+def validation_set(models: Sequence[Model], scale: int, observer: Observer) -> ImageSet:
     """Take the validation images of the data set that a model was trained on.
 
-    When that set is not on this machine, as for the bundled models, the newest
-    prepared one is taken, and said to be.
+    Of several models the first counts whose set is on this machine. Where there is none, as
+    for the bundled models, the newest prepared set is taken, and said to be.
 
     Raises:
         InputError: No data set is there, or it has another scale.
     """
-    # Of what a blend is of, the last: the GAN weights.
-    trainings = list(model.trainings.values()) if model else []
-    fingerprint = trainings[-1].get("data_fingerprint", "") if trainings else ""
-    folder = find_by_fingerprint(str(fingerprint))
-    reason = "the set that the model was trained on"
-    if folder is None:
+    found = ((model, _trained_on(model)) for model in models)
+    model, folder = next(((m, f) for m, f in found if f is not None), (None, None))
+    if model is None or folder is None:
         folder, reason = find_dataset(None)
-    store = Store(folder)
-    if store.manifest.scale != scale:
+    else:
+        reason = f"the set that {model.source.name} was trained on"
+    manifest = Manifest.read(folder)
+    if scale not in manifest.scales:
+        held = ", ".join(f"×{factor}" for factor in manifest.scales)
         raise InputError(
-            f"data set {store.manifest.name} is ×{store.manifest.scale}, but the model is ×{scale}",
+            f"data set {manifest.name} has {held}, but the model is ×{scale}",
             hint="pass folders of HR images, or choose another --model",
         )
+    store = Store(folder, scale)
     entries = store.entries("validation")
     observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation images")
 
@@ -93,6 +94,13 @@ def validation_set(model: Model | None, scale: int, observer: Observer) -> Image
         f"{store.manifest.name} validation",
         {entry.source: partial(load, entry) for entry in entries},
     )
+
+
+def _trained_on(model: Model) -> Path | None:
+    """Return the data set of a model if it is here; of a blend, that of its last: the GAN."""
+    trainings = list(model.trainings.values())
+    fingerprint = trainings[-1].get("data_fingerprint", "") if trainings else ""
+    return find_by_fingerprint(str(fingerprint))
 
 
 def matched_set(

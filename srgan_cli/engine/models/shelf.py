@@ -8,9 +8,10 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
 
+from srgan_cli.engine.models.trained_runs import TrainedRun, run_weights, trained_runs
 from srgan_cli.engine.models.weights import WEIGHTS_FILE, ModelSource
 from srgan_cli.errors import WeightsError
-from srgan_cli.paths import models_dir, runs_dir, write_text
+from srgan_cli.paths import models_dir, write_text
 
 BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
 """Names of the models that come with the program; of one scale, the first is the default."""
@@ -40,7 +41,7 @@ def known_models() -> tuple[KnownModel, ...]:
     return (
         *(KnownModel(name, "bundled", _bundled_path(name)) for name in BUNDLED),
         *(KnownModel(path.stem, "shelf", path) for path in shelf),
-        *(KnownModel(path.parent.name, "run", path) for path in _run_weights()),
+        *(KnownModel(path.parent.name, "run", path) for path in run_weights()),
     )
 
 
@@ -54,9 +55,9 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
 
     Args:
         spec: Name with or without ``-xN``, part of a name, file, or a run's folder. When None:
-            the default that ``srgan models default`` set, else the newest run, else the
-            first bundled model of the scale.
-        scale: Factor per side that a default or bundled model must have; any when None.
+            the default that ``srgan models default`` set, else the newest run that was
+            better than the bundled model at its end, else the first bundled model of the scale.
+        scale: Factor per side that the model must have if none is named; any when None.
 
     Raises:
         WeightsError: Nothing fits, or more than one.
@@ -102,11 +103,14 @@ def _unknown(spec: str, known: tuple[KnownModel, ...]) -> WeightsError:
 def find_model_for_factor(spec: str | None, factor: float | None) -> ModelSource:
     """Find the weights for results of any size.
 
-    As :func:`find_model`, but a factor that no bundled or default model has chooses the
-    one whose result is reduced least: the smallest that reaches it, else the largest,
+    As :func:`find_model`, but a factor that no model has which may be used unnamed chooses
+    the one whose result is reduced least: the smallest that reaches it, else the largest,
     which is then applied more than once.
     """
-    scales = sorted({*(int(name.rpartition("x")[2]) for name in BUNDLED), *defaults()})
+    known = {int(name.rpartition("x")[2]) for name in BUNDLED} | {*defaults()}
+    if spec is None:
+        known |= {run.scale for run in trained_runs() if run.qualified}
+    scales = sorted(known)
     best = next((scale for scale in scales if factor and scale >= factor), scales[-1])
     return find_model(spec, best if factor else None)
 
@@ -146,21 +150,56 @@ def _unnamed(scale: int | None) -> ModelSource:
                 hint="choose another: srgan models default NAME",
             )
         return _only(named, name).source("your default")
-    if runs := _run_weights():
-        newest = max(runs, key=lambda path: path.stat().st_mtime_ns)
-        return ModelSource(newest.parent.name, newest, "the newest run")
+    runs = trained_runs(scale)
+    used = next((run for run in runs if run.qualified), None)
+    newest = None if not runs or runs[0].qualified else runs[0]
+    if used is not None:
+        return used.source("; ".join([_used(used), *([_unused(newest)] if newest else [])]))
     wanted = scale or _USUAL_SCALE
-    fitting = [name for name in BUNDLED if name.endswith(f"-x{wanted}")]
-    if not fitting:
-        raise WeightsError(
-            f"there is no bundled model for ×{wanted}",
-            hint=f"bundled models: {', '.join(BUNDLED)}; to train another: srgan train",
-        )
-    return ModelSource(fitting[0], _bundled_path(fitting[0]), "bundled; no training run yet")
+    bundled = bundled_models(wanted)
+    if bundled:
+        note = _unused(newest) if newest else "no training run yet"
+        return bundled[0].source(f"bundled; {note}")
+    if newest:
+        return newest.source(f"the newest run; there is no bundled model for ×{wanted}")
+    raise WeightsError(
+        f"there is no bundled model for ×{wanted}",
+        hint=f"bundled models: {', '.join(BUNDLED)}; to train another: srgan train",
+    )
 
 
-def _run_weights() -> list[Path]:
-    return sorted(runs_dir().glob(f"[!.]*/{WEIGHTS_FILE}"))
+def _used(run: TrainedRun) -> str:
+    """Say why a run is used, and how to go back."""
+    bundled = bundled_models(run.scale)
+    back = f"; back to the bundled model: --model {bundled[0].name}" if bundled else ""
+    return f"your run: {run.reason}{back}"
+
+
+def _unused(run: TrainedRun) -> str:
+    """Say why a run is not used, and how to use it."""
+    return (
+        f"your run {run.name} is not used: {run.reason}; "
+        f"to use it: --model {run.name}, or srgan models default {run.name}"
+    )
+
+
+def bundled_models(scale: int) -> list[KnownModel]:
+    """Return the bundled models of a scale, the default first."""
+    names = [name for name in BUNDLED if name.endswith(f"-x{scale}")]
+    return [KnownModel(name, "bundled", _bundled_path(name)) for name in names]
+
+
+def bundled_rival(scale: int, *, adversarial: bool) -> KnownModel | None:
+    """Return the bundled model that a run is measured against: the one trained as it was.
+
+    Args:
+        scale: Factor per side.
+        adversarial: Whether the run has an adversarial phase.
+    """
+    bundled = bundled_models(scale)
+    kind = "photo-" if adversarial else "fidelity-"
+    alike = [model for model in bundled if model.name.startswith(kind)]
+    return next(iter(alike or bundled), None)
 
 
 def _bundled_path(name: str) -> Path:

@@ -61,6 +61,16 @@ def read_tensors(path: Path) -> TensorFile:
     return _read_safetensors(path)
 
 
+def read_header(path: Path) -> Mapping[str, Any] | None:
+    """Read what srgan wrote into the header of a safetensors file, without its tensors.
+
+    Raises:
+        WeightsError: The file is missing or damaged.
+    """
+    with _refusing(path), safe_open(path, framework="pt") as file:
+        return _header(file.metadata(), path)
+
+
 def _read_safetensors(path: Path) -> TensorFile:
     with _refusing(path), safe_open(path, framework="pt") as file:
         header = _header(file.metadata(), path)

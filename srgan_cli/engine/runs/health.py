@@ -1,5 +1,6 @@
 """Judge the health of a run from its logged metrics; docs/training.md has the rules."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -8,7 +9,9 @@ from typing import Any, Literal
 Record = Mapping[str, Any]
 """One line of ``metrics.jsonl``."""
 
-Word = Literal["healthy", "discriminator overpowers", "generator collapsed", "diverging"]
+Word = Literal[
+    "healthy", "below bicubic", "discriminator overpowers", "generator collapsed", "diverging"
+]
 
 WINDOW = 10
 """Number of records in a running mean: 100 steps."""
@@ -53,7 +56,11 @@ def judge(records: Sequence[Record]) -> HealthVerdict:
     verdict = _diverging(scores, losses, recent)
     if verdict is None and phase == "adversarial":
         verdict = _collapsed(scores[-1]) or _overpowered(losses)
-    return verdict or HealthVerdict("healthy", _numbers(scores, losses))
+    if verdict is None:
+        last = scores[-1]
+        below = last["validation_psnr"] < last.get("bicubic_psnr", -math.inf)
+        verdict = HealthVerdict("below bicubic" if below else "healthy", _numbers(scores, losses))
+    return verdict
 
 
 def _losses(records: Sequence[Record], phase: str) -> Sequence[Record]:
@@ -122,6 +129,8 @@ def _numbers(scores: Sequence[Record], losses: Sequence[Record]) -> str:
     parts = [f"PSNR {last['validation_psnr']:.2f} dB, best {best:.2f}"]
     if losses and losses[-1]["pixel"] is not None:
         parts.append(f"pixel {losses[-1]['pixel']:.4g}")
+    if "bicubic_psnr" in last:
+        parts[0] += f" (bicubic {last['bicubic_psnr']:.2f})"
     if last["phase"] == "adversarial":
         parts.append(f"detail {last['detail']:.0%}")
         if accuracies := _window_means(losses, "accuracy"):

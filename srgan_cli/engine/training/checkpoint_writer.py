@@ -111,6 +111,7 @@ class CheckpointWriter:
             "preset": config.preset,
             "phase": phase.name,
             "steps": progress["step"],
+            "planned_steps": self._parts.steps,
             "seconds": round(progress["seconds"]),
             "precision": self._parts.trainer.amp.precision,
             "data": Path(config.data or "").name,

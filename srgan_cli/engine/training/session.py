@@ -11,6 +11,7 @@ from PIL import Image
 from srgan_cli.config import TrainConfig
 from srgan_cli.engine.devices.memory import peak_memory
 from srgan_cli.engine.devices.ranks import Ranks
+from srgan_cli.engine.models.trained_runs import Qualification, forget_qualification
 from srgan_cli.engine.models.weights import ModelSource
 from srgan_cli.engine.networks.base import num_parameters
 from srgan_cli.engine.runs.background import Background
@@ -24,6 +25,7 @@ from srgan_cli.engine.training.checkpoint_writer import CheckpointWriter
 from srgan_cli.engine.training.metrics_buffer import MetricsBuffer
 from srgan_cli.engine.training.pace import Pace
 from srgan_cli.engine.training.patches import example_sheet
+from srgan_cli.engine.training.qualify import qualify
 from srgan_cli.engine.training.schedule import Phase, plan_phases, same_until
 from srgan_cli.engine.training.validation import ValidationScores
 from srgan_cli.engine.training.warmstart import start_from
@@ -136,6 +138,8 @@ class Session:
                 f"{self.folder.name}/config.toml was changed, and the run uses it: {edit}"
             )
         self._return_to(checkpoint)
+        if not self.done and self._ranks.leads:
+            forget_qualification(self.folder)
         self.observer.say(f"resuming at step {self.progress.step:,} of {self.parts.steps:,}")
 
     def advance(self) -> None:
@@ -283,6 +287,17 @@ class Session:
         last = [record for record in self._journal.records if "validation_psnr" in record][-1]
         self.scores = ValidationScores.from_record(last)
         self.verdict = HealthVerdict(last["verdict"], last["reason"])
+
+    def qualify(self) -> Qualification:
+        """Compare the finished run with the model that it would replace; all processes take part.
+
+        Raises:
+            OSError: The disk is full.
+        """
+        found = qualify(self.parts)
+        if self._ranks.leads:
+            found.write(self.folder)
+        return found
 
     def close(self) -> None:
         """Flush what is only flushed at the end."""

@@ -11,6 +11,7 @@ from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.config import TrainConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks, local_device
+from srgan_cli.engine.models.trained_runs import Qualification
 from srgan_cli.engine.models.weights import WEIGHTS_FILE
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.folder import find_run, new_run_folder, read_config, restarted_run
@@ -33,6 +34,8 @@ class TrainReport:
     """Folder of the run."""
     weights: Path
     """The averaged generator."""
+    scale: int
+    """Factor per side."""
     steps: int
     """Steps trained, over all sessions of this run."""
     seconds: float
@@ -45,6 +48,8 @@ class TrainReport:
     """Updates skipped because a gradient was not finite."""
     rollbacks: tuple[RollBack, ...]
     """Returns to an earlier state, at a lower learning rate."""
+    qualification: Qualification
+    """Whether the run is used from now on when no model is named, and why."""
     leads: bool = True
     """Whether this process was to report it; False in the others of ``torchrun``."""
 
@@ -61,6 +66,7 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
         pretrain.safetensors    generator at the end of pretraining
         best.safetensors        generator of the best validation of its phase
         weights.safetensors     generator as of the last validation
+        qualification.json      at the end: how it compares with the bundled model
 
     Under ``torchrun`` every process calls this with the same options; the first one writes.
 
@@ -133,15 +139,18 @@ def _train(
         finally:
             session.close()
         background.wait()
+        qualification = session.qualify()
     return TrainReport(
         target,
         target / WEIGHTS_FILE,
+        parts.trainer.ema.scale,
         session.progress.step,
         session.progress.seconds,
         session.scores,
         session.verdict,
         session.skipped,
         session.progress.rollbacks,
+        qualification,
         ranks.leads,
     )
 

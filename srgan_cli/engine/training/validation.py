@@ -94,7 +94,6 @@ class Validator:
         }
         self.shown: Sequence[Shown] = ()
 
-    @torch.inference_mode()
     def score(
         self, generator: Network, device: torch.device, *, perceptual: bool = False
     ) -> ValidationScores:
@@ -105,6 +104,13 @@ class Validator:
             device: Where it is.
             perceptual: Also measure the perceptual distance, which takes longer.
         """
+        return _mean(self.score_each(generator, device, perceptual=perceptual))
+
+    @torch.inference_mode()
+    def score_each(
+        self, generator: Network, device: torch.device, *, perceptual: bool = False
+    ) -> list[ValidationScores]:
+        """Return the scores of every image, as :meth:`score` does; the same order each time."""
         rows, self.shown = [], []
         for i in self._mine:
             lr, hr = self._pairs[i]
@@ -114,7 +120,7 @@ class Validator:
             if len(self.shown) < _NUM_SHOWN:
                 bicubic = upscale_bicubic(lr, self._scale)
                 self.shown = [*self.shown, Shown(lr, bicubic, sr, hr)]
-        return _mean([row for share in self._ranks.gather(rows) for row in share])
+        return [row for share in self._ranks.gather(rows) for row in share]
 
     def _measure(self, sr: Uint8Image, hr: Uint8Image) -> tuple[float, float, float]:
         a, b = (crop_border(luma(image), self._scale) for image in (sr, hr))

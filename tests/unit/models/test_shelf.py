@@ -8,6 +8,7 @@ from srgan_cli.engine import add_model, choose_default, list_models, remove_mode
 from srgan_cli.engine.models import shelf
 from srgan_cli.engine.models.interpolation import find_pair, interpolate
 from srgan_cli.engine.models.shelf import BUNDLED, find_model, find_model_for_factor
+from srgan_cli.engine.models.trained_runs import Qualification
 from srgan_cli.engine.models.weights import (
     WEIGHTS_FILE,
     ModelSource,
@@ -19,9 +20,18 @@ from srgan_cli.engine.networks.base import num_parameters
 from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.errors import UsageError, WeightsError
+from srgan_cli.imaging.comparison import Difference
 from srgan_cli.observer import SilentObserver
 from srgan_cli.paths import models_dir, runs_dir
 
+BETTER = Qualification(
+    qualified=True,
+    reason="better",
+    against="fidelity-x2",
+    images=16,
+    over_bicubic=1,
+    psnr=Difference(1, 1, 1, "better"),
+)
 SMALL = dataclasses.replace(PRESETS["compact"], channels=8, growth=4, num_blocks=1)
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -145,7 +155,7 @@ def test_a_full_name_is_preferred_to_a_part_of_another(put):
 
 
 def test_the_default_of_a_scale_comes_before_runs_and_bundled_models(put):
-    make_run("newest")
+    BETTER.write(make_run("newest").parent)
     put("anime")
     assert find_model(None, None).name == "newest"
     assert choose_default("ani").default

@@ -201,17 +201,6 @@ def test_without_a_bundled_model_of_that_scale_the_user_is_told_so():
 
 
 @pytest.mark.usefixtures("home")
-def test_the_newest_run_is_taken_before_the_bundled_weights():
-    _make_run("b-first", 0)
-    newest = _make_run("a-last", 20)
-    _make_run("c-middle", 10)
-    _make_run(".hidden", 30)
-    (runs_dir() / "z-unfinished").mkdir()
-    source = find_model(None, None)
-    assert source == ModelSource("a-last", newest, "the newest run")
-
-
-@pytest.mark.usefixtures("home")
 def test_a_model_is_found_by_run_name_bundled_name_folder_or_file(tmp_path):
     run = _make_run("mine", 0)
     elsewhere = tmp_path / "elsewhere"
