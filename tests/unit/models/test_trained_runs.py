@@ -20,7 +20,7 @@ from srgan_cli.engine.models.trained_runs import (
     trained_runs,
 )
 from srgan_cli.engine.models.weights import WEIGHTS_FILE, save_weights
-from srgan_cli.engine.networks.generators import Generator
+from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.errors import WeightsError
 from srgan_cli.imaging.comparison import Difference
 from srgan_cli.paths import runs_dir
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("home")
 def make_run(name, qualification=None, age=0, scale=2, trained=STOPPED):
     path = runs_dir() / name / WEIGHTS_FILE
     path.parent.mkdir(parents=True)
-    save_weights(path, Generator(dataclasses.replace(SMALL, scale=scale)), trained)
+    save_weights(path, DenseNetwork(dataclasses.replace(SMALL, scale=scale)), trained)
     if qualification is not None:
         qualification.write(path.parent)
     os.utime(path, (1_700_000_000 - age,) * 2)
