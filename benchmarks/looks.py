@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.config import EvalConfig
-from srgan_cli.engine.devices.amp import Amp
-from srgan_cli.engine.models.interpolation import interpolate
-from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.imaging.io import list_images, read_image
 from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
 from srgan_cli.observer import SilentBar, SilentObserver
@@ -58,7 +54,7 @@ def clean(folder: Path, models: Mapping[str, Path]) -> Clean:
         ),
         SilentObserver(),
     )
-    bicubic, _, *ours, original = report.sets[0].means.values()  # Lanczos is left out.
+    bicubic, _, *ours, original = report.sets[0].means.values()  # Lanczos is not shown.
     return Clean(
         folder.name,
         {"bicubic": bicubic, **dict(zip(models, ours, strict=True)), "original": original},
@@ -88,11 +84,14 @@ def damaged(folder: Path, models: Mapping[str, Path], scale: int) -> Damaged:
 
 def between(fidelity: Path, photo: Path, alphas: Sequence[float], folder: Path) -> dict[str, Path]:
     """Write the weights between the two."""
+    from srgan_cli.engine.models.interpolation import interpolate
+    from srgan_cli.engine.models.weights import save_weights
+
     made = {}
-    models = [engine.load_model(engine.find_model(str(path), None)) for path in (fidelity, photo)]
+    ends = [engine.load_model(engine.find_model(str(path), None)) for path in (fidelity, photo)]
     for alpha in alphas:
         path = folder / f"strength-{alpha:g}.safetensors"
-        save_weights(path, interpolate(*models, alpha), {})
+        save_weights(path, interpolate(ends[0], ends[1], alpha), {})
         made[f"strength {alpha:g}"] = path
     return made
 
@@ -104,6 +103,10 @@ def cards(path: Path | None, scale: int) -> Figures:
         path: Weights; bicubic upscaling when None.
         scale: Factor per side.
     """
+    import torch
+
+    from srgan_cli.engine.devices.amp import Amp
+
     upscaler = None
     if path is not None:
         model = engine.load_model(engine.find_model(str(path), scale))
@@ -153,14 +156,14 @@ def report(
                 for who, f in scored.figures.items()
             ],
         )
-    for scored in jpeg:
-        yield f"\n{scored.name}, input as JPEG of a quality, PSNR in dB:\n"
-        names = list(scored.psnr[QUALITIES[0]])
+    for damage in jpeg:
+        yield f"\n{damage.name}, input as JPEG of a quality, PSNR in dB:\n"
+        names = list(damage.psnr[QUALITIES[0]])
         yield from table(
             ["quality", *names],
             [
                 [str(q), *(f"{found[name]:.2f}" for name in names)]
-                for q, found in scored.psnr.items()
+                for q, found in damage.psnr.items()
             ],
         )
     yield "\nFlat colours and edges, largest figures in levels of 255:\n"
@@ -216,7 +219,7 @@ def main() -> None:
         for kind in ("fidelity", "photo")
     }
     with tempfile.TemporaryDirectory() as name:
-        middle = between(*ends.values(), given.between, Path(name))
+        middle = between(ends["fidelity"], ends["photo"], given.between, Path(name))
         models = {"fidelity": ends["fidelity"], **middle, "photo": ends["photo"]}
         text = "\n".join(
             report(

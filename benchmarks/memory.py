@@ -4,10 +4,14 @@ The image is SIDE x SIDE pixels (8000 by default), RGB, once with 8 and once wit
 network is the smallest that there is, since only a tile's worth of it is in memory at a time.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import numpy as np
+import tifffile
 
 SCRIPT = """
 import resource, sys, time
@@ -32,10 +36,11 @@ print(f"{peak / 1e6:.0f} MB peak, {time.perf_counter() - started:.0f} s")
 """
 
 
-def main(side: int) -> None:
+def main() -> None:
     """Make the images and run each in a process of its own."""
-    import numpy as np
-    import tifffile
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("side", type=int, nargs="?", default=8000, help="pixels of the large image")
+    side = parser.parse_args().side
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,4 +63,4 @@ def main(side: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8000)
+    main()

@@ -73,7 +73,9 @@ def near(image: Image.Image, dice: random.Random) -> Image.Image:
     match dice.randrange(4):
         case 0:
             factor = dice.uniform(0.75, 0.95)
-            return image.resize((round(width * factor), round(height * factor)), Image.LANCZOS)
+            return image.resize(
+                (round(width * factor), round(height * factor)), Image.Resampling.LANCZOS
+            )
         case 1:
             return recompressed(image, dice.randint(60, 85))
         case 2:
@@ -90,8 +92,12 @@ def damaged(image: Image.Image, kind: str, dice: random.Random) -> Image.Image:
             return image.filter(ImageFilter.GaussianBlur(dice.uniform(1.5, 3)))
         case "upscaled":
             factor = dice.choice([2, 2.5, 3, 4])
-            small = image.resize((round(width / factor), round(height / factor)), Image.LANCZOS)
-            kernel = dice.choice([Image.BICUBIC, Image.BILINEAR, Image.LANCZOS])
+            small = image.resize(
+                (round(width / factor), round(height / factor)), Image.Resampling.LANCZOS
+            )
+            kernel = dice.choice(
+                [Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resampling.LANCZOS]
+            )
             return small.resize((width, height), kernel)
         case "blocky":
             image = recompressed(image, dice.randint(5, 12))

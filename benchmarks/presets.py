@@ -1,4 +1,4 @@
-"""How fast every preset upscales an image: python benchmarks/presets.py.
+"""Measure how fast every preset upscales an image: python benchmarks/presets.py.
 
 Networks with random numbers, fp32 on the CPU, all runtimes of ``srgan upscale``; in turns, the
 median of five. Prints the table of docs/models.in.md.
@@ -11,23 +11,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from srgan_cli.config import PRESETS, preset
-from srgan_cli.engine.devices.amp import Amp
-from srgan_cli.engine.models.weights import Model, ModelSource
-from srgan_cli.engine.networks.architectures import make_generator
-from srgan_cli.engine.upscaling.upscaler import Upscaler
-from srgan_cli.observer import SilentObserver
+from srgan_cli.config.common import RuntimeName
 
-RUNTIMES = ("torch", "ncnn", "onnxruntime")
+RUNTIMES: tuple[RuntimeName, ...] = ("torch", "ncnn", "onnxruntime")
 SIDES = {"standard": 192, "esrgan": 64}
 """LR sides of the image; 384 where a network is small."""
 
 
-def timed(name: str, scale: int, runtime: str) -> tuple[Callable[[], float], float]:
+def timed(
+    name: str, scale: int, runtime: RuntimeName, side: int | None
+) -> tuple[Callable[[], float], float]:
     """Return what upscales an image once and times it, and the result's megapixels."""
-    side = SIDES.get(name, 384)
+    import torch
+
+    from srgan_cli.engine.devices.amp import Amp
+    from srgan_cli.engine.models.weights import Model, ModelSource
+    from srgan_cli.engine.networks.architectures import make_generator
+    from srgan_cli.engine.upscaling.upscaler import Upscaler
+    from srgan_cli.observer import SilentObserver
+
+    side = side or SIDES.get(name, 384)
     network = make_generator(preset(name, scale)).eval().requires_grad_(requires_grad=False)
     model = Model(ModelSource(name, Path(), "measured"), network, {})
     upscaler = Upscaler(model, Amp.create(torch.device("cpu"), "fp32"), runtime=runtime)
@@ -45,21 +50,23 @@ def timed(name: str, scale: int, runtime: str) -> tuple[Callable[[], float], flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument("--side", type=int, help="LR pixels of the image; by preset if not given")
     options = parser.parse_args()
     contenders = {
-        (name, scale, runtime): timed(name, scale, runtime)
-        for name in PRESETS
+        (name, scale, runtime): timed(name, scale, runtime, options.side)
+        for name in options.presets
         for scale in (2, 4)
         for runtime in RUNTIMES
     }
-    seconds = {key: [] for key in contenders}
+    seconds: dict[tuple[str, int, str], list[float]] = {key: [] for key in contenders}
     for turn in range(options.rounds + 1):
         for key, (run, _) in contenders.items():
             taken = run()
             if turn:  # The first warms up.
                 seconds[key].append(taken)
     print("| preset | scale | MP/s, PyTorch | ncnn | ONNX Runtime |\n|---|---|---:|---:|---:|")
-    for name in PRESETS:
+    for name in options.presets:
         for scale in (2, 4):
             rates = [
                 contenders[name, scale, runtime][1]

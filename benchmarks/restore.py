@@ -23,7 +23,6 @@ from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.config import EvalConfig
-from srgan_cli.engine.devices.amp import Amp, resolve_device
 from srgan_cli.imaging.degrade import degrade
 from srgan_cli.imaging.io import list_images, read_image
 from srgan_cli.imaging.levels import to_levels
@@ -57,14 +56,16 @@ def make_inputs(folder: Path, scale: int, strength: str, target: Path) -> None:
             Image.fromarray(pixels).save(file)
 
 
-def open_model(name: str, scale: int) -> engine.Upscaler:
+def open_model(name: str, scale: int) -> "engine.Upscaler":
     """Load a model by name or file; of another scale where it has none of this one."""
+    from srgan_cli.engine.devices.amp import Amp, resolve_device
+
     source = engine.find_model(name, None if Path(name).is_file() else scale)
     amp = Amp.create(resolve_device("auto"), "fp32")
     return engine.Upscaler(engine.load_model(source), amp, runtime="auto")
 
 
-def run_model(upscaler: engine.Upscaler | None, lr: np.ndarray, scale: int) -> np.ndarray:
+def run_model(upscaler: "engine.Upscaler | None", lr: np.ndarray, scale: int) -> np.ndarray:
     """Upscale by a model, or bicubically when it is None, to ``scale`` times the sides."""
     if upscaler is None:
         return upscale_bicubic(lr, scale)

@@ -27,7 +27,7 @@ def square(photo: Image.Image) -> Image.Image:
 
 def main() -> None:
     """Cut the squares that the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset", type=Path, help="folder with a manifest.json")
     parser.add_argument("photos", type=Path, help="what it was prepared from")
     parser.add_argument("folder", type=Path, help="where the squares go")

@@ -3,8 +3,10 @@
 python -m docs.build_formats
 """
 
+import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import imagecodecs
 import numpy as np
@@ -12,7 +14,9 @@ import tifffile
 from PIL import Image
 
 from tests.conformance import samples
-from tests.toolbox import Upscale, save_bilinear
+
+if TYPE_CHECKING:
+    from tests.toolbox import Upscale
 
 TARGET = Path(__file__).with_name("pictures.md")
 TEXT = Path(__file__).with_name("pictures.in.md")
@@ -30,6 +34,8 @@ ANIMATED = (".gif", ".png", ".webp", ".avif")
 
 def table(folder: Path) -> str:
     """Upscale a sample of each format and tell what of it is in the result."""
+    from tests.toolbox import Upscale, save_bilinear
+
     upscale = Upscale(save_bilinear(folder / "model.safetensors"))
     headings = ["format", "grey", "alpha", "16 bits", *CARRIED.values(), "frames or pages"]
     lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
@@ -52,17 +58,17 @@ def _kept(value: bool) -> str:
     return "kept" if value else "–"
 
 
-def _result(upscale: Upscale, path: Path, image: Image.Image) -> Path:
+def _result(upscale: "Upscale", path: Path, image: Image.Image) -> Path:
     return upscale.one(samples.save(path, image), path.parent / "out")
 
 
-def _is_grey(upscale: Upscale, place: Path, extension: str) -> bool:
+def _is_grey(upscale: "Upscale", place: Path, extension: str) -> bool:
     with Image.open(_result(upscale, place / f"grey{extension}", samples.image("L"))) as image:
         pixels = np.asarray(image.convert("RGB"))
         return image.mode in {"L", "P"} and bool((np.ptp(pixels, axis=2) == 0).all())
 
 
-def _has_alpha(upscale: Upscale, place: Path, extension: str) -> bool:
+def _has_alpha(upscale: "Upscale", place: Path, extension: str) -> bool:
     picture = samples.image("RGB")
     picture.putalpha(
         Image.linear_gradient("L").resize(picture.size).point(lambda v: 255 * (v > 99))
@@ -72,14 +78,14 @@ def _has_alpha(upscale: Upscale, place: Path, extension: str) -> bool:
         return image.has_transparency_data
 
 
-def _is_deep(upscale: Upscale, place: Path, extension: str) -> bool:
+def _is_deep(upscale: "Upscale", place: Path, extension: str) -> bool:
     result = upscale.one(samples.save_deep(place / "deep.png", 3), place / "out", ext=extension)
     if extension == ".png":
         return imagecodecs.png_decode(result.read_bytes()).dtype == np.uint16
     return extension == ".tif" and tifffile.imread(result).dtype == np.uint16
 
 
-def _num_frames(upscale: Upscale, place: Path, extension: str) -> int:
+def _num_frames(upscale: "Upscale", place: Path, extension: str) -> int:
     path = place / f"frames{extension}"
     if extension in ANIMATED:
         samples.save_animation(path, "RGB")
@@ -102,4 +108,5 @@ def document() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     TARGET.write_text(document(), encoding="utf-8")

@@ -3,12 +3,10 @@
 python -m docs.build_models
 """
 
+import argparse
 from pathlib import Path
 
 from srgan_cli.config import PRESETS, SCALES, preset
-from srgan_cli.engine.models.library import macs_per_pixel
-from srgan_cli.engine.networks.architectures import make_generator
-from srgan_cli.engine.networks.base import num_parameters
 
 TARGET = Path(__file__).with_name("models.md")
 TEXT = Path(__file__).with_name("models.in.md")
@@ -17,6 +15,10 @@ HEADINGS = ["preset", "scale", "parameters", "MACs per output pixel", "receptive
 
 def sizes(name: str, scale: int) -> list[str]:
     """Return what follows from the preset alone."""
+    from srgan_cli.engine.models.library import macs_per_pixel
+    from srgan_cli.engine.networks.architectures import make_generator
+    from srgan_cli.engine.networks.base import num_parameters
+
     network = make_generator(preset(name, scale))
     field = 2 * network.receptive_radius + 1
     return [
@@ -48,4 +50,5 @@ def document() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     TARGET.write_text(document(), encoding="utf-8")

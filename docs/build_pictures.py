@@ -1,15 +1,12 @@
 """Draw docs/images/before-after.png with the bundled weights: python docs/build_pictures.py."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
-import skimage.data
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from srgan_cli import engine
-from srgan_cli.engine.devices.amp import Amp
-from srgan_cli.engine.models.shelf import BUNDLED
 from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.observer import SilentBar
 
@@ -18,15 +15,25 @@ TARGET = Path(__file__).parent / "images" / "before-after.png"
 
 # Name, the original in scikit-image, and the crop of the reduced copy: left, top.
 CROPS = [
-    ("cat", skimage.data.chelsea, (72, 40)),
-    ("astronaut", skimage.data.astronaut, (78, 20)),
-    ("coffee", skimage.data.coffee, (172, 60)),
+    ("cat", "chelsea", (72, 40)),
+    ("astronaut", "astronaut", (78, 20)),
+    ("coffee", "coffee", (172, 60)),
 ]
 SIDE, ZOOM, GAP, LABEL = 64, 2, 8, 26
 
 
 def main() -> None:
     """Lay crops of input, bicubic, models and original side by side."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--to", type=Path, default=TARGET, help="PNG file to write")
+    target = parser.parse_args().to
+
+    import skimage.data
+    import torch
+
+    from srgan_cli.engine.devices.amp import Amp
+    from srgan_cli.engine.models.shelf import BUNDLED
+
     names = [name for name in reversed(BUNDLED) if name.endswith("-x2")]
     amp = Amp.create(torch.device("cpu"), "fp32")
     upscalers = [
@@ -49,13 +56,13 @@ def main() -> None:
             nearest,
             upscale_bicubic(lr, 2),
             *(upscaler.upscale(lr, SilentBar()) for upscaler in upscalers),
-            original(),
+            getattr(skimage.data, original)(),
         ]
         for column, image in enumerate(pictures):
             box = (2 * left, 2 * top, 2 * (left + SIDE), 2 * (top + SIDE))
             crop = Image.fromarray(image).crop(box).resize((cell, cell), Image.Resampling.NEAREST)
             sheet.paste(crop, (column * (cell + GAP), LABEL + row * (cell + GAP)))
-    sheet.save(TARGET, optimize=True)
+    sheet.save(target, optimize=True)
 
 
 if __name__ == "__main__":

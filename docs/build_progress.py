@@ -12,14 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from build_sheets import CELL, GAP, LABEL, SHEETS, Row, columns
 from PIL import Image, ImageDraw, ImageFont
-from safetensors.torch import load_file
 
 from srgan_cli import engine
-from srgan_cli.engine.devices.amp import Amp
-from srgan_cli.engine.models.weights import Model
 
 STEPS = 4
 ROWS: tuple[Row, ...] = (
@@ -30,8 +26,10 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def models(run: Path, init: str | None) -> Iterator[tuple[str, Model]]:
+def models(run: Path, init: str | None) -> Iterator[tuple[str, "engine.Model"]]:
     """Yield the averaged weights of the chosen checkpoints with what to call them."""
+    from safetensors.torch import load_file
+
     if init:
         yield "before", engine.load_model(engine.find_model(init, None))
     paths = sorted((run / "checkpoints").glob("step-*.safetensors"))
@@ -50,9 +48,14 @@ def models(run: Path, init: str | None) -> Iterator[tuple[str, Model]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a run")
-    parser.add_argument("picture", type=Path, help="file to write")
+    parser.add_argument("image", type=Path, help="file to write")
     parser.add_argument("--init", help="weights that the run began with")
     given = parser.parse_args()
+
+    import torch
+
+    from srgan_cli.engine.devices.amp import Amp
+
     chosen = dict(models(given.run, given.init))
     amp = Amp.create(torch.device("cpu"), "fp32")
     upscalers = [engine.Upscaler(model, amp, tile=256) for model in chosen.values()]

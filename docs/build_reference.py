@@ -1,5 +1,6 @@
 """Write docs/cli.md from the app itself: python docs/build_reference.py."""
 
+import argparse
 import html
 import re
 import subprocess
@@ -28,4 +29,5 @@ def reference() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     TARGET.write_text(reference(), encoding="utf-8")

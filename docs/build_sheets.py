@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import skimage.data
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from srgan_cli import engine
-from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
 from srgan_cli.imaging.types import Uint8Image
@@ -72,6 +69,8 @@ def shipped(name: str) -> Callable[[], Uint8Image]:
             from sklearn.datasets import load_sample_image
 
             return np.asarray(load_sample_image(name))
+        import skimage.data
+
         return colour(getattr(skimage.data, name)())
 
     return load
@@ -173,7 +172,7 @@ SHEETS: Mapping[str, Sequence[Row]] = {
 }
 
 
-def columns(row: Row, upscalers: Sequence[engine.Upscaler], scale: int) -> Iterator[Image.Image]:
+def columns(row: Row, upscalers: Sequence["engine.Upscaler"], scale: int) -> Iterator[Image.Image]:
     """Yield the crops of a row in the order of COLUMNS, each CELL pixels wide and high."""
     hr = mod_crop(row.image(), scale)
     lr = downscale(hr, scale)
@@ -190,7 +189,7 @@ def columns(row: Row, upscalers: Sequence[engine.Upscaler], scale: int) -> Itera
         yield crop.resize((CELL, CELL), Image.Resampling.NEAREST)
 
 
-def sheet(rows: Sequence[Row], upscalers: Sequence[engine.Upscaler], scale: int) -> Image.Image:
+def sheet(rows: Sequence[Row], upscalers: Sequence["engine.Upscaler"], scale: int) -> Image.Image:
     """Lay out one row of crops for each entry, under the names of the columns."""
     step = CELL + GAP
     page = Image.new(
@@ -217,6 +216,11 @@ def main() -> None:
     parser.add_argument("--photo", default="photo", help="weights")
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder for the sheets")
     given = parser.parse_args()
+
+    import torch
+
+    from srgan_cli.engine.devices.amp import Amp
+
     amp = Amp.create(torch.device("cpu"), "fp32")
     upscalers = [
         engine.Upscaler(engine.load_model(engine.find_model(name, given.scale)), amp, tile=256)

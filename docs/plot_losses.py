@@ -4,18 +4,16 @@ Losses are the records of ten steps (thin) and their mean over ten records (thic
 pip install '.[docs]'.
 """
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 
-mpl.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PANELS: Mapping[str, Sequence[str]] = {
     "discriminator's game": ("wasserstein", "classification"),
@@ -42,9 +40,19 @@ WINDOW = 10
 Records = Sequence[Mapping[str, Any]]
 
 
-def main(metrics: Path, image: Path) -> None:
+def main() -> None:
     """Draw one panel for each group of figures of the adversarial phase that the run has."""
-    lines = metrics.read_text(encoding="utf-8").splitlines()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("metrics", type=Path, help="metrics.jsonl of a run")
+    parser.add_argument("image", type=Path, help="PNG file to write")
+    given = parser.parse_args()
+
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    lines = given.metrics.read_text(encoding="utf-8").splitlines()
     records = [record for record in map(json.loads, lines) if record["phase"] == "adversarial"]
     figure, axes = plt.subplots(3, 3, sharex=True, figsize=(12, 8), layout="constrained")
     for axis, (title, names) in zip(axes.flat, PANELS.items(), strict=True):
@@ -56,10 +64,10 @@ def main(metrics: Path, image: Path) -> None:
             axis.legend(fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("step")
-    figure.savefig(image, dpi=90)
+    figure.savefig(given.image, dpi=90)
 
 
-def draw(axis: Axes, name: str, records: Records) -> None:
+def draw(axis: "Axes", name: str, records: Records) -> None:
     """Draw one figure of the records that have it; nothing when none has."""
     if not records:
         return
@@ -77,4 +85,4 @@ def draw(axis: Axes, name: str, records: Records) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

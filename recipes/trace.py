@@ -1,12 +1,10 @@
 """Print a run's first losses, to compare those of others with: trace.py RUN > NAME.json."""
 
+import argparse
 import json
 import platform
 import re
-import sys
 from pathlib import Path
-
-import torch
 
 STEPS = 200
 
@@ -20,6 +18,8 @@ def first_losses(run: Path) -> list[float]:
 
 def machine() -> dict[str, str]:
     """Return what the bits of a run depend on, besides its recipe, its data and one thread."""
+    import torch
+
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text() if cpuinfo.is_file() else ""
     kinds = re.findall(r"^(?:vendor_id|cpu family|model)\s*:\s*(\S+)", text, re.MULTILINE)[:3]
@@ -28,7 +28,10 @@ def machine() -> dict[str, str]:
 
 def main() -> None:
     """Print the trace of the run that the command line names."""
-    trace = {**machine(), "losses": first_losses(Path(sys.argv[1]))}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a run")
+    run = parser.parse_args().run
+    trace = {**machine(), "losses": first_losses(run)}
     print(json.dumps(trace, indent=1))
 
 
