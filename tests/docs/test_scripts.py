@@ -187,6 +187,7 @@ def test_upscale_times_whole_commands(tmp_path, make_photographs):
     assert "| the whole command |" in out
 
 
+@pytest.mark.slow
 def test_memory_tells_the_peak():
     out = started("benchmarks/memory.py", 80)
     assert len(re.findall(r"bits: \d+ MB peak", out)) == 4
@@ -239,11 +240,16 @@ def test_the_last_panel_of_a_run_is_drawn(script, tmp_path):
 
 
 @pytest.mark.usefixtures("prepared")
-def test_traces_and_curves_of_a_run(script, tmp_path):
+def test_trace_prints_the_losses_of_a_run(script):
     run = engine.train(tiny(name="r"), SilentObserver()).run
     trace = json.loads(script("recipes/trace.py", run))
     assert trace["torch"] == torch.__version__
     assert trace["losses"]
+
+
+def test_curves_of_a_run_are_drawn(script, tmp_path):
     pytest.importorskip("matplotlib", reason="pip install 'srgan-cli[docs]'")
-    script("docs/plot_losses.py", run / "metrics.jsonl", tmp_path / "curves.png")
+    records = [{"phase": "adversarial", "step": step, "pixel": 1 / step} for step in range(1, 30)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, records)))
+    script("docs/plot_losses.py", tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     assert pixels(tmp_path / "curves.png").shape == (720, 1080, 3)
