@@ -41,14 +41,16 @@ def srgan(
     context: typer.Context,
     version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Upscale photographs with networks that you can train yourself.
+    """Upscale images with networks that you can train yourself.
 
     [bold]upscale[/] works at once, with the bundled weights. To train your own,
     run [bold]prepare[/], [bold]train[/], then [bold]upscale[/] or [bold]eval[/]:
-    each takes what the one before made.
+    each uses the results of the one before.
 
     [bold]Examples[/]
 

@@ -22,9 +22,11 @@ app = typer.Typer(rich_markup_mode="rich")
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context) -> None:
-    """Keep, describe, convert and blend models.
+    """List, describe, add, export and blend models.
 
-    A model is found by its name, by a part of its name that no other has, or as a file.
+    Models come bundled with srgan, from your runs, and from the shelf, which
+    holds those that you add. Name a model in full, by a unique part of its name,
+    or by its file.
 
     [bold]Examples[/]
 
@@ -37,7 +39,7 @@ def models(context: typer.Context) -> None:
 
 @app.command("list")
 def list_(json: JsonOption = False) -> ExitCode:
-    """List every model that has a name: bundled, on the shelf, and your runs."""
+    """List all models: bundled, on the shelf, and your runs."""
     found = engine.list_models()
     (show_json if json else _show_list)(found)
     return ExitCode.OK
@@ -45,30 +47,35 @@ def list_(json: JsonOption = False) -> ExitCode:
 
 @app.command()
 def show(name: Name, json: JsonOption = False) -> ExitCode:
-    """Show what a model is, costs, and says of itself."""
+    """Show the architecture, size, cost, licence and training of a model."""
     (show_json if json else _show_model)(engine.show_model(name))
     return ExitCode.OK
 
 
 @app.command()
 def add(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help=".safetensors, .pth or .pt.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Weights file: .safetensors, .pth or .pt.")
+    ],
     name: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What to call it. [dim]Default: the file's name.[/]"),
+        typer.Option(metavar="NAME", help="Name of the model. [dim]Default: the file's name.[/]"),
     ] = None,
     licence: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Its licence, such as CC-BY-4.0.")
+        str | None, typer.Option(metavar="TEXT", help="Licence of the weights, such as CC-BY-4.0.")
     ] = None,
     fidelity: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="For GAN weights: the model they were trained from."),
+        typer.Option(
+            metavar="NAME", help="For GAN weights: the fidelity model that they started from."
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> ExitCode:
-    """Put a copy of a weights file on the shelf, under a name of its own.
+    """Add a copy of a weights file to the shelf, under a name.
 
-    Architecture and scale are read from the parameters; nothing in a .pth is ever run.
+    Architecture and scale are read from the parameters; no code in a .pth is
+    ever run.
 
     [bold]Examples[/]
 
@@ -82,10 +89,10 @@ def add(
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Full name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Full name of the model.")],
     json: JsonOption = False,
 ) -> ExitCode:
-    """Take a model off the shelf. Runs and bundled models stay."""
+    """Remove a model from the shelf. Runs and bundled models stay."""
     removed = engine.remove_model(name)
     if json:
         show_json(removed)
@@ -97,16 +104,16 @@ def remove(
 @app.command()
 def default(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Model, or part of its name.")
+        str | None, typer.Argument(metavar="NAME", help="Model, or a unique part of its name.")
     ] = None,
     clear: Annotated[
-        int | None, typer.Option(metavar="SCALE", help="Forget the default for a scale.")
+        int | None, typer.Option(metavar="SCALE", help="Forget the default model of this scale.")
     ] = None,
     json: JsonOption = False,
 ) -> ExitCode:
-    """Choose the model that is taken when none is named, for its scale.
+    """Choose the default model of a scale, which is used when none is named.
 
-    Without a name, show what has been chosen. Where nothing is chosen, the newest run that
+    Without a name, show the defaults. Where none is chosen, the newest run that
     was better than the bundled model at its end is used, else the bundled model.
     """
     if name is not None and clear is not None:

@@ -1,48 +1,35 @@
 """``srgan models export``, ``blend`` and ``card``: what goes out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from srgan_cli import engine
 from srgan_cli.cli.exit_codes import ExitCode
-from srgan_cli.cli.options import JsonOption
+from srgan_cli.cli.options import JsonOption, options_of
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import say, show_json
-from srgan_cli.config import ExportConfig, Target
+from srgan_cli.config import ExportConfig, made
+from srgan_cli.config.models import MODEL
 
-Name = Annotated[
-    str, typer.Argument(metavar="NAME|FILE", help="Model, part of its name, or weights file.")
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
+Name = Annotated[str, typer.Argument(metavar=MODEL.metavar, help=MODEL.help)]
 
 
-def export(
-    name: Name,
-    to: Annotated[Target, typer.Option(help="Form of the file.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where it goes.")
-    ] = ExportConfig.output,
-    fp16: Annotated[
-        bool, typer.Option("--fp16", help="Half the size: numbers in half precision.")
-    ] = False,
-    overwrite: Overwrite = False,
-    json: JsonOption = False,
-) -> ExitCode:
-    """Write a model in the form of another program, with all sizes left open.
+@options_of(ExportConfig)
+def export(json: JsonOption = False, **options: Any) -> ExitCode:
+    """Export a model to another format, for images of any size.
 
-    The file is run at once in that program, on a photograph of two sizes; if its results
-    are not PyTorch's, it is not kept. A .pth is in BasicSR's style, for Real-ESRGAN,
-    chaiNNer and ComfyUI.
+    The exported file is tested at once, on an image of two sizes; if its results
+    differ from PyTorch's, it is not kept. A .pth has BasicSR's layout, for
+    Real-ESRGAN, chaiNNer and ComfyUI.
 
     [bold]Examples[/]
 
       srgan models export fidelity-x2 --to onnx
-      srgan models export fidelity-x2 --to pth --fp16 -o ComfyUI/models/upscale_models
+      srgan models export fidelity-x2 --to pth --fp16 -o upscale_models
     """
-    config = ExportConfig(name, to, output, fp16=fp16, overwrite=overwrite)
-    report = engine.export_model(config, RichObserver())
+    report = engine.export_model(made(ExportConfig, options), RichObserver())
     if json:
         show_json(report)
         return ExitCode.OK
@@ -57,19 +44,20 @@ def export(
 
 
 def blend(
-    first: Annotated[str, typer.Argument(metavar="A", help="The model at alpha 0.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The model at alpha 1.")],
-    alpha: Annotated[float, typer.Option(metavar="0..1", help="Share of B.")] = 0.5,
+    first: Annotated[str, typer.Argument(metavar="A", help="Model at alpha 0.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Model at alpha 1.")],
+    alpha: Annotated[float, typer.Option(metavar="0..1", help="Share of model B.")] = 0.5,
     name: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="What to call it. [dim]Default: A-B-alpha.[/]"),
+        typer.Option(metavar="NAME", help="Name of the new model. [dim]Default: A-B-alpha.[/]"),
     ] = None,
     json: JsonOption = False,
 ) -> ExitCode:
-    """Put the weights between two models on the shelf.
+    """Blend two models into a new one, which is added to the shelf.
 
-    One must have been trained from the other: a network for fidelity and the GAN that
-    went on from it. Between them lies every balance of true and sharp.
+    One must have been trained from the other: a fidelity model, and the GAN
+    model that started from it. Between them lies every balance of faithful and
+    sharp.
 
     [bold]Examples[/]
 
@@ -86,13 +74,16 @@ def blend(
 def card(
     name: Name,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where README.md goes.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FOLDER", help="Folder for README.md and the image."
+        ),
     ],
     scores: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Scores to tell: the JSON of srgan eval --json."),
+        typer.Option(metavar="FILE", help="Scores to include: the output of srgan eval --json."),
     ] = None,
-    overwrite: Overwrite = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     json: JsonOption = False,
 ) -> ExitCode:
     """Write a model card for the Hugging Face Hub: README.md and an image.

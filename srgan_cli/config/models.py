@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from srgan_cli.config.option import Option
+
+MODEL = Option(
+    "Model: its name, a unique part of its name, or a weights file.", "NAME|FILE", argument=True
+)
 
 Target = Literal["onnx", "openvino", "torchscript", "ncnn", "pth"]
 
@@ -11,13 +17,17 @@ Target = Literal["onnx", "openvino", "torchscript", "ncnn", "pth"]
 class ExportConfig:
     """Options of ``srgan models export``."""
 
-    model: str
-    """Name, part of a name, or weights file."""
-    to: Target
-    """Form of the file."""
-    output: Path = Path()
-    """Folder that it is written into; made when it does not exist."""
-    fp16: bool = False
-    """Store numbers in half precision, and compute in it where the form says how to."""
-    overwrite: bool = False
-    """Replace files of the same name."""
+    model: Annotated[str, MODEL]
+    to: Annotated[Target, Option("Format of the exported file.")]
+    output: Annotated[
+        Path,
+        Option(
+            "Folder for the file, made if needed.",
+            "FOLDER",
+            unset="the current one",
+            flags=("--output", "-o"),
+        ),
+    ] = Path()
+    fp16: Annotated[bool, Option("Store half-precision numbers, in half the size.")] = False
+    """Where the format says how to, they are computed with as well."""
+    overwrite: Annotated[bool, Option("Replace existing files.")] = False

@@ -1,4 +1,5 @@
 import importlib.metadata
+import re
 import shlex
 import subprocess
 import sys
@@ -136,6 +137,12 @@ def test_every_example_can_be_parsed(name, tmp_path, monkeypatch):
         _, called, *arguments = shlex.split(line)
         COMMANDS[called].make_context(called, arguments)
     assert any(line.startswith(f"srgan {name}") for line in examples)
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *COMMANDS["models"].commands])
+def test_no_line_of_a_description_is_broken_by_a_terminal_of_eighty_columns(name):
+    command = COMMANDS.get(name) or COMMANDS["models"].commands[name]
+    assert max(map(len, re.sub(r"\[/?\w*\]", "", command.help).splitlines())) <= 78
 
 
 def test_exit_codes_are_the_documented_ones():

@@ -162,3 +162,12 @@ def test_a_runs_own_file_repeats_it_to_the_bit(srgan, used_home):
     assert all((first[key] == again[key]).all() for key in first)
     configs = [(runs / name / "config.toml").read_text() for name in ("tiny", "again")]
     assert configs[0] == configs[1]
+
+
+def test_a_recipe_trains_on_the_newest_data_set(srgan, used_home):
+    small = ("--steps", 2, "--batch", 2, "--patch", 24, "--precision", "fp32", "--device", "cpu")
+    result = srgan("train", "--recipe", "photo-x2", *small, "--name", "short")
+    assert result.code == 0, result.err
+    written = (used_home / "runs/short/config.toml").read_text()
+    assert 'judge = "clean"' in written
+    assert 'fidelity-x2.safetensors"' in written
