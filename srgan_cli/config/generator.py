@@ -8,10 +8,10 @@ come here: options, help and config files are made and checked from them without
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from srgan_cli.config.checks import SCALES, out_of_range
-from srgan_cli.config.option import Option, declared
+from srgan_cli.config.option import Option, declared, either
 from srgan_cli.errors import UsageError
 
 Upsampler = Literal["pixelshuffle", "nearest"]
@@ -34,7 +34,9 @@ class DenseConfig:
     dense_blocks: Annotated[int, _count("Dense blocks per block: 1, or 3 for an RRDB.")]
     num_convs: Annotated[int, _count("Convolutions per dense block, or in a plain network.")]
     residual_scale: Annotated[float, _size("Factor on the residual that each block adds.", "0..1")]
-    upsampler: Annotated[Upsampler, _size("Upsampling layers: pixelshuffle or nearest.", "NAME")]
+    upsampler: Annotated[
+        Upsampler, _size(f"Upsampling layers: {either(get_args(Upsampler))}.", "NAME")
+    ]
     """``pixelshuffle``: one convolution at LR size, added to the bilinear upscaling.
     ``nearest``: ESRGAN's nearest-neighbour doublings, each with a convolution."""
     unshuffle: int | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from srgan_cli.config.common import SPEED, DeviceField, PrecisionField
 from srgan_cli.config.generator import (
@@ -66,8 +66,8 @@ class TrainConfig:
     degrade: Annotated[
         Degrade,
         _data(
-            "Degradation (blur, noise, resizing, JPEG) to undo: none, mild, strong, or mixed: "
-            "each patch mild or strong.",
+            f"Degradation (blur, noise, JPEG) to undo: {either(get_args(Degrade))} (each patch "
+            "mild or strong).",
             "NAME",
             common=True,
         ),
@@ -157,8 +157,8 @@ class TrainConfig:
     optimizer: Annotated[
         OptimizerName,
         _optimizer(
-            "Generator optimizer for pretraining: adam or muon; the adversarial phase always "
-            "uses Adam.",
+            f"Generator optimizer for pretraining: {either(get_args(OptimizerName))}; the "
+            "adversarial phase always uses Adam.",
             "NAME",
         ),
     ] = "adam"
@@ -174,7 +174,7 @@ class TrainConfig:
     ] = None
     schedule: Annotated[
         Schedule,
-        _optimizer("Learning-rate schedule: cosine, multistep, trapezoid or constant.", "NAME"),
+        _optimizer(f"Learning-rate schedule: {either(get_args(Schedule))}.", "NAME"),
     ] = "cosine"
     """In each phase: ``cosine`` to zero, ``multistep``, ``trapezoid`` (constant, then linearly
     to zero) or ``constant``."""
@@ -222,7 +222,7 @@ class TrainConfig:
         ),
     ] = ()
     adversarial: Annotated[
-        Adversarial, _loss("Adversarial loss: wgan-gp, relativistic, hinge or vanilla.", "NAME")
+        Adversarial, _loss(f"Adversarial loss: {either(get_args(Adversarial))}.", "NAME")
     ] = "wgan-gp"
     judge: Annotated[
         Judge, _loss("Patches used by the adversarial and VGG losses: all, or clean ones only.")
