@@ -80,7 +80,7 @@ def run_parallel(
         except BrokenProcessPool as error:
             raise ResourceError(
                 "the system ended a worker process, probably for lack of memory",
-                hint="close other programs, or pass a smaller --size; finished work is kept",
+                hint="close other programs, or pass a smaller --max-side; finished work is kept",
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
