@@ -1,10 +1,17 @@
 """Convert colours: every Pillow mode to grey or RGB, and ICC profiles to sRGB."""
 
+from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
 
 from PIL import Image, ImageCms
 
+from srgan_cli.imaging import exif, profiles
+from srgan_cli.imaging.containers.blocks import Blocks, Coding
+from srgan_cli.imaging.formats import Format
+
+_CODED = {"AVIF", "HEIF"}  # Formats with nclx.
+_NAMES = {16: "PQ", 18: "HLG"}
 _GREY_MODES = {"1", "L", "LA", "La"}
 
 
@@ -79,10 +86,15 @@ def _transform(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.I
     return converted
 
 
-def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+def to_srgb(image: Image.Image, profile: bytes, *, grey: bool = False) -> Image.Image:
     """Convert a finished image to sRGB, for formats that hold no profile.
 
     Alpha is left as it is; a profile that cannot be used leaves the pixels alone.
+
+    Args:
+        image: L, LA, RGB or RGBA.
+        profile: What describes it.
+        grey: Whether a grey image stays one.
     """
     mode = {"L": "L", "LA": "LA"}.get(image.mode, image.mode)
     alpha = image.getchannel("A") if mode in {"LA", "RGBA"} else None
@@ -91,8 +103,95 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         converted = _transform(colour, ImageCms.ImageCmsProfile(BytesIO(profile)))
     except (OSError, ImageCms.PyCMSError, ValueError):
         return image
-    if mode.startswith("L"):
+    if grey:
         converted = converted.convert("L")
     if alpha:
         converted.putalpha(alpha)
     return converted
+
+
+@dataclass(frozen=True, slots=True)
+class ColourPlan:
+    """What becomes of the colours of one image in a format."""
+
+    icc: bytes | None = None
+    """Profile of the result."""
+    coding: Coding = field(default_factory=Coding)
+    """How its colours are coded otherwise."""
+    convert: bytes | None = None
+    """Profile that its pixels go through, to sRGB."""
+    note: str = ""
+
+
+def planned(blocks: Blocks, format_: Format, *, grey: bool, grey_result: bool) -> ColourPlan:
+    """Decide how the colours of an image are said in a format.
+
+    Args:
+        blocks: Of the source.
+        format_: Of the result.
+        grey: Whether the source is grey.
+        grey_result: Whether the result is.
+    """
+    if blocks.icc is not None:
+        return _with_profile(blocks, blocks.icc, format_, grey=grey, grey_result=grey_result)
+    if blocks.coding:
+        return _with_coding(blocks.coding, format_, grey=grey, grey_result=grey_result)
+    is_adobe = not grey and blocks.exif is not None and exif.is_adobe_rgb(blocks.exif)
+    if is_adobe and not format_.exif:
+        return _converted(profiles.adobe_rgb(), format_, "Adobe RGB")
+    return ColourPlan()
+
+
+def _with_profile(
+    blocks: Blocks, icc: bytes, format_: Format, *, grey: bool, grey_result: bool
+) -> ColourPlan:
+    space = profiles.space_of(icc)
+    coding = blocks.coding if format_.name == "PNG" else Coding()
+    if space != ("GRAY" if grey else "RGB"):
+        kind = "grey" if grey else "RGB"
+        note = f"its {space} profile does not describe {kind} pixels and was dropped"
+        return replace(_without_profile(blocks, format_, grey, grey_result), note=note)
+    is_held = format_.icc and not (format_.matrix_icc and profiles.has_tables(icc))
+    if is_held and grey == grey_result:
+        return ColourPlan(icc, coding)
+    return _converted(icc, format_, "grey" if grey else "")
+
+
+def _without_profile(blocks: Blocks, format_: Format, grey: bool, grey_result: bool) -> ColourPlan:
+    return planned(replace(blocks, icc=None), format_, grey=grey, grey_result=grey_result)
+
+
+def _with_coding(coding: Coding, format_: Format, *, grey: bool, grey_result: bool) -> ColourPlan:
+    """Keep colours that no profile describes, or find one that does."""
+    cicp = coding.cicp
+    if format_.name == "PNG":
+        if cicp is None or cicp[2] == 0:
+            return ColourPlan(coding=coding)
+        # From nclx: decoded to RGB of the full range, whatever the file had.
+        same = profiles.is_srgb(coding)
+        return ColourPlan(coding=Coding() if same else Coding(cicp=(*cicp[:2], 0, 1)))
+    note = "what it says of a display's light is not kept" if coding.light else ""
+    if cicp is not None and format_.name in _CODED:
+        return ColourPlan(coding=coding, note=note)
+    if profiles.is_srgb(coding):
+        return ColourPlan(note=note)
+    if profiles.is_hdr(coding):
+        assert cicp is not None
+        name = _NAMES[cicp[1]]
+        return ColourPlan(
+            note=f"its HDR coding ({name}) is not kept in {format_.name}: it will look dull"
+        )
+    icc = profiles.of_coding(coding, grey=grey)
+    if icc is None:
+        return ColourPlan(note=f"its colour coding is not kept in {format_.name}")
+    if format_.icc and grey == grey_result:
+        return ColourPlan(icc, note=note)
+    return _converted(icc, format_, "grey" if grey else "")
+
+
+def _converted(icc: bytes, format_: Format, name: str) -> ColourPlan:
+    if format_.icc and name == "grey":
+        note = f"{format_.name} holds no grey here: it became sRGB through its profile"
+    else:
+        note = f"{format_.name} cannot store a colour profile: colours were converted to sRGB"
+    return ColourPlan(convert=icc, note=note)

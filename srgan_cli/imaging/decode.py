@@ -4,76 +4,61 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging import deep
-from srgan_cli.imaging.admission import require_regular, require_size
-from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
+from srgan_cli.imaging.admission import require_admissible, require_size, tiff_structure
+from srgan_cli.imaging.containers.blocks import Coding, mapped
 from srgan_cli.imaging.formats import readable_formats
-from srgan_cli.imaging.frames import Frame
-from srgan_cli.imaging.metadata import Metadata, orientation, read_metadata
+from srgan_cli.imaging.frames import Frame, Header
+from srgan_cli.imaging.limits import pixels_within
+from srgan_cli.imaging.metadata import Metadata
+from srgan_cli.imaging.sources import GifSource, PillowSource, Shown, Source
+from srgan_cli.imaging.tiff_source import TiffSource
 from srgan_cli.imaging.types import ImageArray
 
-# Images are checked against --max-pixels before they are decoded, which
-# replaces Pillow's own, process-wide limit.
-Image.MAX_IMAGE_PIXELS = None
 # What these libraries log about odd files would appear between our own lines.
 for _library in ("PIL", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
-# In the other formats that Pillow counts frames of, they are layers, thumbnails or sizes.
-_MULTIPLE = {"GIF", "PNG", "WEBP", "AVIF", "FLI", "TIFF"}
 _VIEWER_HINT = "open it in an image viewer; if it displays there, convert it to PNG"
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What is known of a file before its pixels are decoded."""
-
-    format: str
-    """Pillow's name."""
-    width: int
-    """Columns of the first frame, upright."""
-    height: int
-    """Rows of the first frame, upright."""
-    num_frames: int
-    """Frames or pages that are read."""
-    has_alpha: bool
-    """Whether there may be transparency."""
-    left_out: int
-    """Further images in the file (layers, previews, sizes) that are not read."""
-
-    @property
-    def megapixels(self) -> float:
-        """Size of all frames, taking each to be as large as the first."""
-        return self.width * self.height * self.num_frames / 1e6
 
 
 class OpenImage:
     """An image file whose frames are decoded one after the other.
 
     Args:
-        path: The file, for messages and for the 16-bit readers.
-        image: Opened by Pillow, nothing decoded.
-        max_pixels: Limit on the pixels of each frame.
+        path: The file, for messages and for the readers that open it themselves.
+        image: Opened by Pillow, nothing decoded; None where Pillow does not open it.
+        max_pixels: Limit on the pixels of all frames together.
     """
 
-    def __init__(self, path: Path, image: Image.Image, max_pixels: int) -> None:
-        self._path, self._image, self._max_pixels = path, image, max_pixels
-        self.header = _header(image)
+    def __init__(self, path: Path, image: Image.Image | None, max_pixels: int) -> None:
+        self._path, self._max_pixels = path, max_pixels
         self.notes: list[str] = []
         """What was not read as it stands in the file; complete after the last frame."""
+        self._source = self._source_of(image)
+        self.header = self._source.header
         self.metadata = Metadata()
-        """Complete once the first frame has been decoded."""
-        if _has_default_image(image):
-            self.notes.append("the still image for old viewers is replaced by the first frame")
-        if self.header.left_out:
-            self.notes.append(f"only the first of {self.header.left_out + 1} images is upscaled")
+        """Of the frame that has been decoded last."""
+
+    def _source_of(self, image: Image.Image | None) -> Source:
+        format_name = image.format if image is not None else "TIFF"
+        if format_name == "TIFF":
+            return TiffSource(self._path, image, self._max_pixels, self._note)
+        assert image is not None
+        if format_name == "GIF":
+            return GifSource(self._path, self._max_pixels, self._note)
+        return PillowSource(self._path, image, self._max_pixels, self._note)
+
+    def parts(self) -> list[str]:
+        """Name the further images, videos and channels in the file, which results do not have."""
+        with _decoding(self._path, self.notes):
+            return self._source.parts()
 
     def frames(self) -> Iterator[Frame]:
         """Decode the frames in order.
@@ -81,70 +66,34 @@ class OpenImage:
         Raises:
             InputError: A frame is damaged, too large, or of a kind that is not read.
         """
-        # An animated PNG can have a still image for programs that do not know animations.
-        first = 1 if _has_default_image(self._image) else 0
-        stop = first + self.header.num_frames
-        for index in range(first, stop):
-            with _decoding(self._path, self.notes), _pixels_within(self._max_pixels):
-                frame = self._frame(index, is_first=index == first)
-                if index == stop - 1:
-                    self._image.close()  # Frees the decoder's pixels before the upscaling.
+        frames = self._source.frames()
+        left: float = self._max_pixels
+        while True:
+            with _decoding(self._path, self.notes), pixels_within(left):
+                shown = next(frames, None)
+                if shown is None:
+                    return
+                frame = self._upright(shown)
+            left -= frame.width * frame.height
+            if left < 0:
+                raise InputError(
+                    f"{self._path}: its frames have more than {self._max_pixels:,} pixels",
+                    hint="pass a larger --max-pixels if you trust the file",
+                )
+            del shown
             yield frame
+            del frame
 
-    def _frame(self, index: int, *, is_first: bool) -> Frame:
-        if index:
-            self._image.seek(index)
-        require_size(self._path, self._image.size, 1, self._max_pixels)
-        colour, alpha = self._deep_frame(index) or self._shallow_frame()
-        turn = orientation(self._image)  # Before the metadata, which lose it.
-        if is_first:
-            self.metadata = read_metadata(self._image, self.notes)
-            if is_converted(self._image.mode):
-                self.metadata = _without_profile(self.metadata)
-        duration = self._image.info.get("duration")
-        return Frame(
-            upright(colour, turn),
-            None if alpha is None else upright(alpha, turn),
-            float(duration) if isinstance(duration, int | float) else None,
-        )
-
-    def _deep_frame(self, index: int) -> tuple[ImageArray, ImageArray | None] | None:
-        """Read the frame with 16 bits where the file has them and it is a still or a page."""
-        if self._image.format == "TIFF" and deep.is_deep_tiff(self._image):
-            return deep.read_tiff_page(self._path, index)
-        if self._image.format == "PNG" and deep.is_deep_png(self._image):
-            if self.header.num_frames > 1:
-                self._note("the 16-bit animation was reduced to 8 bits")
-                return None
-            self._image.load()  # Texts and EXIF may stand behind the pixels.
-            return deep.read_png(self._path)
-        return None
-
-    def _shallow_frame(self) -> tuple[ImageArray, ImageArray | None]:
-        """Read the frame through Pillow: 8 bits per channel, or 16 of grey."""
-        image = self._image
-        if _loses_depth(image):
-            self._note(f"16-bit {image.mode} was reduced to 8 bits")
-        image.load()
-        if image.mode.startswith("I;16"):
-            return np.asarray(image).astype(np.uint16), None
-        if image.mode == "I" and image.format == "PPM":  # Scaled to 0..65535 by Pillow.
-            return np.asarray(image).clip(0, 65535).astype(np.uint16), None
-        if image.mode in {"I", "F"}:
-            kind = "float" if image.mode == "F" else "32-bit"
-            raise InputError(
-                f"{self._path}: {kind} pixels without a known range from black to white",
-                hint="convert it to 16 bits per channel first",
-            )
-        colours: list[str] = []
-        image = to_grey_or_rgb(image, colours)
-        for note in colours:
-            self._note(note)
-        samples = np.asarray(image)
-        if image.mode in {"LA", "RGBA"}:
-            colour = samples[..., 0] if image.mode == "LA" else samples[..., :3]
-            return np.ascontiguousarray(colour), samples[..., -1].copy()
-        return samples, None
+    def _upright(self, shown: Shown) -> Frame:
+        turn = 1 if shown.is_upright else shown.turn
+        colour = upright(shown.colour, turn)
+        alpha = None if shown.alpha is None else upright(shown.alpha, turn)
+        blocks = shown.blocks
+        if shown.converted:  # Profiles do not describe what the pixels have been converted to.
+            blocks = replace(blocks, icc=None, coding=Coding())
+        size = (colour.shape[1], colour.shape[0])
+        self.metadata = Metadata(blocks, size, shown.turn, shown.converted)
+        return Frame(colour, alpha, shown.duration)
 
     def _note(self, note: str) -> None:
         if note not in self.notes:
@@ -157,24 +106,55 @@ def open_image(path: Path, *, max_pixels: int) -> Iterator[OpenImage]:
 
     Args:
         path: A file of any raster format that Pillow reads.
-        max_pixels: Limit on the pixels of all frames together, checked on the header.
+        max_pixels: Limit on the pixels of all frames together, checked before any is decoded.
 
     Raises:
         InputError: The file is missing, not an image, or larger than ``max_pixels``.
     """
-    require_regular(path)
     notes: list[str] = []
-    with _decoding(path, notes):
-        image = Image.open(path, formats=readable_formats())
-    try:
+    with opened(path, max_pixels=max_pixels, notes=notes) as image:
         with _decoding(path, notes):
             picture = OpenImage(path, image, max_pixels)
             header = picture.header
             require_size(path, (header.width, header.height), header.num_frames, max_pixels)
         picture.notes += notes
         yield picture
+
+
+@contextmanager
+def opened(path: Path, *, max_pixels: int, notes: list[str]) -> Iterator[Image.Image | None]:
+    """Open a file in Pillow once it has been found admissible.
+
+    Args:
+        path: The file.
+        max_pixels: Limit on the pixels of a frame.
+        notes: Gets a line for what the decoder warns about.
+
+    Yields:
+        Pillow's image, nothing decoded; None for a TIFF that only tifffile may read.
+
+    Raises:
+        InputError: The file is missing, not an image, a raw file, or too large.
+    """
+    with _decoding(path, notes):
+        require_admissible(path, max_pixels)
+        with pixels_within(max_pixels):
+            image = _pillow_image(path)
+    try:
+        yield image
     finally:
-        image.close()
+        if image is not None:
+            image.close()
+
+
+def _pillow_image(path: Path) -> Image.Image | None:
+    try:
+        return Image.open(path, formats=readable_formats())
+    except UnidentifiedImageError:
+        with mapped(path) as data:
+            if tiff_structure(data) is None:
+                raise
+        return None
 
 
 def probe(path: Path, *, max_pixels: int) -> Header:
@@ -187,44 +167,19 @@ def probe(path: Path, *, max_pixels: int) -> Header:
         return picture.header
 
 
-def _header(image: Image.Image) -> Header:
-    counted = getattr(image, "n_frames", 1)
-    width, height = image.size
-    has_alpha = image.has_transparency_data
-    # Pillow turns TIFF pages itself. Looking further in a PNG would decode it.
-    if image.format != "TIFF" and "exif" in image.info and orientation(image) >= 5:
-        width, height = height, width
-    if image.format not in _MULTIPLE:
-        return Header(image.format or "", width, height, 1, has_alpha, counted - 1)
-    if _has_default_image(image):
-        counted -= 1
-    return Header(image.format or "", width, height, counted, has_alpha, 0)
+def require_whole(path: Path, *, max_pixels: int) -> None:
+    """Refuse a file with parts that its result would not have.
 
-
-def _has_default_image(image: Image.Image) -> bool:
-    """Say whether the first image of an animated PNG is not part of the animation."""
-    return bool(image.info.get("default_image")) and getattr(image, "n_frames", 1) > 1
-
-
-def _loses_depth(image: Image.Image) -> bool:
-    """Say whether Pillow is about to drop the low bytes of what :mod:`deep` does not read."""
-    if image.format == "PPM" and image.mode == "RGB":
-        return any(isinstance(t.args, tuple) and t.args[-1] > 255 for t in image.tile)  # type: ignore[attr-defined]
-    return image.format == "TIFF" and 16 in getattr(image, "tag_v2", {}).get(258, ())
-
-
-def _without_profile(metadata: Metadata) -> Metadata:
-    """Drop a profile that does not describe what the pixels have been converted to."""
-    return Metadata(
-        None,
-        metadata.exif,
-        metadata.xmp,
-        metadata.iptc,
-        metadata.dpi,
-        metadata.comment,
-        metadata.text,
-        metadata.loop,
-    )
+    Raises:
+        InputError: It has such parts, or cannot be read.
+    """
+    with open_image(path, max_pixels=max_pixels) as picture:
+        parts = picture.parts()
+    if parts:
+        raise InputError(
+            f"{path}: its {', '.join(parts)} would be lost, so not in place",
+            hint="pass --output FOLDER to keep the file as it is",
+        )
 
 
 def upright(pixels: ImageArray, orientation: int) -> ImageArray:
@@ -250,16 +205,6 @@ def upright(pixels: ImageArray, orientation: int) -> ImageArray:
 
 
 @contextmanager
-def _pixels_within(max_pixels: int) -> Iterator[None]:
-    """Apply the limit to images inside images too, whose size no header has told."""
-    Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)  # Pillow refuses twice as many.
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = None
-
-
-@contextmanager
 def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
     """Turn whatever a decoder raises or warns about into our own words."""
     try:
@@ -280,6 +225,11 @@ def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
     except MemoryError as error:
         hint = "resize it first, or close other programs"
         raise InputError(f"{path}: not enough memory to decode it", hint=hint) from error
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path}: more pixels than allowed, in the image or in one inside it",
+            hint="pass a larger --max-pixels if you trust the file",
+        ) from error
     except Exception as error:  # Decoders raise almost anything on damaged files.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

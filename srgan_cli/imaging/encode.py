@@ -1,7 +1,8 @@
 """Encode results: choose mode and options of each format, and keep profile and metadata."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from PIL import Image
 
 from srgan_cli.errors import InputError
+from srgan_cli.imaging import animation
 from srgan_cli.imaging.canvas import Canvas
-from srgan_cli.imaging.colour import to_srgb
-from srgan_cli.imaging.deep import write_png
+from srgan_cli.imaging.carrying import save_with_blocks, write_deep_png
+from srgan_cli.imaging.colour import ColourPlan, planned, to_srgb
+from srgan_cli.imaging.containers.blocks import Blocks
 from srgan_cli.imaging.formats import Format
-from srgan_cli.imaging.metadata import Metadata, lost_parts, save_options
+from srgan_cli.imaging.metadata import Metadata, fitted, lost_parts, without_lost
 from srgan_cli.imaging.tiff import TiffFile
 
 DEFAULT_QUALITY = {"JPEG": 95, "AVIF": 90, "HEIF": 90}
@@ -36,20 +39,19 @@ class Painted:
     """One finished frame."""
 
     canvas: Canvas
+    metadata: Metadata = field(default_factory=Metadata)
+    """Of its source."""
     duration: float | None = None
     """Milliseconds."""
 
 
-def write_frames(
-    path: Path, frames: Iterator[Painted], encoding: Encoding, metadata: Callable[[], Metadata]
-) -> list[str]:
+def write_frames(path: Path, frames: Iterator[Painted], encoding: Encoding) -> list[str]:
     """Encode the frames of one file; later frames are made while earlier ones are encoded.
 
     Args:
         path: Written in place: the caller gives it its final name.
         frames: At least one. Only the first is taken if the format holds one.
         encoding: The format and its settings.
-        metadata: Called once the first frame is there.
 
     Returns:
         What the format could not hold, in words.
@@ -59,72 +61,131 @@ def write_frames(
         OSError: The disk is full or the folder cannot be written.
     """
     first = next(frames)
-    kept = metadata()
-    notes = [f"{part} is not kept in {encoding.format.name}" for part in _lost(encoding, kept)]
     if encoding.format.frames == "one":
         frames = iter(())
-    try:
-        if first.canvas.deep and encoding.format.name == "PNG":
-            _refuse_more(frames)
-            write_png(path, first.canvas.array(), kept)
-        elif encoding.format.name == "TIFF":
-            with TiffFile(path, kept) as file:
-                for frame in chain([first], frames):
-                    file.write(frame.canvas)
-        else:
-            _write_shallow(path, first, frames, encoding, kept, notes)
-    except (ValueError, KeyError, SystemError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path.name}: {encoding.format.name} cannot store this image: {error}",
-            hint="choose another format, for example --ext png",
-        ) from error
-    return notes
+    writer = _Writer(path, encoding)
+    if first.canvas.deep and encoding.format.name == "PNG":
+        writer.write_deep(first)
+        assert next(frames, None) is None, "16-bit animations are read with 8 bits"
+    elif encoding.format.name == "TIFF":
+        writer.write_pages(chain([first], frames))
+    else:
+        writer.write_shallow(first, frames)
+    return list(dict.fromkeys(writer.notes))
 
 
-def _refuse_more(frames: Iterator[Painted]) -> None:
-    assert next(frames, None) is None, "16-bit animations are read with 8 bits"
+class _Writer:
+    """Writes one file and notes what its format cannot hold."""
 
+    def __init__(self, path: Path, encoding: Encoding) -> None:
+        self._path, self._encoding = path, encoding
+        self._format = encoding.format
+        self.notes: list[str] = []
 
-def _lost(encoding: Encoding, metadata: Metadata) -> list[str]:
-    return lost_parts(encoding.format.name, metadata)
+    def write_deep(self, frame: Painted) -> None:
+        """Write a PNG of 16 bits."""
+        _, blocks = self._described(frame)
+        with self._encoding_errors():
+            write_deep_png(self._path, frame.canvas.array(), blocks)
 
+    def write_pages(self, frames: Iterator[Painted]) -> None:
+        """Write a TIFF, each page with its own metadata."""
+        with TiffFile(self._path) as file:
+            for frame in frames:
+                _, blocks = self._described(frame)
+                with self._encoding_errors():
+                    file.write(frame.canvas, blocks)
 
-def _write_shallow(
-    path: Path,
-    first: Painted,
-    others: Iterator[Painted],
-    encoding: Encoding,
-    metadata: Metadata,
-    notes: list[str],
-) -> None:
-    """Write through Pillow with 8 bits per channel."""
-    name = encoding.format.name
-    profile = metadata.icc
-    if profile and not encoding.format.icc:
-        notes.append(f"{name} cannot store a colour profile: colours were converted to sRGB")
-        metadata = replace(metadata, icc=None)
-
-    durations: list[int] = []
-
-    def finished(frame: Painted) -> Image.Image:
-        durations.append(round(frame.duration or 0))
-        image = frame.canvas.image()
-        if profile and not encoding.format.icc:
-            image = to_srgb(image, profile)
-        return _fitting(image, encoding, notes)
-
-    image = finished(first)
-    options = save_options(name, metadata, image.size) | _encoder_options(encoding)
-    second = next(others, None)
-    if second is None:
-        image.save(path, name, **options)
-        return
-    rest: Iterable[Image.Image] = (finished(frame) for frame in chain([second], others))
-    if encoding.format.frames == "animation":
+    def write_shallow(self, first: Painted, others: Iterator[Painted]) -> None:
+        """Write through Pillow with 8 bits per channel."""
+        image, blocks = self._finished(first)
+        options = _encoder_options(self._encoding)
         # Timing must be known before the first frame is written.
-        rest = list(rest)
-        options |= _timing(name, durations, metadata.loop)
-    image.save(path, name, save_all=True, append_images=rest, **options)
+        images, durations = [image], [first.duration or 0.0]
+        for frame in others:
+            images.append(self._finished(frame)[0])
+            durations.append(frame.duration or 0.0)
+        if len(images) > 1:
+            image, more = self._animated(images, durations, first.metadata.plays)
+            options |= more
+        elif self._format.name == "GIF":
+            image = _for_gif(image)
+        with self._encoding_errors():
+            save_with_blocks(self._path, image, self._format.name, blocks, options)
+
+    def _animated(
+        self, images: list[Image.Image], durations: list[float], plays: int | None
+    ) -> tuple[Image.Image, dict[str, Any]]:
+        name = self._format.name
+        if name == "GIF":
+            images = [_for_gif(image) for image in _alike(images)]
+        images, durations = animation.merged(images, durations)
+        times = animation.timed(name, durations, self.notes)
+        options = animation.options(name, times, plays, self.notes)
+        if len(images) == 1:
+            return images[0], {"duration": options["duration"]} if name == "GIF" else {}
+        return images[0], options | {"save_all": True, "append_images": images[1:]}
+
+    def _finished(self, frame: Painted) -> tuple[Image.Image, Blocks]:
+        """Return a frame in a form that the format holds, and its blocks."""
+        plan, blocks = self._described(frame)
+        image = frame.canvas.image()
+        if plan.convert is not None:
+            image = to_srgb(image, plan.convert, grey=_stays_grey(image.mode, self._encoding))
+        image = _fitting(image, self._encoding, self.notes)
+        return image, blocks
+
+    def _described(self, frame: Painted) -> tuple[ColourPlan, Blocks]:
+        """Decide what a frame's colours and its other blocks become."""
+        source = frame.metadata.blocks
+        canvas = frame.canvas
+        mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[canvas.channels]
+        plan = planned(
+            source,
+            self._format,
+            grey=canvas.channels < 3,
+            grey_result=_stays_grey(mode, self._encoding),
+        )
+        size = (canvas.width, canvas.height)
+        blocks = fitted(frame.metadata, size, srgb=plan.convert is not None)
+        blocks = replace(blocks, icc=plan.icc, coding=plan.coding)
+        lost = lost_parts(self._format.name, blocks, source=source)
+        self.notes += [f"{part} is not kept in {self._format.name}" for part in lost]
+        self.notes += [plan.note] if plan.note else []
+        return plan, without_lost(blocks, lost)
+
+    @contextmanager
+    def _encoding_errors(self) -> Iterator[None]:
+        """Turn what an encoder raises into the failure of this image alone."""
+        try:
+            yield
+        except (MemoryError, InputError):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"{self._path.name}: {self._format.name} cannot store this image: {reason}",
+                hint="choose another format, for example --ext png",
+            ) from error
+
+
+def _alike(images: list[Image.Image]) -> list[Image.Image]:
+    """Give all frames transparency if one has it: disposal would clear others to a colour."""
+    if any(image.mode in {"LA", "RGBA"} for image in images):
+        return [image.convert("RGBA") for image in images]
+    if any(image.mode != images[0].mode for image in images):
+        return [image.convert("RGB") for image in images]
+    return images
+
+
+def _stays_grey(mode: str, encoding: Encoding) -> bool:
+    """Say whether an image of a mode is written in grey."""
+    format_ = encoding.format
+    if mode == "LA":
+        return format_.grey_alpha if format_.alpha else _is_grey(encoding)
+    return mode == "L" and format_.grey
 
 
 def _fitting(image: Image.Image, encoding: Encoding, notes: list[str]) -> Image.Image:
@@ -142,8 +203,6 @@ def _fitting(image: Image.Image, encoding: Encoding, notes: list[str]) -> Image.
         image = image.convert("RGBA")
     if image.mode == "L" and not format_.grey:
         image = image.convert("RGB")
-    if format_.name == "GIF":
-        image = _for_gif(image)
     return image
 
 
@@ -164,21 +223,6 @@ def _for_gif(image: Image.Image) -> Image.Image:
     indexed.paste(255, mask=alpha.point(lambda level: 255 - level))
     indexed.info["transparency"] = 255
     return indexed
-
-
-def _timing(name: str, durations: list[int], loop: int | None) -> dict[str, Any]:
-    """Return the options for animations. Frames are whole images, each replacing the last."""
-    options: dict[str, Any] = {"duration": durations}
-    match name:
-        case "GIF":
-            options["disposal"] = 2
-            if loop is not None:
-                options["loop"] = loop
-        case "PNG":
-            options |= {"loop": 0 if loop is None else loop, "disposal": 0, "blend": 0}
-        case "WEBP":
-            options["loop"] = 0 if loop is None else loop
-    return options
 
 
 def _encoder_options(encoding: Encoding) -> dict[str, Any]:

@@ -30,6 +30,9 @@ class Format:
     deep: bool = False
     """16 bits per channel."""
     icc: bool = False
+    matrix_icc: bool = False
+    """Only profiles of a matrix and curves."""
+    exif: bool = False
     frames: str = "one"
     """``one``, ``animation`` or ``pages``."""
     lossy: bool = False
@@ -41,7 +44,16 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     format_.name: format_
     for format_ in (
-        Format("PNG", ".png", True, True, True, True, True, "animation"),
+        Format(
+            "PNG",
+            ".png",
+            alpha=True,
+            grey_alpha=True,
+            deep=True,
+            icc=True,
+            exif=True,
+            frames="animation",
+        ),
         Format(
             "TIFF",
             ".tif",
@@ -49,15 +61,17 @@ FORMATS: Mapping[str, Format] = {
             grey_alpha=True,
             deep=True,
             icc=True,
+            exif=True,
             frames="pages",
         ),
-        Format("JPEG", ".jpg", icc=True, lossy=True, max_side=65500),
+        Format("JPEG", ".jpg", icc=True, exif=True, lossy=True, max_side=65500),
         Format(
             "WEBP",
             ".webp",
             alpha=True,
             grey=False,
             icc=True,
+            exif=True,
             frames="animation",
             lossy=True,
             max_side=16383,
@@ -68,20 +82,30 @@ FORMATS: Mapping[str, Format] = {
             alpha=True,
             grey=False,
             icc=True,
+            exif=True,
             frames="animation",
             lossy=True,
             max_side=65536,
         ),
         Format("GIF", ".gif", alpha=True, frames="animation", max_side=65535),
-        Format("JPEG2000", ".jp2", alpha=True, grey_alpha=True, lossy=True),
+        Format(
+            "JPEG2000",
+            ".jp2",
+            alpha=True,
+            grey_alpha=True,
+            icc=True,
+            matrix_icc=True,
+            exif=True,
+            lossy=True,
+        ),
         Format("BMP", ".bmp"),
         Format("PPM", ".ppm"),
         Format("TGA", ".tga", alpha=True, grey_alpha=True, max_side=65535),
         Format("QOI", ".qoi", alpha=True, grey=False),
         Format("SGI", ".sgi", alpha=True, max_side=65535),
         Format("PCX", ".pcx", max_side=65535),
-        Format("HEIF", ".heic", alpha=True, icc=True, lossy=True, max_side=16384),
-        Format("JXL", ".jxl", alpha=True, icc=True, lossy=True),
+        Format("HEIF", ".heic", alpha=True, icc=True, exif=True, lossy=True, max_side=16384),
+        Format("JXL", ".jxl", alpha=True, exif=True, lossy=True),
     )
 }
 """Formats that are written. Pillow's other writers are for tiny images (icons) or hold

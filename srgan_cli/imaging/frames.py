@@ -41,6 +41,29 @@ class Frame:
         return self.pixels.dtype == np.uint16
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a file before its pixels are decoded."""
+
+    format: str
+    """Pillow's name."""
+    width: int
+    """Columns of the first frame, upright."""
+    height: int
+    """Rows of the first frame, upright."""
+    num_frames: int
+    """Frames or pages that are read."""
+    has_alpha: bool
+    """Whether there may be transparency."""
+    left_out: int = 0
+    """Further images in the file (layers, previews, sizes) that are not read."""
+
+    @property
+    def megapixels(self) -> float:
+        """Size of all frames, taking each to be as large as the first."""
+        return self.width * self.height * self.num_frames / 1e6
+
+
 def peak(pixels: npt.NDArray[Any]) -> int:
     """Return the largest level of an image's type: 255 or 65535."""
     return 65535 if pixels.dtype == np.uint16 else 255

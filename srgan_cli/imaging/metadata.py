@@ -1,244 +1,233 @@
-"""Read metadata (EXIF, XMP, IPTC, ICC, resolution, comments), and write it to other formats."""
+"""What an image file carries beside its pixels: read, corrected for the result, and said."""
 
-import re
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags
 
-_XMP_ORIENTATION = (
-    (rb'tiff:Orientation="\d+"', b'tiff:Orientation="1"'),
-    (rb"<tiff:Orientation>\d+</tiff:Orientation>", b"<tiff:Orientation>1</tiff:Orientation>"),
+from srgan_cli.imaging import exif, profiles, xmp
+from srgan_cli.imaging.containers import (
+    geotiff,
+    gif,
+    heif,
+    jpeg,
+    jpeg2000,
+    jxl,
+    others,
+    png,
+    webp,
 )
-# In a TIFF file, EXIF shares its directory with tags that describe the file's own layout;
-# only those that describe the photograph are taken along.
-_DESCRIPTIVE_TAGS = {
-    269,  # DocumentName
-    270,  # ImageDescription
-    271,  # Make
-    272,  # Model
-    285,  # PageName
-    305,  # Software
-    306,  # DateTime
-    315,  # Artist
-    316,  # HostComputer
-    18246,  # Rating
-    18249,  # RatingPercent
-    33432,  # Copyright
-    *range(40091, 40096),  # Windows' XPTitle … XPSubject
+from srgan_cli.imaging.containers.blocks import Blocks, Coding, mapped
+from srgan_cli.imaging.containers.directories import Buffer, Tiff
+from srgan_cli.imaging.containers.pages import Pages
+from srgan_cli.imaging.xmp import Change
+
+_READERS: Mapping[str, Callable[[Buffer], Blocks]] = {
+    "JPEG": jpeg.read,
+    "MPO": jpeg.read,
+    "PNG": png.read,
+    "WEBP": webp.read,
+    "AVIF": heif.read,
+    "HEIF": heif.read,
+    "JPEG2000": jpeg2000.read,
+    "JXL": jxl.read,
+    "BMP": others.read_bmp,
+    "PSD": others.read_psd,
+    "GIF": lambda data: gif.read(data).blocks,
 }
-_SUB_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-_IPTC_TIFF_TAG = 33723
-_LARGEST_JPEG_SEGMENT = 65533
-_COMMENT_KEYS = ("Comment", "comment")
+_XMP_ROOM = jpeg.LARGEST_SEGMENT - 29
+_EXIF_ROOM = jpeg.LARGEST_SEGMENT - 6
+_KEPT: Mapping[str, frozenset[str]] = {
+    name: frozenset(parts.split(", "))
+    for name, parts in {
+        "JPEG": "EXIF, XMP, IPTC, Photoshop's data, resolution, pixel aspect ratio, comment",
+        "PNG": "EXIF, XMP, IPTC, Photoshop's data, resolution, pixel aspect ratio, comment, text",
+        "TIFF": "EXIF, XMP, IPTC, Photoshop's data, resolution, pixel aspect ratio, comment, "
+        "georeference",
+        "WEBP": "EXIF, XMP",
+        "AVIF": "EXIF, XMP",
+        "HEIF": "EXIF, XMP",
+        "JXL": "EXIF, XMP",
+        "GIF": "XMP, comment",
+        "JPEG2000": "EXIF, XMP, IPTC, Photoshop's data, resolution, comment",
+        "BMP": "resolution, pixel aspect ratio",
+    }.items()
+}
+"""What each format has a place for; the others have none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Everything that is kept beside the pixels. Absent parts are None or empty."""
+    """Everything that is kept of one image beside its pixels."""
 
-    icc: bytes | None = None
-    """ICC profile of the pixels."""
-    exif: dict[int, Any] = field(default_factory=dict)
-    """By tag; the tags of both sub-directories lead to dictionaries of their own. Without
-    orientation, thumbnail and file layout."""
-    xmp: bytes | None = None
-    iptc: bytes | None = None
-    """IPTC-IIM records."""
-    dpi: tuple[float, float] | None = None
-    comment: str | None = None
-    text: dict[str, str] = field(default_factory=dict)
-    """PNG's other keywords."""
-    loop: int | None = None
-    """Repetitions of an animation, in its format's counting; None: it runs once."""
+    blocks: Blocks = field(default_factory=Blocks)
+    """As they stand in the source."""
+    size: tuple[int, int] = (1, 1)
+    """Width and height of the source, upright."""
+    turned: int = 1
+    """EXIF orientation that has been applied to the pixels."""
+    srgb: bool = False
+    """Whether the colours have been converted to sRGB."""
+
+    @property
+    def plays(self) -> int | None:
+        """How often an animation is shown; 0: for ever; None: nobody says."""
+        return self.blocks.plays
+
+    def stripped(self) -> "Metadata":
+        """Return what the look depends on: colour, shape of the pixels, and repetitions."""
+        kept = self.blocks
+        shape = kept.resolution
+        icc = kept.icc
+        if icc is None and not kept.coding and kept.exif and exif.is_adobe_rgb(kept.exif):
+            icc = profiles.adobe_rgb()
+        return replace(
+            self,
+            blocks=Blocks(
+                icc=icc,
+                coding=kept.coding,
+                plays=kept.plays,
+                resolution=replace(shape, unit="") if shape and not shape.square else None,
+            ),
+        )
 
 
-def read_metadata(image: Image.Image, notes: list[str]) -> Metadata:
-    """Collect what Pillow found in a file, after its first frame has been decoded.
+def read_blocks(path: Path, format_name: str, notes: list[str]) -> Blocks:
+    """Collect what a file carries, in all formats but TIFF.
 
     Args:
-        image: The open file.
+        path: The file.
+        format_name: Pillow's name of its format.
         notes: Gets a line for each part that is damaged and therefore dropped.
     """
-    info = image.info
-    comment = info.get("comment")
-    text = {
-        key: str(value)
-        for key, value in dict(getattr(image, "text", {})).items()
-        if isinstance(key, str) and not key.lower().startswith(("xml:", "raw profile"))
-    }
-    for key in _COMMENT_KEYS:
-        comment = comment or text.pop(key, None)
-    if isinstance(comment, bytes):
-        comment = comment.rstrip(b"\0").decode("utf-8", "replace")
-    icc = info.get("icc_profile")
-    return Metadata(
-        icc=icc if isinstance(icc, bytes) and icc else None,
-        exif=_read_exif(image, notes),
-        xmp=_read_xmp(info.get("xmp")),
-        iptc=_read_iptc(image),
-        dpi=_read_dpi(info.get("dpi")),
-        comment=comment or None,
-        text=text,
-        loop=info.get("loop"),
+    reader = _READERS.get(format_name)
+    blocks = Blocks()
+    if reader is not None:
+        try:
+            with mapped(path) as data:
+                blocks = reader(data)
+        except (ValueError, IndexError, struct.error, BufferError):
+            notes.append("the metadata are damaged and were dropped")
+    return checked(blocks, notes)
+
+
+def page_blocks(pages: Pages, number: int, notes: list[str]) -> Blocks:
+    """Collect what a page of a TIFF carries."""
+    try:
+        blocks = pages.blocks(number)
+    except (ValueError, IndexError, struct.error):
+        notes.append("the metadata are damaged and were dropped")
+        blocks = Blocks()
+    return checked(blocks, notes)
+
+
+def checked(blocks: Blocks, notes: list[str]) -> Blocks:
+    """Drop blocks that nobody can read, and say so; say what the file has beyond them."""
+    if blocks.exif is not None:
+        try:
+            tiff = Tiff(blocks.exif)
+            tiff.directory(tiff.first)
+        except ValueError:
+            blocks.exif = None
+            notes.append("the EXIF data are damaged and were dropped")
+    if blocks.xmp is not None:
+        try:
+            xmp.parse(blocks.xmp)
+        except ValueError:
+            blocks.xmp = None
+            notes.append("the XMP data are damaged and were dropped")
+    if blocks.icc is not None and not profiles.space_of(blocks.icc):
+        blocks.icc = None
+        notes.append("the colour profile is damaged and was dropped")
+    notes += [f"not kept: {what}" for what in (*blocks.parts, *blocks.lost)]
+    return blocks
+
+
+def stated_orientation(blocks: Blocks) -> int:
+    """Return the orientation, 1 to 8, that EXIF states, or else XMP."""
+    stated = exif.orientation(blocks.exif) if blocks.exif else None
+    if stated is None and blocks.xmp:
+        return xmp.parse(blocks.xmp).orientation
+    return stated or 1
+
+
+def fitted(metadata: Metadata, size: tuple[int, int], *, srgb: bool = False) -> Blocks:
+    """Return the blocks as they describe the result.
+
+    Args:
+        metadata: Of the source.
+        size: Width and height of the result.
+        srgb: Whether its colours have been converted to sRGB.
+    """
+    blocks = metadata.blocks
+    change = Change(metadata.size, size, metadata.turned)
+    shown = blocks.resolution
+    factors = (size[0] / metadata.size[0], size[1] / metadata.size[1])
+    return replace(
+        blocks,
+        exif=exif.updated(blocks.exif, size, srgb=srgb or metadata.srgb) if blocks.exif else None,
+        xmp=xmp.parse(blocks.xmp).updated(change) if blocks.xmp else None,
+        icc=None if srgb else blocks.icc,
+        coding=Coding() if srgb else blocks.coding,
+        resolution=shown.turned(metadata.turned) if shown else None,
+        georeference=[]
+        if metadata.turned != 1
+        else geotiff.scaled(blocks.georeference, blocks.order, factors),
     )
 
 
-def orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1..8; 1 where there is none that makes sense."""
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - damaged EXIF raises almost anything, and costs only itself.
-        return 1
-    return value if value in range(1, 9) else 1
-
-
-def _read_exif(image: Image.Image, notes: list[str]) -> dict[int, Any]:
-    try:
-        stored = image.getexif()
-        exif = {tag: stored[tag] for tag in _DESCRIPTIVE_TAGS & set(stored)}
-        for tag in _SUB_DIRECTORIES:
-            fields = dict(stored.get_ifd(tag))
-            fields.pop(ExifTags.IFD.Interop, None)  # Points to a place in the old file.
-            if fields:
-                exif[tag] = fields
-        if exif:
-            _exif_bytes(exif, (1, 1))
-    except Exception:  # noqa: BLE001 - damaged EXIF raises almost anything, and costs only itself.
-        notes.append("the EXIF data are damaged and were dropped")
-        return {}
-    return exif
-
-
-def _read_xmp(xmp: object) -> bytes | None:
-    if isinstance(xmp, str):
-        xmp = xmp.encode()
-    if not isinstance(xmp, bytes) or not xmp:
-        return None
-    for pattern, upright in _XMP_ORIENTATION:
-        xmp = re.sub(pattern, upright, xmp)
-    return xmp
-
-
-def _read_iptc(image: Image.Image) -> bytes | None:
-    photoshop = image.info.get("photoshop")
-    if isinstance(photoshop, dict) and isinstance(photoshop.get(0x0404), bytes):
-        return photoshop[0x0404] or None
-    tags = getattr(image, "tag_v2", {})
-    raw = tags.get(_IPTC_TIFF_TAG)
-    return raw if isinstance(raw, bytes) and raw else None
-
-
-def _read_dpi(dpi: object) -> tuple[float, float] | None:
-    try:
-        x, y = (float(value) for value in dpi)  # type: ignore[attr-defined]
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (x, y) if 0 < x < 1e6 and 0 < y < 1e6 else None
-
-
-def save_options(format_name: str, metadata: Metadata, size: tuple[int, int]) -> dict[str, Any]:
-    """Return the options of Pillow's ``save`` that keep metadata in a format (but TIFF).
+def lost_parts(format_name: str, blocks: Blocks, *, source: Blocks) -> list[str]:
+    """Name the parts that a format has no place for.
 
     Args:
         format_name: Pillow's name of the format.
-        metadata: What to keep; parts that the format cannot store are dropped.
-        size: Width and height of the result, which EXIF repeats.
+        blocks: As they would be written, by :func:`fitted`.
+        source: As the source has them.
     """
-    exif = _exif_bytes(metadata.exif, size) if metadata.exif else None
-    common = {"exif": exif, "icc_profile": metadata.icc, "xmp": metadata.xmp}
-    match format_name:
-        case "JPEG":
-            options = common | _jpeg_options(metadata)
-            if exif and len(exif) > _LARGEST_JPEG_SEGMENT:
-                options["exif"] = None
-        case "PNG":
-            del common["xmp"]
-            options = common | {"dpi": metadata.dpi, "pnginfo": _png_text(metadata)}
-        case "WEBP" | "AVIF" | "HEIF" | "JXL":
-            options = common
-        case "GIF":
-            options = {"comment": metadata.comment}
-        case "BMP":
-            options = {"dpi": metadata.dpi}
-        case "JPEG2000":
-            options = {"comment": metadata.comment}
-        case _:
-            options = {}
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def lost_parts(format_name: str, metadata: Metadata) -> list[str]:
-    """Name the parts of ``metadata`` that a format has no place for."""
-    kept = {
-        "JPEG": {"EXIF", "XMP", "IPTC", "resolution", "comment"},
-        "PNG": {"EXIF", "XMP", "resolution", "comment", "text"},
-        "TIFF": {"EXIF", "XMP", "IPTC", "resolution", "comment"},
-        "WEBP": {"EXIF", "XMP"},
-        "AVIF": {"EXIF", "XMP"},
-        "HEIF": {"EXIF", "XMP"},
-        "JXL": {"EXIF", "XMP"},
-        "GIF": {"comment"},
-        "JPEG2000": {"comment"},
-        "BMP": {"resolution"},
-    }.get(format_name, set())
-    if format_name == "JPEG":  # One segment each; Pillow writes no extended XMP.
-        if len(metadata.xmp or b"") > _LARGEST_JPEG_SEGMENT - 29:
+    kept = _KEPT.get(format_name, frozenset())
+    if format_name == "JPEG":  # One segment each; extended XMP is not written.
+        if len(blocks.xmp or b"") > _XMP_ROOM:
             kept = kept - {"XMP"}
-        if metadata.exif and len(_exif_bytes(metadata.exif, (1, 1))) > _LARGEST_JPEG_SEGMENT:
+        if len(blocks.exif or b"") > _EXIF_ROOM:
             kept = kept - {"EXIF"}
+    shown = blocks.resolution
+    comments = len(blocks.comments)
+    if format_name == "TIFF" and (comments > 1 or (comments and _has_description(blocks))):
+        kept = kept - {"comment"}
     has = {
-        "EXIF": metadata.exif,
-        "XMP": metadata.xmp,
-        "IPTC": metadata.iptc,
-        "comment": metadata.comment,
-        "text": metadata.text,
+        "EXIF": blocks.exif,
+        "XMP": blocks.xmp,
+        "IPTC": blocks.iptc,
+        "Photoshop's data": blocks.photoshop,
+        "comment": blocks.comments,
+        "text": [kind for kind, data in blocks.text if not _is_comment(data)],
+        "resolution": shown is not None and bool(shown.unit),
+        "pixel aspect ratio": shown is not None and not shown.square,
+        "georeference": source.georeference,
     }
-    return [name for name, value in has.items() if value and name not in kept]
+    lost = [name for name, value in has.items() if value and name not in kept]
+    if source.georeference and not blocks.georeference and "georeference" not in lost:
+        lost.append("georeference")
+    return lost
 
 
-def _exif_bytes(exif: Mapping[int, Any], size: tuple[int, int]) -> bytes:
-    block = Image.Exif()
-    for tag, value in exif_of_size(exif, size).items():
-        block[tag] = value
-    return block.tobytes()
+def without_lost(blocks: Blocks, lost: list[str]) -> Blocks:
+    """Take out what a format has no room for."""
+    return replace(
+        blocks,
+        exif=None if "EXIF" in lost else blocks.exif,
+        xmp=None if "XMP" in lost else blocks.xmp,
+    )
 
 
-def exif_of_size(exif: Mapping[int, Any], size: tuple[int, int]) -> dict[int, Any]:
-    """Return EXIF data whose PixelXDimension and PixelYDimension, if any, are ``size``."""
-    sized = dict(exif)
-    if ExifTags.IFD.Exif in sized:
-        fields = dict(sized[ExifTags.IFD.Exif])
-        for tag, value in zip((0xA002, 0xA003), size, strict=True):
-            if tag in fields:
-                fields[tag] = value
-        sized[ExifTags.IFD.Exif] = fields
-    return sized
+def _is_comment(data: bytes) -> bool:
+    return data.partition(b"\0")[0].lower() == b"comment"
 
 
-def _jpeg_options(metadata: Metadata) -> dict[str, Any]:
-    options: dict[str, Any] = {"dpi": metadata.dpi}
-    if metadata.comment:
-        options["comment"] = metadata.comment.encode()[:_LARGEST_JPEG_SEGMENT]
-    if metadata.iptc and len(metadata.iptc) < _LARGEST_JPEG_SEGMENT - 64:
-        padded = metadata.iptc + b"\0" * (len(metadata.iptc) % 2)
-        block = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(metadata.iptc)) + padded
-        segment = b"Photoshop 3.0\0" + block
-        options["extra"] = b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment
-    if metadata.xmp and len(metadata.xmp) > _LARGEST_JPEG_SEGMENT - 29:
-        options["xmp"] = None
-    return options
-
-
-def _png_text(metadata: Metadata) -> PngImagePlugin.PngInfo:
-    chunks = PngImagePlugin.PngInfo()
-    if metadata.xmp:
-        xmp = metadata.xmp.decode("utf-8", "replace")
-        chunks.add_itxt("XML:com.adobe.xmp", xmp)
-    if metadata.comment:
-        chunks.add_itxt("Comment", metadata.comment)
-    for key, value in metadata.text.items():
-        chunks.add_itxt(key, value, zip=len(value) > 1024)
-    return chunks
+def _has_description(blocks: Blocks) -> bool:
+    if not blocks.exif:
+        return False
+    tiff = Tiff(blocks.exif)
+    return ExifTags.Base.ImageDescription in tiff.directory(tiff.first).fields

@@ -5,41 +5,46 @@ Pillow writes neither 16-bit colour nor, in compressed files, the EXIF directory
 
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import imagecodecs
 import tifffile
-from PIL import ExifTags, TiffImagePlugin
 
+from srgan_cli.imaging import exif
 from srgan_cli.imaging.canvas import Canvas
-from srgan_cli.imaging.metadata import Metadata, exif_of_size
+from srgan_cli.imaging.containers.blocks import Blocks, Resolution
+from srgan_cli.imaging.containers.directories import Branch, Entry, Tiff, pack_directory
+from srgan_cli.imaging.containers.photoshop import packed
 from srgan_cli.managed import Managed
 
-_BYTE, _ASCII, _LONG, _UNDEFINED, _IFD = 1, 2, 4, 7, 13  # TIFF 6.0, section 2
-_IMAGE_DESCRIPTION, _XMP, _IPTC = 270, 700, 33723
+_BYTE, _ASCII, _UNDEFINED, _IFD = 1, 2, 7, 13  # TIFF 6.0, section 2
+_IMAGE_DESCRIPTION, _XMP, _IPTC, _PHOTOSHOP = 270, 700, 33723, 34377
 # tifffile would look for a directory where the tag's own number leads; the next number
 # means nothing and keeps the place.
 _PLACEHOLDER = 1
 _STRIP_BYTES = 2**20
 _CLASSIC_LIMIT = 2**32 - 2**25
+_UNITS = {"": 1, "inch": 2, "cm": 3}
 
 
 class TiffFile(Managed):
     """A TIFF file being written page by page; a context manager.
 
     Pages are compressed without loss (Deflate with a horizontal predictor), strip by
-    strip, so that a page is never in memory a second time.
+    strip, so that a page is never in memory a second time. The file has the byte order
+    of its first page's EXIF data, whose values stay as they are.
 
     Args:
         path: Replaced if it exists.
-        metadata: Written to every page.
     """
 
-    def __init__(self, path: Path, metadata: Metadata) -> None:
-        self._path, self._metadata = path, metadata
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._order: Literal["<", ">"] = "<"
         self._writer: tifffile.TiffWriter | None = None
-        self._directories: list[dict[int, dict[int, Any]]] = []
+        self._directories: list[dict[int, Branch]] = []
 
     def _close(self, *, failed: bool) -> None:
         """Finish the file; after an error it is incomplete."""
@@ -48,60 +53,61 @@ class TiffFile(Managed):
         if not failed:
             self._append_directories()
 
-    def write(self, canvas: Canvas) -> None:
+    def write(self, canvas: Canvas, blocks: Blocks) -> None:
         """Append a page."""
         depth = 2 if canvas.deep else 1
+        described = Tiff(blocks.exif) if blocks.exif else None
         if self._writer is None:
             # 32-bit offsets reach 4 GB. Further pages are taken to be as large as the first.
             large = canvas.width * canvas.height * canvas.channels * depth > _CLASSIC_LIMIT
-            self._writer = tifffile.TiffWriter(self._path, bigtiff=large)
-        tags, directories = self._tags((canvas.width, canvas.height))
+            order = described.order if described else blocks.order
+            self._order = ">" if order == ">" else "<"
+            self._writer = tifffile.TiffWriter(self._path, bigtiff=large, byteorder=self._order)
+        tags, directories = self._tags(blocks, described)
         rows = max(1, _STRIP_BYTES // (canvas.width * canvas.channels * depth))
-        colour = canvas.channels >= 3
-        dpi = self._metadata.dpi
         self._writer.write(
-            _strips(canvas, rows),
+            _strips(canvas, rows, self._order),
             shape=(canvas.height, canvas.width) + (canvas.channels,) * (canvas.channels > 1),
-            dtype="uint16" if canvas.deep else "uint8",
-            photometric="rgb" if colour else "minisblack",
+            dtype=f"{self._order}u2" if canvas.deep else "uint8",
+            photometric="rgb" if canvas.channels >= 3 else "minisblack",
             planarconfig="contig" if canvas.channels > 1 else None,
             extrasamples=["unassalpha"] if canvas.has_alpha else None,
             compression="zlib",
             predictor=True,
             rowsperstrip=rows,
-            iccprofile=self._metadata.icc,
-            resolution=dpi,
-            resolutionunit="inch" if dpi else None,
+            iccprofile=blocks.icc,
             metadata=None,
             software=False,
             extratags=tags,
             contiguous=False,
+            **_resolution(blocks.resolution),
         )
         self._directories.append(directories)
 
-    def _tags(self, size: tuple[int, int]) -> tuple[list[Any], dict[int, dict[int, Any]]]:
+    def _tags(self, blocks: Blocks, described: Tiff | None) -> tuple[list[Any], dict[int, Branch]]:
         """Return tifffile's form of the tags, with a placeholder for each EXIF directory."""
-        values = exif_of_size(self._metadata.exif, size)
-        if self._metadata.comment:
-            values.setdefault(_IMAGE_DESCRIPTION, self._metadata.comment)
-        tags: list[Any] = []
-        directories: dict[int, dict[int, Any]] = {}
-        for tag, value in values.items():
-            if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-                directories[int(tag)] = value
-                tags.append((tag + _PLACEHOLDER, _IFD, 1, 0, True))
-            elif isinstance(value, str):
-                tags.append((tag, _ASCII, 0, value.encode(), True))
-            elif isinstance(value, bytes):
-                tags.append((tag, _BYTE, len(value), value, True))
-            elif isinstance(value, int):
-                tags.append((tag, _LONG, 1, value, True))
+        entries: list[Entry] = []
+        directories: dict[int, Branch] = {}
+        if described is not None and described.order == self._order:
+            first = described.directory(described.first)
+            taken = exif.branch(described, first, skipped=exif.LAYOUT | exif.BLOCKS)
+            entries, directories = list(taken.entries), dict(taken.children)
+        if blocks.comments and all(entry.tag != _IMAGE_DESCRIPTION for entry in entries):
+            text = blocks.comments[0].rstrip(b"\0") + b"\0"
+            entries.append(Entry(_IMAGE_DESCRIPTION, _ASCII, len(text), text))
+        if blocks.order == self._order:
+            entries += blocks.georeference
         for tag, kind, block in (
-            (_XMP, _BYTE, self._metadata.xmp),
-            (_IPTC, _UNDEFINED, self._metadata.iptc),
+            (_XMP, _BYTE, blocks.xmp),
+            (_IPTC, _UNDEFINED, blocks.iptc),
+            (_PHOTOSHOP, _BYTE, packed(blocks.iptc, blocks.photoshop) if blocks.photoshop else b""),
         ):
             if block:
-                tags.append((tag, kind, len(block), block, True))
+                entries.append(Entry(tag, kind, len(block), block))
+        tags: list[Any] = [
+            (entry.tag, entry.kind, entry.count, entry.data, True) for entry in entries
+        ]
+        tags += [(tag + _PLACEHOLDER, _IFD, 1, 0, True) for tag in directories]
         return tags, directories
 
     def _append_directories(self) -> None:
@@ -111,20 +117,33 @@ class TiffFile(Managed):
         with tifffile.TiffFile(self._path, mode="r+") as file:
             handle = file.filehandle
             for page, directories in zip(file.pages, self._directories, strict=True):
-                for tag, fields in directories.items():
+                for tag, branch in directories.items():
                     offset = handle.seek(0, 2)
-                    directory = TiffImagePlugin.ImageFileDirectory_v2(group=tag)
-                    for field, value in fields.items():
-                        directory[field] = value
-                    handle.write(directory.tobytes(offset))
+                    if offset % 2:
+                        offset += handle.write(b"\0")
+                    handle.write(pack_directory(branch, self._order, offset))
                     entry = page.aspage().tags[tag + _PLACEHOLDER]
                     entry.overwrite(offset)
                     handle.seek(entry.offset)
                     handle.write(struct.pack(file.byteorder + "H", tag))
 
 
-def _strips(canvas: Canvas, rows: int) -> Iterator[bytes]:
+def _resolution(shown: Resolution | None) -> dict[str, Any]:
+    if shown is None:
+        return {}
+    unit = "cm" if shown.unit == "metre" else shown.unit
+    values = [_rational(value) for value in shown.per(unit)]
+    return {"resolution": tuple(values), "resolutionunit": _UNITS[unit]}
+
+
+def _rational(value: float) -> tuple[int, int]:
+    found = Fraction(value).limit_denominator(10_000)
+    return (found.numerator, found.denominator) if found else (round(value * 1e6), 1_000_000)
+
+
+def _strips(canvas: Canvas, rows: int, order: Literal["<", ">"]) -> Iterator[bytes]:
     for top in range(0, canvas.height, rows):
         strip = canvas.rows(top, min(top + rows, canvas.height))
         differences = imagecodecs.delta_encode(strip, axis=1)
-        yield bytes(imagecodecs.zlib_encode(differences.tobytes()))
+        stored = differences.astype(differences.dtype.newbyteorder(order), copy=False)
+        yield bytes(imagecodecs.zlib_encode(stored.tobytes()))

@@ -45,6 +45,28 @@ def profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB", 5000)).tobytes()
 
 
+@cache
+def grey_profile() -> bytes:
+    """Return an ICC profile of grey with a gamma of 1.8."""
+    gamma = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(1.8 * 256))
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    name = b"grey\0"
+    description = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(78)
+    return _icc(b"GRAY", {b"desc": description, b"wtpt": white, b"kTRC": gamma})
+
+
+def _icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    table, body = struct.pack(">I", len(tags)), b""
+    start = 128 + 4 + 12 * len(tags)
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", start + len(body), len(data))
+        body += data + b"\0" * (-len(data) % 4)
+    header = struct.pack(">I4sI", start + len(body), b"none", 0x02100000)
+    header += b"mntr" + space + b"XYZ " + bytes(12) + b"acsp" + bytes(28)
+    header += struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + table + body
+
+
 def exif(orientation: int = 1) -> Image.Exif:
     """Return EXIF data with a camera, an exposure, a place, and a thumbnail's directory."""
     data = Image.Exif()
@@ -138,10 +160,11 @@ def save(path: Path, picture: Image.Image, *, orientation: int = 1) -> Path:  # 
 def save_deep(path: Path, channels: int) -> Path:
     """Write 16-bit pixels as PNG or TIFF with a profile."""
     pixels = ramp(channels, deep=True)
+    icc = profile() if channels > 2 else grey_profile()
     if path.suffix == ".png":
         small = io.BytesIO()
         Image.new("L", (1, 1)).save(
-            small, "PNG", icc_profile=profile(), pnginfo=png_text(), exif=exif(), dpi=(300, 300)
+            small, "PNG", icc_profile=icc, pnginfo=png_text(), exif=exif(), dpi=(300, 300)
         )
         chunks = small.getvalue()
         start, stop = 33, chunks.index(b"IDAT") - 4
@@ -155,7 +178,7 @@ def save_deep(path: Path, channels: int) -> Path:
             extrasamples=["unassalpha"] if channels in (2, 4) else None,
             planarconfig="contig" if channels > 1 else None,
             compression="lzw",
-            iccprofile=profile(),
+            iccprofile=icc,
             resolution=(300, 300),
             resolutionunit="inch",
             description=COMMENT,
@@ -227,16 +250,7 @@ def display_p3() -> bytes:
         b"gTRC": curve,
         b"bTRC": curve,
     }
-    table, body = struct.pack(">I", len(tags)), b""
-    start = 128 + 4 + 12 * len(tags)
-    for tag, data in tags.items():
-        table += tag + struct.pack(">II", start + len(body), len(data))
-        body += data + b"\0" * (-len(data) % 4)
-    header = struct.pack(">I4sI", start + len(body), b"none", 0x02100000)
-    header += (
-        b"mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
-    )
-    return header.ljust(128, b"\0") + table + body
+    return _icc(b"RGB ", tags)
 
 
 def carried(path: Path) -> set[str]:

@@ -12,7 +12,7 @@ from PIL import ImageColor
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.errors import InputError, UsageError
-from srgan_cli.imaging.decode import Header, probe
+from srgan_cli.imaging.decode import probe, require_whole
 from srgan_cli.imaging.encode import Encoding
 from srgan_cli.imaging.formats import (
     FORMATS,
@@ -22,6 +22,7 @@ from srgan_cli.imaging.formats import (
     result_suffix,
     written_format,
 )
+from srgan_cli.imaging.frames import Header
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,8 @@ def _job(source: _Source, config: UpscaleConfig, model_scale: int) -> UpscaleJob
             hint="pass --ext png or --ext tif",
         )
     num_frames = _num_frames(header, format_, notes)
+    if config.in_place:
+        require_whole(source.path, max_pixels=config.max_pixels)
     if config.output is None:
         output = source.path.resolve()
         folder = output.parent

@@ -27,7 +27,6 @@ from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.decode import OpenImage, open_image
 from srgan_cli.imaging.encode import Painted, write_frames
-from srgan_cli.imaging.metadata import Metadata
 from srgan_cli.observer import Bar, Observer, SilentObserver
 from srgan_cli.paths import file_sha256, written_beside
 from srgan_cli.processes import num_cores
@@ -240,15 +239,7 @@ class _Batch:
 
     def _write(self, job: UpscaleJob, temporary: Path, bar: Bar) -> list[str]:
         with open_image(job.source, max_pixels=self._config.max_pixels) as image:
-            frames = self._painted(job, image, bar)
-
-            def metadata() -> Metadata:
-                kept = image.metadata
-                if self._config.strip_metadata:
-                    return Metadata(icc=kept.icc, loop=kept.loop)
-                return kept
-
-            lost = write_frames(temporary, frames, job.encoding, metadata)
+            lost = write_frames(temporary, self._painted(job, image, bar), job.encoding)
             return list(dict.fromkeys([*job.notes, *image.notes, *lost]))
 
     def _painted(self, job: UpscaleJob, image: OpenImage, bar: Bar) -> Iterator[Painted]:
@@ -264,9 +255,11 @@ class _Batch:
                 megapixels = frame.width * frame.height / 1e6
                 with self._bars.bar(title, total=megapixels, unit="MP") as own:
                     canvas = upscale_frame(self._upscaler, frame, target, _Both(bar, own))
-            duration = frame.duration
+            duration, metadata = frame.duration, image.metadata
             del frame
-            yield Painted(canvas, duration)
+            if self._config.strip_metadata:
+                metadata = metadata.stripped()
+            yield Painted(canvas, metadata, duration)
             del canvas
 
     def _drift(self, job: UpscaleJob, made: Path) -> float | None:

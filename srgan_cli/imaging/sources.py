@@ -1,0 +1,259 @@
+"""Where frames come from: a decoder for each kind of file."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from srgan_cli.errors import InputError
+from srgan_cli.imaging import deep, gif_frames
+from srgan_cli.imaging.admission import require_size
+from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
+from srgan_cli.imaging.containers import heif, jpeg2000
+from srgan_cli.imaging.containers.blocks import Blocks, mapped
+from srgan_cli.imaging.frames import Header
+from srgan_cli.imaging.metadata import checked, read_blocks, stated_orientation
+from srgan_cli.imaging.types import ImageArray
+
+# In the other formats that Pillow counts frames of, they are layers, thumbnails or sizes.
+_MULTIPLE = {"PNG", "WEBP", "AVIF", "FLI"}
+# HEIC and JPEG XL are turned by their decoders, and elsewhere EXIF is not asked by anybody.
+_TURNED = {"JPEG", "MPO", "PNG", "WEBP", "AVIF"}
+
+Note = Callable[[str], None]
+"""Takes a line about something that is not read as it stands in the file."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """A frame as it is stored, not yet upright."""
+
+    colour: ImageArray
+    """H, W (grey) or H, W, 3."""
+    alpha: ImageArray | None
+    turn: int
+    """EXIF orientation."""
+    blocks: Blocks = field(default_factory=Blocks)
+    duration: float | None = None
+    converted: bool = False
+    """Whether the colours have become sRGB."""
+    is_upright: bool = False
+    """Whether the decoder has applied the orientation."""
+
+
+class Source(Protocol):
+    """A file that is open."""
+
+    @property
+    def header(self) -> Header:
+        """What is known before anything is decoded."""
+        ...
+
+    def frames(self) -> Iterator[Shown]:
+        """Decode the frames in order."""
+        ...
+
+    def parts(self) -> list[str]:
+        """Name the images, videos and channels in the file that results do not have."""
+        ...
+
+
+class PillowSource:
+    """A file of any format that needs no more than Pillow.
+
+    Args:
+        path: The file.
+        image: Opened by Pillow, nothing decoded.
+        max_pixels: Limit on the pixels of each frame.
+        note: Takes notes.
+    """
+
+    def __init__(self, path: Path, image: Image.Image, max_pixels: float, note: Note) -> None:
+        self._path, self._image, self._max_pixels, self._note = path, image, max_pixels, note
+        self._has_default = bool(image.info.get("default_image")) and num_frames(image) > 1
+        self.header = self._header()
+        if self._has_default:
+            note("the still image for old viewers is replaced by the first frame")
+        if self.header.left_out and image.format != "MPO":  # What stands behind those is told.
+            note(f"only the first of {self.header.left_out + 1} images is upscaled")
+
+    def _header(self) -> Header:
+        image = self._image
+        counted = num_frames(image)
+        width, height = image.size
+        stated = Blocks(exif=_bytes(image, "exif"), xmp=_bytes(image, "xmp"))
+        if self._turn(checked(stated, [])) >= 5:
+            width, height = height, width
+        found = (image.format or "", width, height)
+        if image.format not in _MULTIPLE:
+            return Header(*found, 1, image.has_transparency_data, counted - 1)
+        return Header(*found, counted - self._has_default, image.has_transparency_data)
+
+    def parts(self) -> list[str]:
+        """Name what results do not have."""
+        blocks = read_blocks(self._path, self.header.format, [])
+        further = self.header.left_out if self.header.format != "MPO" else 0
+        still = ["still image for old viewers"] if self._has_default else []
+        return [*([told(further, "further image")] if further else []), *still, *blocks.parts]
+
+    def frames(self) -> Iterator[Shown]:
+        """Decode the frames in order."""
+        # An animated PNG can have a still image for programs that do not know animations.
+        first = 1 if self._has_default else 0
+        blocks = Blocks()
+        for index in range(first, first + self.header.num_frames):
+            if index:
+                self._image.seek(index)
+            require_size(self._path, self._image.size, 1, self._max_pixels)
+            colour, alpha = self._deep() or self._palette_jp2() or self._shallow()
+            duration = self._image.info.get("duration")
+            blocks = self._blocks() if index == first else blocks
+            shown = Shown(colour, alpha, self._turn(blocks), blocks)
+            shown.duration = float(duration) if isinstance(duration, int | float) else None
+            shown.converted = is_converted(self._image.mode)
+            if index == first + self.header.num_frames - 1:
+                self._image.close()  # Frees the decoder's pixels before the upscaling.
+            yield shown
+
+    def _turn(self, blocks: Blocks) -> int:
+        """Return the orientation that is left to be applied, where the decoder does not do it."""
+        if self._image.format not in _TURNED:
+            return 1
+        if self._image.format == "AVIF":  # Pillow puts what the file's own properties say there.
+            blocks = checked(Blocks(exif=_bytes(self._image, "exif")), [])
+        return stated_orientation(blocks)
+
+    def _blocks(self) -> Blocks:
+        notes: list[str] = []
+        blocks = read_blocks(self._path, self.header.format, notes)
+        if blocks == Blocks() and "icc_profile" in self._image.info:  # Of rarer formats.
+            blocks = checked(Blocks(icc=self._image.info["icc_profile"]), notes)
+        for note in notes:
+            self._note(note)
+        return blocks
+
+    def _deep(self) -> tuple[ImageArray, ImageArray | None] | None:
+        """Read a PNG of 16 bits with all of them, unless it is an animation."""
+        if self._image.format != "PNG" or not deep.is_deep_png(self._image):
+            return None
+        if self.header.num_frames > 1:
+            self._note("the 16-bit animation was reduced to 8 bits")
+            return None
+        self._image.load()  # EXIF may stand behind the pixels.
+        return deep.read_png(self._path)
+
+    def _palette_jp2(self) -> tuple[ImageArray, ImageArray | None] | None:
+        """Read a JPEG 2000 with a palette, whose channels Pillow exchanges."""
+        if self._image.format != "JPEG2000" or self._image.mode not in {"P", "PA"}:
+            return None
+        return deep.split(imagecodecs.jpeg2k_decode(self._path.read_bytes()))
+
+    def _shallow(self) -> tuple[ImageArray, ImageArray | None]:
+        """Read the frame through Pillow: 8 bits per channel, or 16 of grey."""
+        image = self._image
+        lost = _lost_depth(self._path, image)
+        if lost:
+            self._note(f"{lost}-bit {image.mode} was reduced to 8 bits")
+        image.load()
+        return pixels_of(self._path, image, self._note)
+
+
+class GifSource:
+    """A GIF.
+
+    Args:
+        path: The file.
+        max_pixels: Limit on the pixels of each frame.
+        note: Takes notes.
+    """
+
+    def __init__(self, path: Path, max_pixels: float, note: Note) -> None:
+        self._path, self._max_pixels, self._note = path, max_pixels, note
+        self._file = gif_frames.read_structure(path)
+        size = gif_frames.screen_size(self._file)
+        transparent = gif_frames.may_be_transparent(self._file)
+        self.header = Header("GIF", *size, len(self._file.frames), transparent)
+
+    def parts(self) -> list[str]:
+        """Name what results do not have."""
+        return self._file.blocks.parts
+
+    def frames(self) -> Iterator[Shown]:
+        """Decode the frames in order."""
+        notes: list[str] = []
+        blocks = checked(self._file.blocks, notes)
+        for note in notes:
+            self._note(note)
+        for colour, alpha, duration in gif_frames.shown_frames(
+            self._path, self._file, self._max_pixels
+        ):
+            yield Shown(colour, alpha, 1, blocks, duration)
+
+
+def pixels_of(path: Path, image: Image.Image, note: Note) -> tuple[ImageArray, ImageArray | None]:
+    """Take the pixels of a decoded image: 8 bits per channel, or 16 of grey.
+
+    Raises:
+        InputError: They are float or of 32 bits.
+    """
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16), None
+    if image.mode == "I" and image.format == "PPM":  # Scaled to 0..65535 by Pillow.
+        return np.asarray(image).clip(0, 65535).astype(np.uint16), None
+    if image.mode in {"I", "F"}:
+        kind = "float" if image.mode == "F" else "32-bit"
+        raise InputError(
+            f"{path}: {kind} pixels without a known range from black to white",
+            hint="convert it to 16 bits per channel first",
+        )
+    colours: list[str] = []
+    image = to_grey_or_rgb(image, colours)
+    for line in colours:
+        note(line)
+    samples = np.asarray(image)
+    if image.mode in {"LA", "RGBA"}:
+        colour = samples[..., 0] if image.mode == "LA" else samples[..., :3]
+        return np.ascontiguousarray(colour), samples[..., -1].copy()
+    return samples, None
+
+
+def num_frames(image: Image.Image) -> int:
+    """Return how many frames Pillow counts."""
+    return int(getattr(image, "n_frames", 1))
+
+
+def told(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _bytes(image: Image.Image, key: str) -> bytes | None:
+    value = image.info.get(key)
+    return value.removeprefix(b"Exif\0\0") if isinstance(value, bytes) else None
+
+
+def _lost_depth(path: Path, image: Image.Image) -> int:
+    """Return the bits per channel that Pillow is about to reduce to 8; 0 where it is not."""
+    if image.mode not in {"L", "LA", "RGB", "RGBA", "CMYK"}:
+        return 0
+    bits = 8
+    if image.format in {"PPM", "SGI"}:
+        bits = 16 if any(_is_deep(tile) for tile in getattr(image, "tile", [])) else 8
+    elif image.format == "HEIF":
+        bits = int(image.info.get("bit_depth", 8))
+    elif image.format in {"AVIF", "JPEG2000"}:
+        with mapped(path) as data:
+            stream = jpeg2000.codestream(data) if image.format == "JPEG2000" else None
+            bits = max(stream.depths) if stream else heif.depth(data)
+    return bits if bits > 8 else 0
+
+
+def _is_deep(tile: Any) -> bool:
+    """Say whether Pillow's plan for a part of a PPM or SGI file is to drop low bytes."""
+    arguments = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+    largest = arguments[-1] if arguments else 0
+    return "16" in str(tile.codec_name) or (isinstance(largest, int) and largest > 255)
