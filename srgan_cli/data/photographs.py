@@ -3,15 +3,18 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.formats import readable_formats
-from srgan_cli.imaging.io import list_images, read_image
+from srgan_cli.imaging import exif
+from srgan_cli.imaging.admission import require_admissible, require_size
+from srgan_cli.imaging.containers import webp
+from srgan_cli.imaging.decode import open_image, opened, probe
+from srgan_cli.imaging.frames import shallow
+from srgan_cli.imaging.io import list_images
 from srgan_cli.imaging.types import Uint8Image
 
 MAX_PIXELS = 256_000_000
@@ -27,7 +30,9 @@ _TURNS = {
 }
 """The transposition that turns an image upright, by its EXIF orientation."""
 
-_EIGHT_BIT_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}
+_PLAIN = {"JPEG", "PNG", "WEBP"}
+"""Formats whose images Pillow decodes to what ``srgan upscale`` sees."""
+_EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,37 +89,18 @@ def listed(path: Path, source: str) -> Photograph:
 def header_size(path: Path) -> tuple[int, int]:
     """Return width and height by a file's header, or zeros for what :func:`decode` refuses."""
     try:
-        with warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("ignore")
-            width, height = _webp_size(file.read(30)) or _size(file)
-    except Exception:  # noqa: BLE001 - Pillow's parsers raise almost anything on damaged files.
+        require_admissible(path, MAX_PIXELS)
+        with path.open("rb") as file:
+            found = webp.size(file.read(30))  # Pillow reads all of a WebP file.
+        if found is not None:
+            return found if found[0] * found[1] <= MAX_PIXELS else (0, 0)
+        with opened(path, max_pixels=MAX_PIXELS, notes=[]) as image:
+            if image is not None and image.format in _PLAIN:
+                return image.size
+        header = probe(path, max_pixels=MAX_PIXELS)
+    except (InputError, OSError):
         return 0, 0
-    return (width, height) if width * height <= MAX_PIXELS else (0, 0)
-
-
-def _size(file: BinaryIO) -> tuple[int, int]:
-    file.seek(0)
-    with Image.open(file, formats=readable_formats()) as image:
-        return image.size
-
-
-def _webp_size(header: bytes) -> tuple[int, int] | None:
-    """Read the size of a WebP file from its first 30 bytes: Pillow reads all of it (RFC 9649)."""
-    if header[:4] != b"RIFF" or header[8:12] != b"WEBP":
-        return None
-    match header[12:16]:
-        case b"VP8X":
-            return _integer(header[24:27]) + 1, _integer(header[27:30]) + 1
-        case b"VP8L":
-            bits = _integer(header[21:25])
-            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        case b"VP8 ":
-            return _integer(header[26:28]) & 0x3FFF, _integer(header[28:30]) & 0x3FFF
-    return None
-
-
-def _integer(data: bytes) -> int:
-    return int.from_bytes(data, "little")
+    return header.width, header.height
 
 
 def reduced_size(width: int, height: int, max_side: int) -> tuple[int, int]:
@@ -130,41 +116,41 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
 
     JPEGs that are much larger are decoded at a half, a quarter or an eighth of
     their size, which the codec does by leaving out high frequencies; the rest of
-    the way is Lanczos. Deeper images, which Pillow alone would clip, are read by
-    :func:`srgan_cli.imaging.io.read_image`.
+    the way is Lanczos. Other formats and deeper images are read as ``srgan upscale``
+    reads them.
 
     Args:
-        path: Any raster file that Pillow reads.
+        path: Any raster file that can be read.
         max_side: Longest side of the result, in pixels; 0 keeps the size.
         max_pixels: Larger images are refused before any pixel is decoded.
 
     Raises:
-        InputError: The file cannot be read, is damaged or too large.
+        InputError: The file cannot be read, is a raw file, is damaged or too large.
     """
-    hint = "open it in an image viewer; if it displays there, convert it to PNG"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF does not matter here.
-            with Image.open(path, formats=readable_formats()) as image:
-                _require_size(path, image, max_pixels)
-                if image.mode in _EIGHT_BIT_MODES:
+        with opened(path, max_pixels=max_pixels, notes=[]) as image:
+            if image is not None and image.format in _PLAIN and image.mode in _EIGHT_BIT_MODES:
+                require_size(path, image.size, 1, max_pixels)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF.
                     return _decoded(path, image, max_side)
-            upright = Image.fromarray(read_image(path, max_pixels=max_pixels).pixels)
-            return _decoded(path, upright, max_side)
+        return _first_frame(path, max_side, max_pixels)
     except InputError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         reason = reason.replace(str(path), path.name)
+        hint = "open it in an image viewer; if it displays there, convert it to PNG"
         raise InputError(f"{path}: not a readable image ({reason})", hint=hint) from error
 
 
-def _require_size(path: Path, image: Image.Image, max_pixels: int) -> None:
-    if image.width * image.height > max_pixels:
-        raise InputError(
-            f"{path}: {image.width}x{image.height} is more than {max_pixels:,} pixels",
-            hint="resize it below that limit first",
-        )
+def _first_frame(path: Path, max_side: int, max_pixels: int) -> Decoded:
+    """Decode the first frame of any format."""
+    with open_image(path, max_pixels=max_pixels) as picture:
+        frame = next(picture.frames())
+        block = picture.metadata.blocks.exif
+    decoded = _decoded(path, Image.fromarray(shallow(frame.pixels)), max_side)
+    return Decoded(decoded.pixels, exif.time_taken(block) if block else "")
 
 
 def _decoded(path: Path, image: Image.Image, max_side: int) -> Decoded:
@@ -176,9 +162,9 @@ def _decoded(path: Path, image: Image.Image, max_side: int) -> Decoded:
         image.draft(None, size)
     if pixels is None:
         image.load()
-    exif = image.getexif()
-    taken = str(exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, ""))
-    turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    stated = image.getexif()
+    taken = str(stated.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, ""))
+    turn = _TURNS.get(stated.get(ExifTags.Base.Orientation, 1))
     if pixels is not None:
         if turn is None:
             return Decoded(pixels, taken)

@@ -70,7 +70,7 @@ def _plain_options(name: str, blocks: Blocks) -> dict[str, Any]:
         primaries, transfer = blocks.coding.cicp[:2]
         options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
         options |= {"matrix_coefficients": 6, "full_range_flag": 1}
-    if name in {"BMP", "PCX"} and blocks.resolution is not None:
+    if name in {"BMP", "PCX"} and blocks.resolution is not None and blocks.resolution.unit:
         options["dpi"] = blocks.resolution.per("inch")
     return {key: value for key, value in options.items() if value is not None}
 

@@ -23,6 +23,7 @@ _ORIENTATION = 0x0112
 # Width and height of the image: of TIFF, of EXIF, of the interoperability directory.
 _WIDTHS, _HEIGHTS = {0x0100, 0xA002, 0x1001}, {0x0101, 0xA003, 0x1002}
 _COLOUR_SPACE, _INTEROP_INDEX = 0xA001, 0x0001
+_TIME_TAKEN = 0x9003
 _SHORT, _LONG = 3, 4
 _THUMBNAIL, _THUMBNAIL_SIZE = 0x0201, 0x0202
 _RESOLUTION_TAGS = (0x011A, 0x011B, 0x0128)
@@ -227,6 +228,18 @@ def is_adobe_rgb(block: bytes) -> bool:
     except ValueError:
         return False
     return index == b"R03" and space in (0xFFFF, 2)
+
+
+def time_taken(block: bytes) -> str:
+    """Return DateTimeOriginal, ``YYYY:MM:DD HH:MM:SS``; empty where it is not stated."""
+    try:
+        tiff = Tiff(block)
+        for tag, directory in walk(tiff):
+            if tag == EXIF:
+                return tiff.text(directory, _TIME_TAKEN).decode("ascii", "replace")
+    except ValueError:
+        pass
+    return ""
 
 
 def resolution(block: bytes) -> tuple[float, float, int] | None:

@@ -52,7 +52,8 @@ _KEPT: Mapping[str, frozenset[str]] = {
         "JXL": "EXIF, XMP",
         "GIF": "XMP, comment",
         "JPEG2000": "EXIF, XMP, IPTC, Photoshop's data, resolution, comment",
-        "BMP": "resolution, pixel aspect ratio",
+        "BMP": "resolution",
+        "PCX": "resolution",
     }.items()
 }
 """What each format has a place for; the others have none."""
@@ -204,7 +205,9 @@ def lost_parts(format_name: str, blocks: Blocks, *, source: Blocks) -> list[str]
         "comment": blocks.comments,
         "text": [kind for kind, data in blocks.text if not _is_comment(data)],
         "resolution": shown is not None and bool(shown.unit),
-        "pixel aspect ratio": shown is not None and not shown.square,
+        "pixel aspect ratio": shown is not None
+        and not shown.square
+        and not (shown.unit and "resolution" in kept),
         "georeference": source.georeference,
     }
     lost = [name for name, value in has.items() if value and name not in kept]

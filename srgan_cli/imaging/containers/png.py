@@ -134,7 +134,8 @@ def _raw_profile(text: bytes) -> bytes | None:
     """Decode the hexadecimal form: a line with a name, one with the length, and the digits."""
     parts = text.split(None, 2)
     try:
-        return bytes.fromhex(parts[2].decode("ascii"))[: int(parts[1])]
+        digits = b"".join(parts[2].split())[: 2 * int(parts[1])]
+        return bytes.fromhex(digits.decode("ascii"))
     except (IndexError, ValueError):
         return None
 
