@@ -205,7 +205,7 @@ def test_a_bad_image_in_a_pipe_is_told(bilinear):
     )
     assert done.returncode == 3
     assert done.stdout == b""
-    assert b"not an image" in done.stderr
+    assert b"unknown format" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
