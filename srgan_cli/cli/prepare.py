@@ -49,7 +49,7 @@ def prepare(
     config = made(PrepareConfig, options)
     from srgan_cli.data.workers import load_ahead
 
-    load_ahead(["srgan_cli.data.shards", "imagehash", "scipy.fftpack"])
+    load_ahead(["srgan_cli.data.shards"])
     # Not by way of the engine, which brings torch along: preparing does without.
     from srgan_cli.data import prepare as data
 

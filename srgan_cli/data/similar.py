@@ -7,12 +7,13 @@ thumbnails.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from srgan_cli.imaging.types import Float32Array, IndexArray, Uint8Image
+from srgan_cli.imaging.types import Float32Array, Float64Array, IndexArray, Uint8Image
 
 NEAR = 80
 """Near-duplicates have hashes that differ in at most this many of 256 bits …"""
@@ -41,20 +42,43 @@ class Look:
     def of(cls, pixels: Uint8Image) -> "Look":
         """Look at an image.
 
-        The pHash (Zauner 2010) survives recompression and resizing.
-
         Args:
             pixels: H, W, 3, uint8.
         """
-        import imagehash  # Brings SciPy along, which takes most of a second.
-
-        # imagehash filters with Lanczos, slowly if far: most of the way is gone in cheap steps.
+        # Lanczos is slow if it reduces far: most of the way is gone in cheap steps.
         step = max(1, min(pixels.shape[:2]) // (2 * _HASHED_SIDE))
         rows = np.asarray(Image.fromarray(pixels[::step]).convert("L"))
         small = Image.fromarray(rows[:, ::step])
         small = small.reduce(max(1, min(small.size) // _HASHED_SIDE))
         thumbnail = small.resize((HASH_SIDE, HASH_SIDE), Image.Resampling.BOX)
-        return cls(str(imagehash.phash(small, hash_size=HASH_SIDE)), thumbnail.tobytes().hex())
+        return cls(phash(small), thumbnail.tobytes().hex())
+
+
+def phash(grey: Image.Image) -> str:
+    """Return the perceptual hash of an image, 256 bits in hexadecimal.
+
+    Which of the lowest 16×16 frequencies of its reduction to 64×64 pixels exceed their median
+    (pHash; Zauner 2010): that survives recompression and resizing. The bits are those of the
+    package ImageHash.
+
+    Args:
+        grey: Mode L.
+    """
+    cosines = _cosines()
+    pixels = np.asarray(grey.resize((len(cosines[0]),) * 2, Image.Resampling.LANCZOS), np.float64)
+    # What would be 0 but for rounding errors is to be 0 on every machine.
+    frequencies = (cosines @ pixels @ cosines.T).round(6)
+    bits = frequencies > np.median(frequencies)
+    return np.packbits(bits).tobytes().hex()
+
+
+@cache
+def _cosines() -> Float64Array:
+    """Return the rows of the discrete cosine transform (type II) with the lowest frequencies."""
+    length = 4 * HASH_SIDE
+    odd = 2 * np.arange(length) + 1
+    cosines: Float64Array = np.cos(np.pi / (2 * length) * np.outer(np.arange(HASH_SIDE), odd))
+    return cosines
 
 
 def near_duplicates(first: Sequence[Look], second: Sequence[Look]) -> IndexArray:

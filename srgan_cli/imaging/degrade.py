@@ -5,8 +5,10 @@ twice (second order). All random numbers come from a generator that the caller s
 """
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from PIL import Image
@@ -112,10 +114,19 @@ def _kernel(sigma: Range, random: np.random.Generator) -> Float64Array:
 
 def _blurred(image: Uint8Image, kernel: Float64Array) -> Uint8Image:
     radius = len(kernel) // 2
-    padded = np.pad(image, ((radius, radius), (radius, radius), (0, 0)), mode="symmetric")
-    from scipy.signal import fftconvolve  # Takes most of a second; few commands need it.
+    margin = (radius, radius)
+    padded = np.pad(image.transpose(2, 0, 1), ((0, 0), margin, margin), mode="symmetric")
+    # A product of spectra is a convolution; at these lengths nothing wraps round.
+    lengths = [_fast_length(side + 2 * radius) for side in padded.shape[1:]]
+    spectra = np.fft.rfft2(padded, lengths) * np.fft.rfft2(kernel, lengths)
+    whole = np.fft.irfft2(spectra, lengths, norm="forward") * (1 / math.prod(lengths))
+    rows, columns = (slice(2 * radius, 2 * radius + side) for side in image.shape[:2])
+    return to_levels(whole[:, rows, columns].transpose(1, 2, 0))
 
-    return to_levels(fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1)))
+
+def _fast_length(least: int) -> int:
+    """Return the next length that has no prime factor above 5, for which transforms are fast."""
+    return next(n for n in count(least) if 30 ** n.bit_length() % n == 0)
 
 
 def _resized(image: Uint8Image, size: tuple[int, int], random: np.random.Generator) -> Uint8Image:

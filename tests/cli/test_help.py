@@ -29,7 +29,7 @@ import sys
 from srgan_cli import engine
 import srgan_cli.cli.upscale_view
 engine.upscale, engine.estimate
-others = {"scipy", "imagehash", "torchvision", "jinja2", "triton", "torch._dynamo"}
+others = {"scipy", "torchvision", "jinja2", "triton", "torch._dynamo"}
 others |= {"srgan_cli.data.prepare", "srgan_cli.engine.training.trainer"}
 others |= {"srgan_cli.engine.evaluation.evaluate"}
 others -= NEEDED_BY_TORCH

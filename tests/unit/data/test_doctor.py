@@ -2,12 +2,14 @@
 
 import io
 
+import imagehash
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from scipy.fft import rfft2
 
-from srgan_cli.data.doctor import _lack_of_detail, examine
-from srgan_cli.data.similar import Look, near_duplicates, similar_pairs
+from srgan_cli.data.doctor import _lack_of_detail, band_powers, examine, sample_blocks
+from srgan_cli.data.similar import Look, near_duplicates, phash, similar_pairs
 from tests.toolbox import synthetic_photograph
 
 GOOD = Image.fromarray(synthetic_photograph(512, 384, seed=1))
@@ -26,6 +28,29 @@ def recompressed(image, quality):
 def alike(a, b):
     first, second = (Look.of(np.asarray(image)) for image in (a, b))
     return len(near_duplicates([first], [second])) == 1
+
+
+@pytest.mark.parametrize("size", [(512, 384), (40, 30)])
+def test_powers_are_those_of_a_fourier_transform(size):
+    blocks = sample_blocks(synthetic_photograph(*size, seed=4))
+    hann = np.hanning(64)
+    centred = blocks - blocks.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    power = np.abs(rfft2(centred * hann * hann[:, None])) ** 2
+    frequencies = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.rfftfreq(64))
+    rings = [
+        (0.03 * i <= frequencies + 1e-9) & (frequencies < 0.03 * (i + 1) - 1e-9) for i in range(16)
+    ]
+    means = np.stack([power[:, ring].mean(axis=1) for ring in rings], axis=1)
+    busiest = np.argsort(means[:, 2:6].sum(axis=1))[-max(1, len(means) // 4) :]
+    expected = np.log10(means[busiest].mean(axis=0) + 1e-3)
+    assert np.abs(band_powers(blocks) - expected).max() < 1e-4
+
+
+def test_hashes_are_those_of_imagehash():
+    images = [synthetic_photograph(200, 150, seed=seed) for seed in range(20)]
+    images += [np.full((64, 64, 3), 90, np.uint8), np.tile(np.arange(128, dtype=np.uint8), (90, 1))]
+    for grey in (Image.fromarray(image).convert("L") for image in images):
+        assert phash(grey) == str(imagehash.phash(grey, hash_size=16))
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 5])

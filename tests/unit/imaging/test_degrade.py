@@ -3,9 +3,12 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.signal import fftconvolve
 
 from srgan_cli.engine.training.patches import BatchesAhead, example_sheet
+from srgan_cli.imaging import degrade as degrading
 from srgan_cli.imaging.degrade import ORDERS, degrade
+from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.resize import downscale
 from tests.toolbox import equal, sampler_of, synthetic_photograph, write_set
 
@@ -29,6 +32,18 @@ def test_lr_has_the_size_of_the_scale_and_follows_from_the_seed(strength, scale)
     assert one.dtype == np.uint8
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (8, 61), (131, 40)])
+def test_a_blur_is_the_convolution_bit_for_bit(size):
+    random = np.random.default_rng(0)
+    for seed in range(10):
+        image = synthetic_photograph(*size, seed=seed)
+        kernel = degrading._kernel((0.2, 3.0), random)
+        margin = (len(kernel) // 2,) * 2
+        padded = np.pad(image, (margin, margin, (0, 0)), mode="symmetric")
+        expected = fftconvolve(padded, kernel[..., None], mode="valid", axes=(0, 1))
+        assert np.array_equal(degrading._blurred(image, kernel), to_levels(expected))
 
 
 def test_strong_damages_more_than_mild_and_neither_loses_the_image():
