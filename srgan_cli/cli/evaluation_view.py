@@ -4,16 +4,14 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from srgan_cli import engine
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import say, show_table
 
-if TYPE_CHECKING:
-    from srgan_cli.engine import Comparison, EvalReport, SetScores
 
-
-def show_evaluation(report: "EvalReport") -> None:
+def show_evaluation(report: "engine.EvalReport") -> None:
     """Print a table for each set, the comparisons of models, and the protocol."""
     gain = {metric.name: metric for metric in report.metrics}["psnr"]
     columns = {
@@ -89,12 +87,12 @@ def show_crops(
         print(escape_sequence(sheet, protocol))
 
 
-def _count(scored: "SetScores") -> str:
+def _count(scored: "engine.SetScores") -> str:
     skipped = f", {len(scored.failed)} skipped" if scored.failed else ""
     return f"{len(scored.pictures)} image{'s' * (len(scored.pictures) != 1)}{skipped}"
 
 
-def _gain(comparison: "Comparison | None") -> tuple[str, str]:
+def _gain(comparison: "engine.Comparison | None") -> tuple[str, str]:
     if comparison is None:
         return "", ""
     difference = comparison.difference

@@ -1,7 +1,7 @@
 """``srgan models``: the shelf."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.publish import Name
 from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from srgan_cli.engine import ModelInfo, ModelList
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -136,7 +133,7 @@ app.command()(publish.blend)
 app.command()(publish.card)
 
 
-def _show_list(found: "ModelList") -> None:
+def _show_list(found: "engine.ModelList") -> None:
     rows = [
         [
             info.name + (" *" if info.default else ""),
@@ -156,11 +153,11 @@ def _show_list(found: "ModelList") -> None:
         say(f"{name}: cannot be used: {reason}")
 
 
-def _role(info: "ModelInfo", name: str) -> str:
+def _role(info: "engine.ModelInfo", name: str) -> str:
     return "trained" if name == info.name else name
 
 
-def _show_model(info: "ModelInfo") -> None:
+def _show_model(info: "engine.ModelInfo") -> None:
     summary = info.summary
     field = 2 * summary.receptive_radius + 1
     rows = [

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from srgan_cli import engine
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption, options_of
 from srgan_cli.cli.progress import RichObserver
@@ -14,9 +15,6 @@ from srgan_cli.config import PrepareConfig, made
 from srgan_cli.config.prepare import CHECKS
 from srgan_cli.errors import ResourceError
 from srgan_cli.paths import write_text
-
-if TYPE_CHECKING:
-    from srgan_cli.data.prepare import PrepareReport
 
 
 @options_of(PrepareConfig)
@@ -47,13 +45,8 @@ def prepare(
       srgan prepare ./kaggle --scale 2 --scale 4 --exclude ./Set5
     """
     config = made(PrepareConfig, options)
-    from srgan_cli.data.workers import load_ahead
-
-    load_ahead(["srgan_cli.data.shards"])
-    # Not by way of the engine, which brings torch along: preparing does without.
-    from srgan_cli.data import prepare as data
-
-    result = data.prepare(config, RichObserver())
+    engine.load_ahead()  # Beside what preparing itself imports.
+    result = engine.prepare(config, RichObserver())
     if not result.leads:
         return ExitCode.OK  # Under torchrun one process speaks for all.
     if report is not None:
@@ -65,13 +58,12 @@ def prepare(
     return ExitCode.OK
 
 
-def _write_page(path: Path, config: PrepareConfig, report: "PrepareReport") -> None:
-    from srgan_cli.data.sources import open_sources
+def _write_page(path: Path, config: PrepareConfig, report: "engine.PrepareReport") -> None:
     from srgan_cli.report.contact_sheet import contact_sheet
 
     manifest = report.manifest
     title = f"{manifest.name}: skipped or flagged"
-    locate = open_sources(config.sources).path
+    locate = engine.open_sources(config.sources).path
     page = contact_sheet(title, locate, (*manifest.dropped, *manifest.flagged))
     try:
         write_text(path, page)
@@ -81,9 +73,7 @@ def _write_page(path: Path, config: PrepareConfig, report: "PrepareReport") -> N
         ) from error
 
 
-def _show(report: "PrepareReport", *, check: bool) -> None:
-    from srgan_cli.data.kinds import KINDS
-
+def _show(report: "engine.PrepareReport", *, check: bool) -> None:
     manifest = report.manifest
     counts = {
         "training": len({e.source for e in manifest.pictures if e.split == "train"}),
@@ -92,7 +82,7 @@ def _show(report: "PrepareReport", *, check: bool) -> None:
     }
     for start, findings in (("  ", manifest.dropped), ("flagged: ", manifest.flagged)):
         kinds = Counter(finding.kind for finding in findings)
-        counts |= {start + KINDS[kind].label: n for kind, n in kinds.items()}
+        counts |= {start + engine.KINDS[kind].label: n for kind, n in kinds.items()}
     state = " (unchanged)" if report.unchanged else " (not written)" if check else ""
     show_table(
         f"data set {manifest.name}{state}",

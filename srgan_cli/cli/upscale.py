@@ -12,6 +12,7 @@ from srgan_cli.cli.options import JsonOption, options_of
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import show_json
 from srgan_cli.cli.streams import upscale_stream
+from srgan_cli.cli.upscale_view import show_estimate, show_upscaled
 from srgan_cli.config import UpscaleConfig, made
 from srgan_cli.config.upscale import SAFETY
 from srgan_cli.errors import UsageError
@@ -50,8 +51,6 @@ def upscale(
             raise UsageError("- goes with neither --json nor --dry-run", hint="name files")
         upscale_stream(config, sys.stdin.buffer, sys.stdout.buffer)
         return ExitCode.OK
-    from srgan_cli.cli.upscale_view import show_estimate, show_upscaled
-
     if dry_run:
         planned = engine.estimate(config, RichObserver())
         (show_json if json else show_estimate)(planned)

@@ -1,11 +1,10 @@
 """Tables of what ``srgan upscale`` does."""
 
+from srgan_cli import engine
 from srgan_cli.cli.render import show_table
-from srgan_cli.engine.upscaling.estimate import EstimateReport
-from srgan_cli.engine.upscaling.upscale import UpscaleReport
 
 
-def show_upscaled(report: UpscaleReport) -> None:
+def show_upscaled(report: "engine.UpscaleReport") -> None:
     """Print what was written, left alone and failed."""
     checked = any(item.drift is not None for item in report.written)
     rows = [
@@ -27,7 +26,7 @@ def show_upscaled(report: UpscaleReport) -> None:
     )
 
 
-def show_estimate(report: EstimateReport) -> None:
+def show_estimate(report: "engine.EstimateReport") -> None:
     """Print what would be written."""
     rows = [
         [

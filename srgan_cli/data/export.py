@@ -1,6 +1,5 @@
 """Export a data set as folders of PNG files for other tools (``--export png``). No torch here."""
 
-import hashlib
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from srgan_cli.data.names import without_hr_folder
 from srgan_cli.data.workers import run_parallel
 from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer
-from srgan_cli.paths import write_text, written_beside
+from srgan_cli.paths import file_sha256, write_text, written_beside
 from srgan_cli.processes import Node
 
 Task = tuple[str, tuple[tuple[str, str], ...]]
@@ -40,7 +39,7 @@ def export_png(folder: Path, observer: Observer) -> Path:
         OSError: The disk is full.
     """
     target = folder / "png"
-    _start(target, hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest())
+    _start(target, file_sha256(folder / MANIFEST))
     tasks = _tasks(Manifest.read(folder))
     total = sum(len(files) for _, files in tasks)
     with observer.bar("exporting", total=total, unit="images") as bar:

@@ -25,7 +25,7 @@ from srgan_cli.data.sources import Sources
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.imaging.types import Uint8Image
-from srgan_cli.paths import written_beside
+from srgan_cli.paths import file_sha256, written_beside
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom and right edge, in HR pixels."""
@@ -199,7 +199,7 @@ def _prepared(sources: Sources, photograph: Photograph, recipe: Recipe, draft: _
     path = sources.path(photograph.source)
     record = Record(photograph)
     try:
-        record = replace(record, sha256=_sha256(path))
+        record = replace(record, sha256=file_sha256(path))
         photo = decode(path, max_side=0 if photograph.lr else recipe.max_side)
         lr = decode(sources.path(photograph.lr), max_side=0).pixels if photograph.lr else None
     except InputError as error:
@@ -271,8 +271,3 @@ def _reduced(image: Uint8Image, share: float) -> Uint8Image:
 def _divisible(image: Uint8Image, step: int) -> Uint8Image:
     height, width = (side // step * step for side in image.shape[:2])
     return image[:height, :width]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -21,14 +21,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def load_ahead(modules: Sequence[str]) -> None:
+def load_ahead(modules: Sequence[str] = ("srgan_cli.data.shards",)) -> None:
     """Start to load, beside whatever the caller does next, what worker processes need.
 
     Python's fork server loads it once for all workers. Systems without one, and
     machines with a single core, load nothing ahead.
 
     Args:
-        modules: Names of what is to be imported.
+        modules: Names of what is to be imported; that of preparing when not told.
     """
     if num_cores() == 1 or "forkserver" not in multiprocessing.get_all_start_methods():
         return

@@ -1,7 +1,10 @@
 # The public names of the engine, once: for type checkers and, through __init__.py, at run time.
 
+from srgan_cli.data.kinds import KINDS as KINDS
 from srgan_cli.data.prepare import PrepareReport as PrepareReport
 from srgan_cli.data.prepare import prepare as prepare
+from srgan_cli.data.sources import open_sources as open_sources
+from srgan_cli.data.workers import load_ahead as load_ahead
 from srgan_cli.engine.evaluation.contenders import Contender as Contender
 from srgan_cli.engine.evaluation.evaluate import Comparison as Comparison
 from srgan_cli.engine.evaluation.evaluate import EvalReport as EvalReport

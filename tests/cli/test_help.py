@@ -3,6 +3,7 @@ import re
 import shlex
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -63,6 +64,30 @@ def test_help_and_wrong_usage_never_import_torch():
 def test_upscaling_does_not_wait_for_imports_that_only_other_commands_need():
     script = "import sys, torch; NEEDED_BY_TORCH = set(sys.modules)\n" + ONLY_WHAT_IT_NEEDS
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("from srgan_cli import engine", {"torch", "numpy", "PIL", "multiprocessing"}),
+        ("from srgan_cli import engine; engine.load_ahead", {"torch", "numpy", "PIL"}),
+        ("from srgan_cli import engine; engine.prepare", {"torch"}),
+        ("import srgan_cli.engine.upscaling.batch, srgan_cli.engine.upscaling.sizes", {"torch"}),
+    ],
+)
+def test_what_does_without_torch_does_not_import_it(statement, absent):
+    script = f"import sys\n{statement}\nassert not {absent} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_workers_of_prepare_start_to_load_before_prepare_does(srgan, tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr(engine, "load_ahead", lambda: steps.append("workers"))
+    monkeypatch.setattr(
+        engine, "prepare", lambda *_: steps.append("prepare") or SimpleNamespace(leads=False)
+    )
+    assert srgan("prepare", tmp_path).code == 0
+    assert steps == ["workers", "prepare"]
 
 
 def test_every_name_of_the_engine_is_there_and_nothing_else():

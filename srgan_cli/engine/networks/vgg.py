@@ -1,6 +1,5 @@
 """VGG features for the perceptual loss: bundled, downloaded, or from a file."""
 
-import hashlib
 import json
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import ResourceError, UsageError, WeightsError
 from srgan_cli.observer import Observer
-from srgan_cli.paths import downloads_dir, written_beside
+from srgan_cli.paths import downloads_dir, file_sha256, written_beside
 
 VGG16_FILE = "vgg16-relu3_3.safetensors"
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
@@ -203,7 +202,6 @@ def fetch_vgg19(observer: Observer, url: str = VGG19_URL) -> Path:
         return target
     wanted = target.stem.rpartition("-")[2]
     ways_out = f"pass --perceptual vgg16, which is bundled, or put the file at {target}"
-    digest = hashlib.sha256()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with written_beside(target) as temporary:
@@ -214,10 +212,9 @@ def fetch_vgg19(observer: Observer, url: str = VGG19_URL) -> Path:
                 size = int(response.headers.get("Content-Length", 0))
                 with observer.bar("downloading VGG19", total=size, unit="B") as bar:
                     while chunk := response.read(1 << 20):
-                        digest.update(chunk)
                         file.write(chunk)
                         bar.advance(len(chunk))
-            if not digest.hexdigest().startswith(wanted):
+            if not file_sha256(temporary).startswith(wanted):
                 raise ResourceError(
                     f"{url}: the download does not match its hash {wanted}", hint=ways_out
                 )
