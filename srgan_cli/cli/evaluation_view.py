@@ -1,4 +1,4 @@
-"""How ``srgan eval`` looks in a terminal."""
+"""The tables and crops that ``srgan eval`` shows in a terminal."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""The numbers that ``srgan`` ends with."""
+"""The exit codes of ``srgan``."""
 
 from enum import IntEnum
 from typing import Self

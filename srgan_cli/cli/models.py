@@ -1,4 +1,4 @@
-"""``srgan models``: the shelf."""
+"""``srgan models``: list, show, add, remove, default, and the commands of ``publish.py``."""
 
 from pathlib import Path
 from typing import Annotated

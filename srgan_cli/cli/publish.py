@@ -1,4 +1,4 @@
-"""``srgan models export``, ``blend`` and ``card``: what goes out."""
+"""``srgan models export``, ``blend`` and ``card``."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What people see: progress and messages on stderr, results on stdout."""
+"""Print results as tables or JSON on stdout, and errors on stderr."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""``report.html`` in the folder of a run, whether it is finished or was stopped."""
+"""Write ``report.html`` into the folder of a run at its end, also if it was stopped."""
 
 import json
 import tomllib

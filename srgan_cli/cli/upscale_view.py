@@ -1,4 +1,4 @@
-"""Tables of what ``srgan upscale`` does."""
+"""The tables that ``srgan upscale`` prints."""
 
 from srgan_cli import engine
 from srgan_cli.cli.render import show_table

@@ -1,4 +1,4 @@
-"""Which files of two folders belong together, by their names. No torch here."""
+"""Match the files of two folders by their names. No torch here."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The files and folders that a data set is made of. No torch here."""
+"""List the files and folders from which a data set is made. No torch here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What a file must be before a decoder sees it."""
+"""Check a file before a decoder opens it: a regular file, an image, and not too large."""
 
 import stat
 import struct

@@ -1,4 +1,4 @@
-"""The timing of animations, as far as each format can say it."""
+"""Timing of animations: merge equal frames, and convert durations to what each format can store."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Put metadata into files: through Pillow where it writes bytes as they are, else beside it."""
+"""Write metadata into files: through Pillow if it keeps the bytes, otherwise into its output."""
 
 from io import BytesIO
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Limits on pixels that hold inside Pillow too, each for one thread alone."""
+"""Limit the pixels that Pillow decodes, for the current thread only."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an image file carries beside its pixels: read, corrected for the result, and said."""
+"""Metadata (EXIF, XMP, IPTC, ICC): read them, correct them for the result, report losses."""
 
 import struct
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""ICC profiles: what space they describe, and small ones for colours that are coded otherwise."""
+"""ICC profiles: recognise their colour space, and make small ones for other colour codings."""
 
 import struct
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where frames come from: a decoder for each kind of file."""
+"""Decoders for each kind of file, which yield its frames one after the other."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -61,6 +61,19 @@ def test_every_relative_link_leads_to_a_file(document):
         assert (document.parent / target).exists(), target
 
 
+def anchor_of(heading):
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_to_a_section_leads_to_a_heading(document):
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*\.md|)#([^)]+)\)", document.read_text()):
+        page = document.parent / target if target else document
+        headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+        assert anchor in map(anchor_of, headings), f"{target}#{anchor}"
+
+
 def test_readmes_first_command_upscales_the_examples(tmp_path, monkeypatch):
     monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(ROOT)

@@ -1,4 +1,4 @@
-"""Runs that have weights, and whether each has earned to be used when no model is named.
+"""The runs that have weights, and whether each may become the default model.
 
 At its end a run is compared with the bundled model that it would replace; what came out is in
 ``qualification.json`` in its folder. A run without that file is unfinished.

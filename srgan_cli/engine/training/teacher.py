@@ -1,4 +1,4 @@
-"""What a teacher makes of damaged patches, computed once before a run: ``srgan train --teacher``.
+"""Compute a teacher's results for degraded patches once, before a run (``srgan train --teacher``).
 
 Knowledge distillation (Hinton et al. 2015) for restoration: a large network that restores well
 shows a small one what to make of damaged input. A teacher takes a hundred times as long as a

@@ -1,1 +1,1 @@
-"""The structure of image files: where their blocks are. No pixels are decoded here."""
+"""Parsers of image files' structure, which find metadata blocks without decoding pixels."""

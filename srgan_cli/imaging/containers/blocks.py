@@ -1,4 +1,4 @@
-"""What the walkers of the containers find beside the pixels, as it stands in the file."""
+"""The metadata blocks that the container parsers find, as raw bytes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
