@@ -26,6 +26,7 @@ print(anew, pages())
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
 def test_freed_memory_is_used_again_without_new_pages():
     run = [sys.executable, "-c", _TAKE_AND_FREE]

@@ -10,6 +10,8 @@ import torch
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.errors import UsageError
 
+pytestmark = pytest.mark.thorough
+
 STEPS = """
 import os
 import sys

@@ -65,6 +65,7 @@ def test_onnx_runtime_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
         torch.testing.assert_close(torch.from_numpy(found), made(lr), rtol=0, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_warnings_matter")
 @pytest.mark.parametrize("kind", [SLOW[0], "folding", *SLOW[2:]])
 def test_openvino_gives_what_pytorch_gives_at_any_size(tmp_path, kind):

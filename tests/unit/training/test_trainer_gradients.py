@@ -74,6 +74,7 @@ def test_pretraining_in_mixed_precision_has_the_gradients_of_fp32(precision, opt
     _assert_close_to_fp32(precision, "pretrain", batch, None, **options)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 @pytest.mark.parametrize("options", GAMES)
 def test_a_game_in_mixed_precision_has_the_gradients_of_fp32(precision, options, batch, features):
