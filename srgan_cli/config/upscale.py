@@ -95,7 +95,12 @@ class UpscaleConfig:
     background: Annotated[
         str, _format("Colour behind transparent areas, in formats without transparency.", "COLOUR")
     ] = "white"
-    strip_metadata: Annotated[bool, _format("Write nothing but pixels and colour profile.")] = False
+    strip_metadata: Annotated[
+        bool, _format("Write nothing but pixels and colour profile, dated now.")
+    ] = False
+    new_dates: Annotated[
+        bool, _format("Date results now instead of giving them their source's modification time.")
+    ] = False
 
     overwrite: Annotated[bool, _safety("Replace files that srgan did not make.")] = False
     check: Annotated[

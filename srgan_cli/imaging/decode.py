@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.admission import require_admissible, require_size, tiff_structure
-from srgan_cli.imaging.containers.blocks import Coding, mapped
+from srgan_cli.imaging.containers.blocks import LARGEST_INFLATED, Coding, mapped
 from srgan_cli.imaging.formats import readable_formats
 from srgan_cli.imaging.frames import Frame, Header
 from srgan_cli.imaging.limits import pixels_within
@@ -24,6 +24,9 @@ from srgan_cli.imaging.types import ImageArray
 # What these libraries log about odd files would appear between our own lines.
 for _library in ("PIL", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
+
+# Larger profiles and texts would have an image refused.
+PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_INFLATED
 
 _VIEWER_HINT = "open it in an image viewer; if it displays there, convert it to PNG"
 

@@ -340,3 +340,16 @@ def test_results_have_the_mode_of_any_new_file(tmp_path, upscale):
     ordinary.touch()
     modes = [stat.S_IMODE(p.stat().st_mode) for p in (ordinary, tmp_path / "out/a.png")]
     assert modes[0] == modes[1]
+
+
+def test_results_keep_their_source_s_date(tmp_path, upscale):
+    source = picture(tmp_path / "a.png")
+    taken = 1_000_000_000_123_456_789
+    os.utime(source, ns=(taken, taken))
+    plain = upscale.one(source, tmp_path / "out")
+    assert plain.stat().st_mtime_ns == taken
+    assert upscale.one(source, tmp_path / "new", new_dates=True).stat().st_mtime_ns > taken
+    assert upscale.one(source, tmp_path / "bare", strip_metadata=True).stat().st_mtime_ns > taken
+    upscale(source, in_place=True)
+    assert source.stat().st_mtime_ns == taken
+    assert upscale(source, in_place=True).unchanged

@@ -28,7 +28,7 @@ from srgan_cli.errors import InputError
 from srgan_cli.imaging.decode import OpenImage, open_image
 from srgan_cli.imaging.encode import Painted, write_frames
 from srgan_cli.observer import Bar, Observer, SilentObserver
-from srgan_cli.paths import file_sha256, written_beside
+from srgan_cli.paths import file_sha256, keep_date, written_beside
 from srgan_cli.processes import num_cores
 
 _LARGE = 4.0  # Megapixels from which an image gets a bar of its own.
@@ -232,6 +232,8 @@ class _Batch:
             drift = self._drift(job, temporary)
             # Before the file has its name: see Ledger.
             ledger.record(job.output, input_sha256=sha256, settings=self._settings, made=temporary)
+            if not (self._config.new_dates or self._config.strip_metadata):
+                keep_date(job.source, temporary)
         seconds = time.perf_counter() - started
         width, height = job.size
         made = (width, height, job.num_frames)
