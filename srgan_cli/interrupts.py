@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interrupts_held_back() -> Iterator[Callable[[], bool]]:
+def interrupts_held_back(told: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     """Hold interrupts back until the caller asks for it.
 
     A training step that is half done has changed one network and not the other:
     a run that went on from there would not end as one that was never stopped.
+
+    Args:
+        told: Called at the first interrupt, from the signal's handler.
 
     Yields:
         A function that says whether there has been an interrupt.
@@ -20,7 +23,9 @@ def interrupts_held_back() -> Iterator[Callable[[], bool]]:
 
     def press(*_: object) -> None:
         nonlocal pressed
-        pressed = True
+        if not pressed:
+            pressed = True
+            told()
 
     # Only the main thread gets signals, and a caller's own handler, or the wish to
     # ignore Ctrl-C, is not ours to replace.

@@ -83,7 +83,7 @@ def train(
       srgan train --resume latest
     """
     if options["resume"] is not None:
-        _refuse_others(_given(context, "COMMANDLINE") - {"resume", "json"})
+        _refuse_others(_given(context, "COMMANDLINE") - {"resume", "data", "json"})
     settings = made(TrainConfig, _decided(context, options))
     screen = TrainingScreen()
     try:
@@ -131,7 +131,7 @@ def _refuse_others(given: set[str]) -> None:
         names = ", ".join(map(option_name, sorted(given)))
         raise UsageError(
             f"--resume uses the run's own options, not {names}",
-            hint="leave them out, or start a new run without --resume",
+            hint="leave them out (but for --data, where a data set has moved), or start a new run",
         )
 
 

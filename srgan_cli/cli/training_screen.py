@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from srgan_cli.cli.keyboard import without_key_echo
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import one_line
 from srgan_cli.observer import TrainingStatus
@@ -31,6 +32,7 @@ class TrainingScreen(RichObserver):
     def __init__(self) -> None:
         super().__init__()
         self.last: TrainingStatus | None = None
+        self._drawing, self._waiting = False, list[str]()
 
     @contextmanager
     def watch(self) -> Iterator[Callable[[TrainingStatus], None]]:
@@ -38,10 +40,18 @@ class TrainingScreen(RichObserver):
         if not self._console.is_terminal:
             yield self._lines()
             return
-        with Live(console=self._console, auto_refresh=False) as live:
-            yield self._frames(live)
-            if self.last is not None:
-                live.update(panel(self.last), refresh=True)
+        with without_key_echo(), Live(console=self._console, auto_refresh=False) as live:
+            try:
+                yield self._frames(live)
+            finally:
+                self._draw(live)
+
+    def say(self, message: str) -> None:
+        """Print a fact; after the panel, when a signal arrives while it is drawn."""
+        if self._drawing:
+            self._waiting.append(message)
+        else:
+            super().say(message)
 
     def _frames(self, live: Live) -> Callable[[TrainingStatus], None]:
         drawn = -_SECONDS_PER_FRAME
@@ -52,9 +62,18 @@ class TrainingScreen(RichObserver):
             now = time.monotonic()
             if now - drawn >= _SECONDS_PER_FRAME:
                 drawn = now
-                live.update(panel(status), refresh=True)
+                self._draw(live)
 
         return show
+
+    def _draw(self, live: Live) -> None:
+        if self.last is None:
+            return
+        self._drawing = True
+        live.update(panel(self.last), refresh=True)
+        self._drawing = False
+        while self._waiting:
+            self.say(self._waiting.pop(0))
 
     def _lines(self) -> Callable[[TrainingStatus], None]:
         printed, validations = time.monotonic(), 0

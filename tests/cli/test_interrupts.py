@@ -1,10 +1,12 @@
 """Ctrl-C, as a terminal sends it: SIGINT to the whole process group."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from PIL import Image
@@ -40,6 +42,7 @@ def test_interrupted_training_is_saved_and_goes_on(srgan, used_home, number):
     process = start("train", "--name", "long", *options)
     wait_until(lambda: '"step": 10' in text_of(folder / "metrics.jsonl"), process)
     err = interrupt(process, number)
+    assert err.index("stopping after this step") < err.index("stopped at step ")
     assert "srgan train --resume long" in err
     stopped = int(err.partition("stopped at step ")[2].partition(";")[0].replace(",", ""))
     names = [f"checkpoints/step-{step:08}.safetensors" for step in (0, stopped)]
@@ -49,6 +52,39 @@ def test_interrupted_training_is_saved_and_goes_on(srgan, used_home, number):
     assert result.code == 0, result.err
     assert result.document["steps"] == 200
     assert f"resuming at step {stopped:,} of" in result.err
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid of util-linux")
+def test_ctrl_c_in_a_terminal_leaves_the_panel_whole(used_home):
+    """The terminal's own ``^C`` would push the panel down, and leave its last line behind."""
+    pty = pytest.importorskip("pty")
+    parent, child = pty.openpty()
+    options = [*TINY, "--steps", 5000, "--pretrain", 1, "--validate-every", 10_000]
+    process = subprocess.Popen(
+        [
+            *("setsid", "--ctty", sys.executable, "-m", "srgan_cli", "train", "--name", "long"),
+            *map(str, options),
+        ],
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        env=os.environ | {"COLUMNS": "80", "LINES": "40", "OMP_NUM_THREADS": "1", "TERM": "xterm"},
+    )
+    os.close(child)
+    shown = b""
+    while b"step 1" not in shown or b"images/s" not in shown:
+        shown += os.read(parent, 65536)
+    os.write(parent, b"\x03")
+    with suppress(OSError):  # The end of the terminal.
+        while part := os.read(parent, 65536):
+            shown += part
+    os.close(parent)
+    assert process.wait(60) == 130
+    text = shown.decode()
+    assert "stopping after this step" in text
+    assert "^C" not in text
+    assert text.index("stopping after this step") < text.index("stopped at step")
+    assert (used_home / "runs" / "long" / "checkpoints").is_dir()
 
 
 @pytest.mark.usefixtures("home")

@@ -202,7 +202,7 @@ def test_init_of_another_scale_gives_all_but_what_depends_on_it(observer, photog
     for key in before.keys() - {f"{new}.weight", f"{new}.bias"}:
         torch.testing.assert_close(after[key], before[key], rtol=0, atol=1e-6)
     assert after[f"{new}.weight"].abs().max() < 1e-6
-    assert any("upscales ×2" in line and "×4" in line for line in observer.said)
+    assert any("is ×2; " in line and "×4" in line for line in observer.said)
 
 
 def test_too_large_a_patch_leaves_no_run_behind(observer, prepared):

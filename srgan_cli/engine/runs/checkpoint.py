@@ -20,6 +20,7 @@ CHECKPOINTS = "checkpoints"
 
 _HEADER_KEY = "srgan-checkpoint"
 _DIGEST_KEY = "crc32"
+_HINT = "resume another run, or start a new one"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,6 @@ class Checkpoint:
         Raises:
             WeightsError: The file is missing, damaged, or something else.
         """
-        hint = "resume another run, or start a new one"
         try:
             with safe_open(path, framework="pt") as file:
                 header = file.metadata() or {}
@@ -75,12 +75,26 @@ class Checkpoint:
                 tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
                 digest = header[_DIGEST_KEY]
         except (KeyError, ValueError) as error:
-            raise WeightsError(f"{path}: not a checkpoint of srgan train", hint=hint) from error
+            raise WeightsError(f"{path}: not a checkpoint of srgan train", hint=_HINT) from error
         except (OSError, SafetensorError) as error:
-            raise WeightsError(f"{path}: {error}", hint=hint) from error
+            raise WeightsError(f"{path}: {error}", hint=_HINT) from error
         if digest != _digest(tensors):
-            raise WeightsError(f"{path}: damaged, its checksum does not match", hint=hint)
+            raise WeightsError(f"{path}: damaged, its checksum does not match", hint=_HINT)
         return cls(tensors, progress)
+
+    @classmethod
+    def read_progress(cls, path: Path) -> Mapping[str, Any]:
+        """Read what JSON can hold of it, without its tensors.
+
+        Raises:
+            WeightsError: The file is missing, damaged, or something else.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                progress = json.loads((file.metadata() or {})[_HEADER_KEY])
+        except (KeyError, ValueError, OSError, SafetensorError) as error:
+            raise WeightsError(f"{path}: not a checkpoint of srgan train", hint=_HINT) from error
+        return dict(progress)
 
     def write(self, path: Path) -> None:
         """Write the file in one step; an older one of that name stays until this is complete.

@@ -2,12 +2,16 @@
 
 import json
 import tomllib
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from srgan_cli.config import TrainConfig, to_toml
-from srgan_cli.engine.runs.checkpoint import CHECKPOINTS
-from srgan_cli.errors import InputError, UsageError
+from srgan_cli.data.manifest import MANIFEST, find_by_fingerprint, find_dataset
+from srgan_cli.engine.models.trained_runs import QUALIFICATION_FILE
+from srgan_cli.engine.runs.checkpoint import CHECKPOINTS, Checkpoint
+from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.paths import runs_dir, write_text
 from srgan_cli.processes import Node
 
@@ -16,7 +20,7 @@ BEST_FILE = "best.safetensors"
 EXAMPLES_FILE = "degradations.png"
 REPORT_FILE = "report.html"
 
-_MAY_CHANGE = {"data", "device", "keep", "tensorboard", "validate_every"}
+_MAY_CHANGE = {"device", "keep", "tensorboard", "validate_every"}
 """Options that do not change the result of a run, only where and how it is computed."""
 
 _PLAN = {
@@ -41,7 +45,8 @@ def new_run_folder(config: TrainConfig) -> Path:
         )
     name = config.name or f"{config.preset}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     folder = runs_dir() / name
-    if folder.exists():
+    # One that was stopped before its first checkpoint has nothing to lose.
+    if _has_checkpoint(folder) or any(folder.glob("*.safetensors")):
         raise UsageError(
             f"run {name} exists already",
             hint=f"resume it: srgan train --resume {name}; or choose another --name",
@@ -57,15 +62,23 @@ def restarted_run(config: TrainConfig) -> str | None:
 
 
 def find_run(spec: str) -> Path:
-    """Find the run to go on with; ``latest`` is the one that was saved last.
+    """Find the run to go on with; ``latest`` is the unfinished one that was saved last.
 
     Raises:
-        InputError: No such run has a checkpoint.
+        InputError: No such run has a checkpoint, or all are finished.
     """
     files = runs_dir().glob(f"[!.]*/{CHECKPOINTS}/step-*.safetensors")
     saved = sorted(files, key=lambda path: path.stat().st_mtime_ns)
     if spec == "latest" and saved:
-        return saved[-1].parents[1]
+        runs = [path.parents[1] for path in reversed(saved)]
+        unfinished = [run for run in runs if not (run / QUALIFICATION_FILE).exists()]
+        if unfinished:
+            return unfinished[0]
+        raise InputError(
+            f"every run is finished, {runs[0].name} last",
+            hint=f"start another one, or make {runs[0].name} longer: raise its epochs or steps in "
+            f"{runs[0] / CONFIG_FILE}, then srgan train --resume {runs[0].name}",
+        )
     for folder in (runs_dir() / spec, Path(spec)):
         if _has_checkpoint(folder):
             return folder
@@ -97,6 +110,44 @@ def read_config(folder: Path) -> TrainConfig:
         ) from error
 
 
+def with_data(folder: Path, config: TrainConfig, data: str | None) -> TrainConfig:
+    """Return a run's options with the place where its data set is now.
+
+    A data set that is no longer where it was is looked for by its fingerprint.
+
+    Args:
+        folder: The run's folder.
+        config: Its options.
+        data: Name or folder of the data set, where the user says it.
+
+    Raises:
+        InputError: It is not found, or there is no such data set.
+    """
+    if data is not None:
+        place, _ = find_dataset(data)
+    elif config.data is None or (Path(config.data) / MANIFEST).is_file():
+        return config
+    elif (found := find_by_fingerprint(_fingerprint(folder))) is not None:
+        place = found
+    else:
+        raise InputError(
+            f"the data set of run {folder.name} is no longer at {config.data}",
+            hint=f"if it has moved: srgan train --resume {folder.name} --data PATH",
+        )
+    moved = replace(config, data=str(place.resolve()))
+    if moved != config:
+        write_config(folder, moved)
+    return moved
+
+
+def _fingerprint(folder: Path) -> str:
+    """Return the fingerprint of the data set that a run's last readable checkpoint states."""
+    for path in sorted(folder.glob(f"{CHECKPOINTS}/step-*.safetensors"), reverse=True):
+        with suppress(WeightsError):
+            return str(Checkpoint.read_progress(path)["fingerprint"])
+    return ""
+
+
 def accepted_edits(
     folder: Path, config: TrainConfig, before: TrainConfig, *, may_replan: bool
 ) -> list[str]:
@@ -116,7 +167,7 @@ def accepted_edits(
             not continue what came before.
     """
     was, now = (json.loads(json.dumps(options.to_dict())) for options in (before, config))
-    for said_elsewhere in ("name", "resume"):
+    for said_elsewhere in ("name", "resume", "data"):
         del now[said_elsewhere]
     changed = [name for name in now if now[name] != was[name]]
     words = [f"{name} (was {was[name]}, is {now[name]})" for name in changed]

@@ -37,21 +37,26 @@ class Journal:
         if self._wants_events:
             _summary_writer()
 
-    def read(self, step: int, rollbacks: Sequence[RollBack] = ()) -> None:
+    def read(self, step: int, rollbacks: Sequence[RollBack] = ()) -> int:
         """Take up what was logged until a step; drop the rest, and a line that a crash cut short.
 
         Args:
             step: Where the run goes on.
             rollbacks: All of the run; each gets a line where it ended.
+
+        Returns:
+            How many other lines were damaged, and dropped too.
         """
-        self.records = []
+        self.records, damaged = [], 0
         if self._path.exists():
-            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-            records = [json.loads(line) for line in lines if line.endswith("\n")]
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+            lines = [line for line in text.split("\n")[:-1] if line]
+            read = [_record(line) for line in lines]
+            damaged = read.count(None)
             self.records = [
                 record
-                for record in records
-                if record["step"] <= step and "rolled_back_from" not in record
+                for record in read
+                if record and record["step"] <= step and "rolled_back_from" not in record
             ]
         self.records += map(_rollback_record, rollbacks)
         self.records.sort(key=lambda record: int(record["step"]))
@@ -60,6 +65,7 @@ class Journal:
         if self._wants_events:
             self.close()
             self._events = _summary_writer()(str(self._path.parent / EVENTS), purge_step=step + 1)
+        return damaged
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Add one record: ``step``, ``phase`` and numbers by name; None where one is not finite.
@@ -88,6 +94,18 @@ class Journal:
         if self._events is not None:
             self._events.close()
             self._events = None
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    """Read one line; None where it is not what :meth:`Journal.log` writes."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+        return None
+    plain = all(isinstance(value, int | float | str | None) for value in record.values())
+    return record if plain else None
 
 
 def _rollback_record(rollback: RollBack) -> dict[str, Any]:

@@ -73,6 +73,11 @@ class Phase:
         return self.peak * rise * self.decay.factor(done / self.steps)
 
 
+def phase_of(step: int, phases: Sequence[Phase]) -> Phase:
+    """Return the phase that the step before this one, if there is one, belongs to."""
+    return next(phase for phase in phases if max(1, step) <= phase.stop)
+
+
 def same_until(step: int, one: Sequence[Phase], other: Sequence[Phase]) -> bool:
     """Say whether two plans are the same for all steps before one of them."""
     return _rates(step, one) == _rates(step, other)

@@ -17,8 +17,7 @@ from srgan_cli.engine.networks.base import num_parameters
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.runs.folder import EXAMPLES_FILE, accepted_edits, write_config
-from srgan_cli.engine.runs.health import HealthVerdict, judge
-from srgan_cli.engine.runs.journal import Journal
+from srgan_cli.engine.runs.journal import METRICS_FILE, Journal
 from srgan_cli.engine.runs.progress import RATE_FACTORS, Best, Progress, every_step_skipped
 from srgan_cli.engine.training.assembly import RunParts
 from srgan_cli.engine.training.checkpoint_writer import CheckpointWriter
@@ -26,8 +25,8 @@ from srgan_cli.engine.training.metrics_buffer import MetricsBuffer
 from srgan_cli.engine.training.pace import Pace
 from srgan_cli.engine.training.patches import example_sheet
 from srgan_cli.engine.training.qualify import qualify
-from srgan_cli.engine.training.schedule import Phase, plan_phases, same_until
-from srgan_cli.engine.training.validation import ValidationScores
+from srgan_cli.engine.training.schedule import Phase, phase_of, plan_phases, same_until
+from srgan_cli.engine.training.validations import Validations
 from srgan_cli.engine.training.warmstart import start_from
 from srgan_cli.errors import DivergedError, InputError
 from srgan_cli.observer import Observer, TrainingStatus
@@ -60,6 +59,7 @@ class Session:
         self.progress = Progress()
         self._checkpoint_writer = CheckpointWriter(parts, folder, background, writes=ranks.leads)
         self._journal = Journal(folder, writes=ranks.leads, tensorboard=self.config.tensorboard)
+        self.validations = Validations(parts, self._journal, observer)
         self._pace = Pace()
         self._metrics = MetricsBuffer(ranks)
         self._losses: Mapping[str, float] = {}
@@ -94,14 +94,15 @@ class Session:
         if self.config.init is not None:
             source = ModelSource(self.config.init.name, self.config.init, "--init")
             start_from(source, self.trainer, self.observer)
-        self.scores = self._score(self.parts.phases[0])
+        self.validations.score(self.parts.phases[0])
         if self._ranks.leads:
-            self.folder.mkdir(parents=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / METRICS_FILE).unlink(missing_ok=True)  # Of one that got no checkpoint.
             write_config(self.folder, self.config)
             if self.config.degrade != "none":
                 self._show_examples()
         self._ranks.wait()  # From here on there is a folder to log to.
-        self._log_scores(self.parts.phases[0])
+        self.validations.log(0, self.parts.phases[0])
         self.save()
 
     def _show_examples(self) -> None:
@@ -220,33 +221,23 @@ class Session:
         # The last update can break weights whose loss was finite until then.
         if not all(bool(weight.isfinite().all()) for weight in self.trainer.ema.parameters()):
             return "the generator's weights were no longer finite"
-        self.scores = self._score(phase)
-        before = self.verdict.word
-        self._log_scores(phase)
-        if self.verdict.bad:
-            return self.verdict.reason
-        if self.verdict.word not in ("healthy", before):
-            self.observer.warn(
-                f"step {self.progress.step:,}: {self.verdict.word}: {self.verdict.reason}"
-            )
+        before = self.validations.verdict.word
+        self.validations.score(phase)
+        self.validations.log(self.progress.step, phase)
+        verdict = self.validations.verdict
+        if verdict.bad:
+            return verdict.reason
+        if verdict.word not in ("healthy", before):
+            self.observer.warn(f"step {self.progress.step:,}: {verdict.word}: {verdict.reason}")
         self.progress = replace(self.progress, good=True, best=self._best(phase))
-        self._checkpoint_writer.keep(self._state(), self.scores, phase)
+        self._checkpoint_writer.keep(self._state(), self.validations.scores, phase)
         return None
-
-    def _score(self, phase: Phase) -> ValidationScores:
-        return self.parts.validator.score(
-            self.trainer.ema, self.trainer.amp.device, perceptual=phase.name == "adversarial"
-        )
-
-    def _log_scores(self, phase: Phase) -> None:
-        record = {"step": self.progress.step, "phase": phase.name, **self.scores.to_record()}
-        self.verdict = judge([*self._journal.records, record])
-        self._journal.log({**record, "verdict": self.verdict.word, "reason": self.verdict.reason})
 
     def _best(self, phase: Phase) -> Best:
         """Return the best validation of this phase: PSNR, or the perceptual distance if known."""
-        distance = self.scores.perceptual
-        score = self.scores.psnr if distance is None else -distance
+        scores = self.validations.scores
+        distance = scores.perceptual
+        score = scores.psnr if distance is None else -distance
         now, best = Best(phase.name, self.progress.step, score), self.progress.best
         return now if best is None or best.phase != now.phase or best.score < score else best
 
@@ -283,10 +274,7 @@ class Session:
         """Take up networks, log and scores as they were."""
         self.trainer.restore(checkpoint)
         self._metrics.restore(self.progress.pending, self.trainer.amp.device)
-        self._journal.read(self.progress.step, self.progress.rollbacks)
-        last = [record for record in self._journal.records if "validation_psnr" in record][-1]
-        self.scores = ValidationScores.from_record(last)
-        self.verdict = HealthVerdict(last["verdict"], last["reason"])
+        self.validations.take_up(self.progress)
 
     def qualify(self) -> Qualification:
         """Compare the finished run with the model that it would replace; all processes take part.
@@ -321,8 +309,8 @@ class Session:
     def status(self) -> TrainingStatus:
         """Return where the run stands, for people."""
         step = self.progress.step
-        phase = next(phase for phase in self.parts.phases if max(1, step) <= phase.stop)
-        scored = [record for record in self._journal.records if "validation_psnr" in record]
+        phase = phase_of(step, self.parts.phases)
+        scores, verdict = self.validations.scores, self.validations.verdict
         passes = self.config.batch / len(self.parts.sampler)
         seconds_left, next_phase = self._pace.seconds_left(self.parts.phases, step)
         return TrainingStatus(
@@ -334,11 +322,11 @@ class Session:
             epochs=math.ceil(self.parts.steps * passes),
             losses=self._losses,
             learning_rate=self._learning_rate(phase),
-            psnr=tuple(record["validation_psnr"] for record in scored),
-            ssim=tuple(record["validation_ssim"] for record in scored),
-            bicubic_psnr=self.scores.bicubic_psnr,
-            verdict=self.verdict.word,
-            reason=self.verdict.reason,
+            psnr=self.validations.series("psnr"),
+            ssim=self.validations.series("ssim"),
+            bicubic_psnr=scores.bicubic_psnr,
+            verdict=verdict.word,
+            reason=verdict.reason,
             skipped=self._skipped_shown,
             rollbacks=len(self.progress.rollbacks),
             rate=self.config.batch / (self._pace.seconds_per_step(phase.name) or math.inf),

@@ -14,7 +14,13 @@ from srgan_cli.engine.devices.ranks import Ranks, joined_ranks, local_device
 from srgan_cli.engine.models.trained_runs import Qualification
 from srgan_cli.engine.models.weights import WEIGHTS_FILE
 from srgan_cli.engine.runs.background import Background
-from srgan_cli.engine.runs.folder import find_run, new_run_folder, read_config, restarted_run
+from srgan_cli.engine.runs.folder import (
+    find_run,
+    new_run_folder,
+    read_config,
+    restarted_run,
+    with_data,
+)
 from srgan_cli.engine.runs.health import HealthVerdict
 from srgan_cli.engine.runs.progress import RollBack
 from srgan_cli.engine.training.assembly import assemble
@@ -82,7 +88,7 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
     spec = config.resume or restarted_run(config)
     folder = None if spec is None else find_run(spec)
     if folder is not None:
-        config = read_config(folder)
+        config = with_data(folder, read_config(folder), config.data)
     name = folder.name if folder else config.name or "latest"
     device = local_device(config.device)
     if device.type == "cpu":
@@ -123,10 +129,11 @@ def _train(
     target = folder or ranks.agreed(new_run_folder(config))
     parts = assemble(config, amp, ranks, observer)
     session = Session(parts, target, ranks, background, observer)
-    if folder is None:
-        session.start()  # Makes the folder.
+    target.parent.mkdir(parents=True, exist_ok=True)
     with alone(target) if ranks.leads else nullcontext():
-        if folder is not None:
+        if folder is None:
+            session.start()  # Makes the folder.
+        else:
             session.resume()
         try:
             _make_all_steps(session, ranks, observer)
@@ -146,8 +153,8 @@ def _train(
         parts.trainer.ema.scale,
         session.progress.step,
         session.progress.seconds,
-        session.scores,
-        session.verdict,
+        session.validations.scores,
+        session.validations.verdict,
         session.skipped,
         session.progress.rollbacks,
         qualification,
@@ -156,7 +163,11 @@ def _train(
 
 
 def _make_all_steps(session: Session, ranks: Ranks, observer: TrainObserver) -> None:
-    with interrupts_held_back() as pressed, observer.watch() as show:
+
+    def stopping() -> None:
+        observer.say("stopping after this step")
+
+    with observer.watch() as show, interrupts_held_back(stopping) as pressed:
         while not session.done:
             session.advance()
             show(session.status())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from srgan_cli.cli import training_screen
 from srgan_cli.cli.training_screen import TrainingScreen, line, panel, sparkline
 from srgan_cli.observer import TrainingStatus
 
@@ -92,3 +93,19 @@ def test_elsewhere_than_in_a_terminal_a_line_comes_with_each_validation(capsys):
     assert [row.split("/")[0] for row in rows] == ["step 10", "step 20"]
     assert "pixel 0.01234" in rows[0]
     assert screen.last.step == 20
+
+
+def test_what_is_said_while_the_panel_is_drawn_comes_after_it(monkeypatch):
+    screen = TrainingScreen()
+    screen._console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+
+    def interrupted(status):
+        screen.say("stopping after this step")
+        return panel(status)
+
+    monkeypatch.setattr(training_screen, "panel", interrupted)
+    with screen.watch() as show:
+        show(STATUS)
+    text = screen._console.file.getvalue()
+    assert text.count("stopping after this step") == 2  # Once a drawing.
+    assert text.index("╭") < text.index("stopping after this step")
