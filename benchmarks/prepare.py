@@ -91,7 +91,7 @@ def measured(work: Callable[[Path], None], room: Path) -> tuple[float, float]:
         started, times = time.perf_counter(), os.times()
         work(Path(folder))
         wall, ended = time.perf_counter() - started, os.times()
-    return wall, sum(ended[:4]) - sum(times[:4])
+    return wall, max(0.01, sum(ended[:4]) - sum(times[:4]))  # The clock counts in hundredths.
 
 
 def megapixels(paths: list[Path]) -> float:

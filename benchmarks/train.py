@@ -24,7 +24,7 @@ def main() -> None:
         "--processor",
         action="store_true",
         help="count seconds of processor time, for a machine that has other work too; "
-        "workers that decode PNG files are then left out",
+        "workers that decode PNG files are then not counted",
     )
     parser.add_argument("--threads", type=int, help="all cores when not given")
     parser.add_argument("--preset", default="compact")

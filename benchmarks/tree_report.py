@@ -1,7 +1,7 @@
 """Prepare a tree of benchmarks/photo_tree.py and count what was caught: python … TREE.
 
 Prints, for each kind of fault, how many were planted and found, the share of good
-photographs that were left out, the time, and the peak memory of all processes together.
+photographs that were skipped, the time, and the peak memory of all processes together.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def main() -> None:
     for kind in planted:
         print(f"{kind:15s} {caught[kind]:6d} of {planted[kind]}")
     false = Counter(found[s]["kind"] for s, kind in truth.items() if kind == "good" and s in found)
-    print("left out of the good ones:", dict(false))
+    print("skipped of the good ones:", dict(false))
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
 
 
 def in_process(name: str, megapixels: float) -> float:
-    """Time one contender on a photograph in a process of its own, start and compiling left out.
+    """Time one contender on a photograph in a process of its own, without its start and compiling.
 
     What dies, as for want of memory, has taken for ever.
     """
