@@ -276,6 +276,7 @@ def test_options_that_make_no_sense_are_wrong_usage(tmp_path, srgan, monkeypatch
 
 
 def test_a_bomb_is_refused_before_anything_is_decoded(tmp_path, upscale, monkeypatch):
+    Image.init()  # One of its plugins loads an image.
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
     report = upscale(samples.bomb(tmp_path / "a.png"), output=tmp_path / "out")
     assert "60000x50000" in report.failed[0].reason
