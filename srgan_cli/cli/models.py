@@ -114,7 +114,7 @@ def default(
     was better than the bundled model at its end is used, else the bundled model.
     """
     if name is not None and clear is not None:
-        raise UsageError("--clear goes without a name", hint="leave one out")
+        raise UsageError("--clear cannot be used with a name", hint="remove one of them")
     if name is not None:
         engine.choose_default(name)
     if clear is not None:
@@ -148,7 +148,7 @@ def _show_list(found: "engine.ModelList") -> None:
     columns = {"model": "left", "kind": "left", "architecture": "left", "scale": "right"}
     show_table("models", {**columns, "parameters": "right", "MACs/pixel": "right"}, rows)
     if any(info.default for info in found.models):
-        say("* taken when none is named, for its scale")
+        say("* default model for its scale")
     for name, reason in found.unusable.items():
         say(f"{name}: cannot be used: {reason}")
 

@@ -131,7 +131,7 @@ def _refuse_others(given: set[str]) -> None:
         names = ", ".join(map(option_name, sorted(given)))
         raise UsageError(
             f"--resume uses the run's own options, not {names}",
-            hint="leave them out (but for --data, where a data set has moved), or start a new run",
+            hint="remove them (except --data, if the data set has moved), or start a new run",
         )
 
 
@@ -147,7 +147,7 @@ def _decided(context: typer.Context, options: Mapping[str, Any]) -> dict[str, An
         chosen = sorted(group & (typed | in_file) - undone)
         if len(chosen) > 1:
             both = " and ".join(map(option_name, chosen))
-            raise UsageError(f"{both} set the same length", hint="leave one out")
+            raise UsageError(f"{both} set the same length", hint="remove one of them")
     defaults = {option.name: option.default for option in declared(TrainConfig)}
     return {**options, **{name: defaults[name] for name in undone}}
 

@@ -69,7 +69,7 @@ def read_options(path: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for option, value in _flattened(path, document):
         if option in found:
-            raise UsageError(f"{path}: {option} is given twice", hint="leave one out")
+            raise UsageError(f"{path}: {option} is given twice", hint="remove one of them")
         found[option] = value
     return found
 

@@ -53,9 +53,9 @@ ORDERS: Mapping[str, tuple[Order, ...]] = {
         Order(0.8, (0.2, 1.5), 1.0, (0.3, 1.2), 1.0, (1, 25), 1.0, (30, 95)),
     ),
 }
-"""The passes of each strength. Most images of the web are clean but for their JPEG, so the mild
-one leaves the others out more often than not; and none of those is so weak that the input
-might as well be clean, since then a generator can never be sure of it."""
+"""The passes of each strength. Most images of the web have no other damage than JPEG, so ``mild``
+skips the other steps more often than not. None of them is so weak that the input could be clean,
+since a generator could then never be sure of clean input."""
 
 
 def degrade(hr: Uint8Image, scale: int, strength: str, random: np.random.Generator) -> Uint8Image:

@@ -51,7 +51,7 @@ def walk(tiff: Tiff) -> Iterator[tuple[int, Directory]]:
     """Yield the directories of a block, each with the tag that leads to it (0: the first).
 
     Raises:
-        ValueError: The first directory cannot be read; others are left out.
+        ValueError: The first directory cannot be read; others are skipped.
     """
     waiting = [(0, tiff.first)]
     seen: set[int] = set()
@@ -160,7 +160,7 @@ def _remove_thumbnail(tiff: Tiff, main: Directory, used: Sequence[tuple[int, int
 
 
 def branch(tiff: Tiff, directory: Directory, *, skipped: set[int]) -> Branch:
-    """Take a directory and its children with all values; damaged entries are left out.
+    """Take a directory and its children with all values; damaged entries are skipped.
 
     Args:
         tiff: The file or block.
