@@ -101,7 +101,10 @@ class TrainConfig:
         bool, _data("Rotation- and flip-equivariant weights (with --preset plain).")
     ] = False
     init: Annotated[
-        Path | None, _data("Start from the weights in this file.", "FILE", common=True)
+        Path | None,
+        _data(
+            "Start from these weights; architecture and sizes are theirs.", "NAME|FILE", common=True
+        ),
     ] = None
     name: Annotated[
         str | None, _data("Name of the run.", "NAME", unset="preset and time", common=True)

@@ -184,7 +184,7 @@ def test_init_starts_from_the_weights_it_names(observer):
 @pytest.mark.usefixtures("prepared")
 def test_init_of_another_size_is_refused(observer):
     first = engine.train(tiny(), observer)
-    with pytest.raises(UsageError, match="not a standard generator"):
+    with pytest.raises(UsageError, match="has other sizes than"):
         engine.train(tiny(name="n", init=first.weights, preset="standard"), observer)
     assert [path.name for path in first.run.parent.iterdir()] == [first.run.name]
 

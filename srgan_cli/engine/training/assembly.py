@@ -23,6 +23,7 @@ from srgan_cli.engine.training.schedule import Phase, plan_phases
 from srgan_cli.engine.training.teacher import TeacherCache, ask_teacher
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.engine.training.validation import Validator
+from srgan_cli.engine.training.warmstart import adopted
 from srgan_cli.observer import Observer
 from srgan_cli.processes import Node, num_cores
 
@@ -51,7 +52,9 @@ class RunParts:
         return self.phases[-1].stop
 
 
-def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) -> RunParts:
+def assemble(
+    config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer, *, is_new: bool = True
+) -> RunParts:
     """Open the data set, make the networks, and see that a step fits into memory.
 
     Raises:
@@ -62,6 +65,8 @@ def assemble(config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer) ->
     """
     data, reason = find_dataset(config.data)
     store = Store(data, config.scale)
+    if is_new:  # A run that goes on has its sizes; the weights that it began with may be gone.
+        config = adopted(config, store.scale)
     config = config.resolved(data, store.scale)
     manifest = store.manifest
     observer.say(

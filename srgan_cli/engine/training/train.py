@@ -127,7 +127,7 @@ def _train(
     observer: TrainObserver,
 ) -> TrainReport:
     target = folder or ranks.agreed(new_run_folder(config))
-    parts = assemble(config, amp, ranks, observer)
+    parts = assemble(config, amp, ranks, observer, is_new=folder is None)
     session = Session(parts, target, ranks, background, observer)
     target.parent.mkdir(parents=True, exist_ok=True)
     with alone(target) if ranks.leads else nullcontext():

@@ -1,8 +1,9 @@
 """Start a run from existing weights (``srgan train --init``)."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from srgan_cli.config import GeneratorConfig, PlainConfig
+from srgan_cli.config import PRESETS, GeneratorConfig, PlainConfig, TrainConfig
+from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import ModelSource, load_model
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.equivariance import Equivariance
@@ -10,6 +11,62 @@ from srgan_cli.engine.networks.plain import PlainNetwork
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import UsageError
 from srgan_cli.observer import Observer
+
+
+def adopted(config: TrainConfig, scale: int) -> TrainConfig:
+    """Return options with architecture, sizes and equivariance of the weights of ``--init``.
+
+    Weights of the pixel loss alone are trained on with it, unless the options say otherwise.
+
+    Args:
+        config: The options; ``init`` is a name, as ``--model`` takes it, or a file.
+        scale: Factor per side that the run is for.
+
+    Raises:
+        UsageError: Options contradict the weights.
+        WeightsError: Nothing is called so, or the file cannot be used.
+    """
+    if config.init is None:
+        return config
+    source = find_model(str(config.init), scale)
+    model = load_model(source)
+    found = model.generator.config
+    presets = [name for name, sizes in PRESETS.items() if type(sizes) is type(found)]
+    if found is None or not presets:
+        raise UsageError(
+            f"{source.name} is a {model.generator.architecture}, which srgan train does not make",
+            hint=f"choose weights of one of the presets: {', '.join(PRESETS)}",
+        )
+    sizes = asdict(found)
+    del sizes["scale"]
+    given = config.preset if config.preset != TrainConfig.preset else presets[0]
+    named = {**asdict(PRESETS[given]), **config.generator}
+    differing = {"preset": given} if given not in presets else dict(config.generator)
+    if presets[0] == TrainConfig.preset and given != presets[0]:
+        differing = named  # Presets of this architecture differ in their sizes alone.
+    wrong = [
+        name for name, value in differing.items() if name != "scale" and value != sizes.get(name)
+    ]
+    if wrong:
+        raise UsageError(
+            f"{source.name} has other sizes than --preset and the options of the generator say: "
+            f"{', '.join(wrong)}",
+            hint="leave them out: they are those of the weights",
+        )
+    tied = isinstance(found, PlainConfig) and found.channels % 8 == 0
+    tied = tied and Equivariance(model.generator).holds()
+    config = replace(
+        config,
+        init=source.path,
+        preset=given,
+        generator=sizes,
+        equivariant=config.equivariant or tied,
+    )
+    lengths = (config.pretrain, config.pretrain_epochs, config.pretrain_steps)
+    untold = lengths == (TrainConfig.pretrain, None, None)
+    if untold and model.trained.get("phase") == "pretrain":
+        return replace(config, pretrain=1.0)
+    return config
 
 
 def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> None:
