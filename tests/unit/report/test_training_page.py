@@ -3,6 +3,7 @@
 import math
 import re
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -42,3 +43,29 @@ def test_labels_are_short_and_true(low, growth):
 def test_a_term_that_never_changes_has_an_axis_too():
     labels, _ = _ticks(0.0, 0.0)
     assert labels == ["-0.50", "0.00", "0.50"]
+
+
+@pytest.mark.parametrize(
+    ("psnr", "told"), [(30.0, "below bicubic<b>1.02"), (33.0, "above bicubic<b>1.98")]
+)
+def test_a_series_with_one_point_shows_a_point_and_the_text_says_on_which_side_it_is(psnr, told):
+    record = {
+        "step": 10,
+        "phase": "pretrain",
+        "verdict": "healthy",
+        "reason": "",
+        "detail": 0.8,
+        "validation_psnr": psnr,
+        "validation_ssim": 0.9,
+        "validation_perceptual": None,
+        "bicubic_psnr": 31.02,
+        "bicubic_ssim": 0.8,
+        "bicubic_detail": 0.7,
+    }
+    page = training_page("run", {}, [record], [])
+    assert told in page
+    assert page.count("<circle") == 6  # PSNR, SSIM and detail, each of the run and of bicubic.
+    assert "<polyline" not in page
+    page = training_page("run", {}, [record, {**record, "step": 20}], [])
+    assert page.count("<polyline") == 6
+    assert "<circle" not in page
