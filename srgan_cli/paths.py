@@ -44,15 +44,19 @@ def teachers_dir() -> Path:
 
 
 @contextmanager
-def written_beside(target: Path) -> Iterator[Path]:
+def written_beside(target: Path, *, mark: str = "") -> Iterator[Path]:
     """Give a temporary path beside ``target`` that takes its name once it is complete.
 
     The file is flushed to the disk before it is renamed, so that a crash leaves
     either the old file or the new one. On any exception the temporary file is
     removed and ``target`` stays as it was.
+
+    Args:
+        target: The final path.
+        mark: Begins the random part of the temporary name.
     """
     # The suffix stays last: encoders choose the format by it.
-    temporary = target.with_name(f".srgan-{secrets.token_hex(6)}{target.suffix}")
+    temporary = target.with_name(f".srgan-{mark}{secrets.token_hex(6)}{target.suffix}")
     temporary.touch()
     mode = temporary.stat().st_mode
     try:

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from srgan_cli.errors import SrganError
+
+# Halves of characters, but for those that stand for the bytes of file names.
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def stdout() -> Console:
@@ -87,7 +91,8 @@ def say(line: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """Replace the bytes of file names that no encoding explains."""
+    """Replace bytes of file names that no encoding explains, and halves of characters."""
+    text = _HALF.sub("\ufffd", text)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

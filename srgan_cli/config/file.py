@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -12,6 +11,8 @@ from srgan_cli.config.generator import SIZES
 from srgan_cli.config.option import declared
 from srgan_cli.config.train import TrainConfig
 from srgan_cli.errors import InputError, UsageError
+from srgan_cli.records import read_toml
+from srgan_cli.typed import RecordError
 
 _DECLARED = declared(TrainConfig)
 _OPTIONS = {option.name for option in _DECLARED} - {"resume"}
@@ -59,13 +60,13 @@ def read_options(path: Path) -> dict[str, str]:
         UsageError: There is no option of that name, or it is given twice.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = read_toml(path)
     except OSError as error:
         raise InputError(
             f"--config {path}: {error.strerror}", hint="name a TOML file of options"
         ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: not TOML ({error})", hint="write: batch = 16") from error
+    except RecordError as error:
+        raise InputError(f"--config {path}: {error}", hint="write: batch = 16") from error
     found: dict[str, str] = {}
     for option, value in _flattened(path, document):
         if option in found:

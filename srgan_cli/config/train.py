@@ -19,6 +19,7 @@ from srgan_cli.config.losses import LossWeights
 from srgan_cli.config.option import Option, Table, either
 from srgan_cli.config.train_checks import check_ranges
 from srgan_cli.errors import UsageError
+from srgan_cli.typed import build
 
 Degrade = Literal["none", "mild", "strong", "mixed"]
 PixelLoss = Literal["l1", "charbonnier", "psnr"]
@@ -325,10 +326,9 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild a config from its JSON form; unknown keys are a TypeError."""
-        rebuilt = dict(values)
-        rebuilt["weights"] = LossWeights(**rebuilt.get("weights", {}))
-        for name, kind in (("init", Path), ("milestones", tuple), ("perceptual_layers", tuple)):
-            if rebuilt.get(name) is not None:
-                rebuilt[name] = kind(rebuilt[name])
-        return cls(**rebuilt)
+        """Rebuild a config from its JSON form.
+
+        Raises:
+            RecordError: A key is unknown, or a value of another type or out of range.
+        """
+        return build(cls, dict(values))

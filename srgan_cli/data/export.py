@@ -52,7 +52,7 @@ def export_png(folder: Path, observer: Observer) -> Path:
 def _start(target: Path, manifest: str) -> None:
     """Make the folder, or empty one that was made by another manifest."""
     mark = target / ".manifest"
-    if target.exists() and not (mark.exists() and mark.read_text() == manifest):
+    if target.exists() and not (mark.is_file() and mark.read_bytes() == manifest.encode()):
         shutil.rmtree(target)
     target.mkdir(exist_ok=True)
     write_text(mark, manifest)

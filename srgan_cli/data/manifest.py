@@ -8,14 +8,18 @@ A data set is one folder, described in ``docs/data.md``::
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
+from srgan_cli.config import SCALES
 from srgan_cli.errors import InputError
 from srgan_cli.paths import datasets_dir
+from srgan_cli.records import parse_json, read_text
+from srgan_cli.typed import RecordError, build
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+_MOST_BYTES = 2**29
 
 Split = Literal["train", "validation"]
 Kind = Literal[
@@ -106,28 +110,46 @@ class Manifest:
             InputError: There is none, or it was not written by this version of srgan.
         """
         path = folder / MANIFEST
-        hint = "prepare a data set first: srgan prepare FOLDER"
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if values["format"] != FORMAT:
+            values = parse_json(read_text(path, most_bytes=_MOST_BYTES))
+            found = values.get("format") if isinstance(values, dict) else None
+            if isinstance(found, int) and found != FORMAT:
                 raise InputError(
-                    f"{path}: data set format {values['format']} is not supported "
+                    f"{path}: data set format {found} is not supported "
                     f"(this version reads format {FORMAT})",
                     hint="prepare the data set again: srgan prepare FOLDER --overwrite",
                 )
-            values["pictures"] = tuple(ManifestEntry(**entry) for entry in values["pictures"])
-            for name in ("dropped", "flagged"):
-                values[name] = tuple(Finding(**finding) for finding in values[name])
-            for name in ("scales", "shards"):
-                values[name] = tuple(values[name])
-            manifest = cls(**values)
+            manifest = build(cls, values)
+            _require_sound(manifest)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputError(f"{folder} holds no prepared data set", hint=hint) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a data set manifest ({error})", hint=hint) from error
-        if any(Path(name).name != name for name in manifest.shards):
-            raise InputError(f"{path}: lists a shard outside its folder", hint=hint)
+            raise InputError(
+                f"{folder} holds no prepared data set",
+                hint="prepare a data set first: srgan prepare FOLDER",
+            ) from error
+        except RecordError as error:
+            raise InputError(
+                f"{path}: not a data set manifest ({error})",
+                hint="run srgan prepare as before, with --overwrite; intact shards are reused",
+            ) from error
         return manifest
+
+
+def _require_sound(manifest: Manifest) -> None:
+    """Refuse what no set is like, so that nobody else has to.
+
+    Raises:
+        RecordError: It says what.
+    """
+    if not manifest.scales or not set(manifest.scales) <= set(SCALES):
+        raise RecordError(f"scales {list(manifest.scales)}")
+    if any(Path(name).name != name for name in manifest.shards):
+        raise RecordError("a shard outside its folder")
+    shards = set(manifest.shards)
+    for entry in manifest.pictures:
+        if entry.shard not in shards or min(entry.width, entry.height) < 1 or entry.index < 0:
+            raise RecordError(f"{entry.source}: no such image")
+        if entry.source.startswith("/") or ".." in PurePosixPath(entry.source).parts:
+            raise RecordError(f"{entry.source} is outside the folder of photographs")
 
 
 def find_dataset(spec: str | None) -> tuple[Path, str]:

@@ -9,7 +9,7 @@ process on any machine can make any of them.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from safetensors.numpy import save_file
 
 from srgan_cli.data.doctor import examine
 from srgan_cli.data.photographs import Photograph, decode, reduced_size
-from srgan_cli.data.similar import Look
+from srgan_cli.data.similar import HASH_SIDE, Look
 from srgan_cli.data.sources import Sources
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.paths import file_sha256, written_beside
+from srgan_cli.records import parse_json
+from srgan_cli.typed import RecordError, build
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom and right edge, in HR pixels."""
@@ -33,6 +35,7 @@ Box = tuple[int, int, int, int]
 _VERSION = 3
 """Raise this whenever the same image and recipe give other pixels."""
 _LOT_PHOTOGRAPHS = 32
+_LOOK_BYTES = (HASH_SIDE**2 // 8, HASH_SIDE**2)
 _LOT_BYTES = 48 * 2**20
 
 
@@ -97,14 +100,13 @@ class Record:
         """Pixels of all its HR images."""
         return sum(width * height for _, width, height in self.pictures)
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Record":
-        """Rebuild a record from its JSON form."""
-        values["photograph"] = Photograph(**values["photograph"])
-        values["look"] = Look(**values["look"])
-        for name in ("findings", "pictures"):
-            values[name] = tuple(tuple(item) for item in values[name])
-        return cls(**values)
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What stands at the beginning of a shard."""
+
+    recipe: dict[str, Any]
+    photographs: tuple[Record, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +187,13 @@ def read_shard(path: Path) -> tuple[dict[str, Any], list[Record]]:
     """
     try:
         with safe_open(path, framework="np") as shard:
-            header = json.loads((shard.metadata() or {})["srgan"])
-        return header["recipe"], [Record.from_dict(values) for values in header["photographs"]]
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            header = build(_Header, parse_json((shard.metadata() or {}).get("srgan", "")))
+        for record in header.photographs:
+            for text, num_bytes in zip(astuple(record.look), _LOOK_BYTES, strict=True):
+                if len(bytes.fromhex(text)) not in (0, num_bytes):
+                    raise RecordError("a look that is none")
+        return header.recipe, list(header.photographs)
+    except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
             f"{path}: damaged shard ({error})",
             hint="delete it, then prepare the data set again",

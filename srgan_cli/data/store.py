@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from srgan_cli.data.manifest import Manifest, ManifestEntry, Split
+from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry, Split
 from srgan_cli.errors import InputError
 
 
@@ -71,8 +71,18 @@ class Store:
         return f"lr-x{self.scale}/{entry.index}", f"hr/{entry.index}"
 
     def entries(self, split: Split) -> list[ManifestEntry]:
-        """Return the images of one split in their order."""
-        return [entry for entry in self.manifest.pictures if entry.split == split]
+        """Return the images of one split in their order.
+
+        Raises:
+            InputError: There are none.
+        """
+        found = [entry for entry in self.manifest.pictures if entry.split == split]
+        if not found:
+            raise InputError(
+                f"{self.folder / MANIFEST}: no {split} images",
+                hint="make the set again: srgan prepare FOLDER --overwrite",
+            )
+        return found
 
     def pair(self, entry: ManifestEntry) -> tuple[Tensor, Tensor]:
         """Return an image's LR and HR pixels: uint8, H, W, 3, views of the mapped file."""

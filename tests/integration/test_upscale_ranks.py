@@ -79,13 +79,16 @@ def test_every_job_is_one_ranks_and_the_loads_are_even(num_ranks):
     assert max(loads) - min(loads) <= max(sizes)
 
 
+SOME, OTHER = "a" * 64, "b" * 64
+
+
 def test_ledgers_of_all_ranks_are_read(tmp_path):
     made = tmp_path / "a.png"
     made.write_text("result")
     with Ledger(tmp_path, rank=1) as ledger:
-        ledger.record(made, input_sha256="i", settings="s", made=made)
+        ledger.record(made, input_sha256=SOME, settings=SOME, made=made)
     for rank in (0, 2):
         with Ledger(tmp_path, rank=rank) as ledger:
-            assert ledger.is_fresh(made, input_sha256="i", settings="s")
-            assert not ledger.is_fresh(made, input_sha256="i", settings="t")
+            assert ledger.is_fresh(made, input_sha256=SOME, settings=SOME)
+            assert not ledger.is_fresh(made, input_sha256=SOME, settings=OTHER)
     assert [path.name for path in tmp_path.glob(".srgan-*")] == [".srgan-ledger-1.jsonl"]

@@ -1,7 +1,7 @@
 """The limits that fail a build: ``--min-psnr``, ``--min-ssim`` and ``--not-worse-than``."""
 
-import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,41 @@ from srgan_cli.engine.evaluation.contenders import Contender
 from srgan_cli.engine.evaluation.protocol import Protocol, SetScores
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.comparison import PSNR, SSIM, Metric, compare
+from srgan_cli.records import read_json
+from srgan_cli.typed import RecordError
 
 _HINT = "pass a file that srgan eval --json has written"
+
+ImageFigures = dict[str, dict[str, float | None]]
+"""Figures of an image by contender and metric; None where one was infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredContender:
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredImage:
+    name: str
+    scores: ImageFigures
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredSet:
+    name: str
+    means: ImageFigures
+    pictures: tuple[_StoredImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFile:
+    """What is read of the document that ``srgan eval --json`` prints."""
+
+    protocol: dict[str, Any]
+    contenders: tuple[_StoredContender, ...]
+    sets: tuple[_StoredSet, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +56,7 @@ class EarlierRun:
     protocol: dict[str, Any]
     contenders: tuple[str, ...]
     """Models and folders, without the baselines."""
-    scores: dict[str, dict[str, dict[str, dict[str, float | None]]]]
+    scores: Mapping[str, Mapping[str, ImageFigures]]
     """By set, image, contender and metric; None where the figure was infinite."""
 
     @classmethod
@@ -34,20 +67,20 @@ class EarlierRun:
             InputError: The file is missing, or is something else.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            return cls(
-                path,
-                document["protocol"],
-                tuple(c["name"] for c in document["contenders"] if c["kind"] != "baseline"),
-                {
-                    scored["name"]: {p["name"]: dict(p["scores"]) for p in scored["pictures"]}
-                    for scored in document["sets"]
-                },
-            )
+            document = read_json(path, ScoreFile, strict=False)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}", hint=_HINT) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a result of srgan eval --json", hint=_HINT) from error
+        except RecordError as error:
+            raise _not_scores(path, error) from error
+        return cls(
+            path,
+            document.protocol,
+            tuple(c.name for c in document.contenders if c.kind != "baseline"),
+            {
+                scored.name: {image.name: image.scores for image in scored.pictures}
+                for scored in document.sets
+            },
+        )
 
     def require_comparable(self, protocol: Protocol, contenders: Sequence[Contender]) -> None:
         """Check, before anything is scored, that figures of the two runs can be compared.
@@ -97,11 +130,13 @@ class EarlierRun:
             )
         try:
             values = [before[p.name][contender][metric.name] for p in scored.pictures]
-            return [float("inf") if value is None else float(value) for value in values]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{self.path}: not a result of srgan eval --json", hint=_HINT
-            ) from error
+        except KeyError as error:
+            raise _not_scores(self.path, error) from error
+        return [math.inf if value is None else value for value in values]
+
+
+def _not_scores(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: not the JSON of an evaluation ({error})", hint=_HINT)
 
 
 def unmet(

@@ -74,6 +74,7 @@ class ModelList:
 def list_models() -> ModelList:
     """Describe every model that has a name; files that cannot be used cost only themselves."""
     models, unusable = [], {}
+    defaults()  # Damaged defaults are not the models' fault.
     for entry in known_models():
         try:
             models.append(_describe(entry.source("--model"), entry.kind))

@@ -12,6 +12,7 @@ from srgan_cli.engine.models.trained_runs import TrainedRun, run_weights, traine
 from srgan_cli.engine.models.weights import WEIGHTS_FILE, ModelSource
 from srgan_cli.errors import WeightsError
 from srgan_cli.paths import models_dir, write_text
+from srgan_cli.records import read_json
 
 BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
 """Names of the models that come with the program; of one scale, the first is the default."""
@@ -119,13 +120,13 @@ def defaults() -> Mapping[int, str]:
     """Return the models that ``srgan models default`` chose, by scale, the latest last."""
     path = models_dir() / _DEFAULTS_FILE
     try:
-        chosen = json.loads(path.read_text(encoding="utf-8"))
-        return {int(scale): str(name) for scale, name in chosen.items()}
+        chosen = read_json(path, dict[str, str])
+        return {int(scale): name for scale, name in chosen.items()}
     except FileNotFoundError:
         return {}
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         hint = "delete it, then choose your defaults again: srgan models default NAME"
-        raise WeightsError(f"{path}: damaged", hint=hint) from error
+        raise WeightsError(f"{path}: damaged: {error}", hint=hint) from error
 
 
 def set_default(scale: int, name: str | None) -> None:

@@ -5,6 +5,7 @@ import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,15 @@ def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         if tensors and all(key.startswith(prefix) for key in tensors):
             tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
     return tensors
+
+
+def tensors_digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """Return a checksum of a text and all tensors; safetensors itself has none."""
+    crc = zlib.crc32(text.encode())
+    for key in sorted(tensors):
+        flat = tensors[key].contiguous().reshape(-1).view(torch.uint8)
+        crc = zlib.crc32(flat.numpy().data, zlib.crc32(key.encode(), crc))
+    return f"{crc:08x}"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -1,6 +1,5 @@
 """VGG features for the perceptual loss: bundled, downloaded, or from a file."""
 
-import json
 import urllib.request
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
@@ -14,6 +13,8 @@ from torch import Tensor, nn
 from srgan_cli.errors import ResourceError, UsageError, WeightsError
 from srgan_cli.observer import Observer
 from srgan_cli.paths import downloads_dir, file_sha256, written_beside
+from srgan_cli.records import parse_json
+from srgan_cli.typed import build
 
 VGG16_FILE = "vgg16-relu3_3.safetensors"
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
@@ -184,8 +185,7 @@ def _per_channel(
     """Read three numbers that a weights file may state for R, G and B."""
     if name not in header:
         return default
-    red, green, blue = (float(value) for value in json.loads(header[name]))
-    return red, green, blue
+    return build(tuple[float, float, float], parse_json(header[name]))
 
 
 def fetch_vgg19(observer: Observer, url: str = VGG19_URL) -> Path:

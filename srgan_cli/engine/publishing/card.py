@@ -19,6 +19,8 @@ from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.resize import upscale
 from srgan_cli.imaging.tensors import to_pixels
 from srgan_cli.paths import write_text, written_beside
+from srgan_cli.records import read_json
+from srgan_cli.typed import RecordError
 
 CARD_FILE = "README.md"
 IMAGE_FILE = "before-after.png"
@@ -64,16 +66,39 @@ def write_card(
     return CardReport(info, card, image)
 
 
+@dataclass(frozen=True, slots=True)
+class _SetMeans:
+    name: str
+    means: dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """What is read of the document of ``srgan eval --json``."""
+
+    sets: tuple[_SetMeans, ...]
+
+
 def _benchmarks(path: Path, info: ModelInfo) -> Mapping[str, Mapping[str, float]]:
     """Return metrics by set from the document of ``srgan eval --json``."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return {one["name"]: dict(one["means"][info.name]) for one in document["sets"]}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        sets = read_json(path, _Scores, strict=False).sets
+        found = {one.name: one.means[info.name] for one in sets}
+        numbers = {
+            name: {key: value for key, value in means.items() if value is not None}
+            for name, means in found.items()
+        }
+        # What is infinite in one set is told of none, so that the table has no gaps.
+        kept = set.intersection(*map(set, numbers.values()))
+    except (OSError, RecordError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: it has no scores of {info.name}",
             hint=f"compute them: srgan eval FOLDER --model {info.name} --json > {path.name}",
         ) from error
+    return {
+        name: {key: value for key, value in means.items() if key in kept}
+        for name, means in numbers.items()
+    }
 
 
 def _front_matter(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Checkpoints: the whole state of a run in one safetensors file, and the folder of recent ones."""
 
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from srgan_cli.engine.models.tensor_files import write_tensors
+from srgan_cli.engine.models.tensor_files import tensors_digest, write_tensors
 from srgan_cli.errors import WeightsError
 from srgan_cli.observer import Observer
 
@@ -70,15 +69,17 @@ class Checkpoint:
         try:
             with safe_open(path, framework="pt") as file:
                 header = file.metadata() or {}
-                progress = json.loads(header[_HEADER_KEY])
+                text = header[_HEADER_KEY]
+                progress = json.loads(text)
                 # Copies: the file may be replaced while they are in use.
                 tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
                 digest = header[_DIGEST_KEY]
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, RecursionError) as error:
             raise WeightsError(f"{path}: not a checkpoint of srgan train", hint=_HINT) from error
         except (OSError, SafetensorError) as error:
             raise WeightsError(f"{path}: {error}", hint=_HINT) from error
-        if digest != _digest(tensors):
+        # Those of older versions are of the tensors alone.
+        if digest not in (tensors_digest(tensors, text), tensors_digest(tensors)):
             raise WeightsError(f"{path}: damaged, its checksum does not match", hint=_HINT)
         return cls(tensors, progress)
 
@@ -92,7 +93,7 @@ class Checkpoint:
         try:
             with safe_open(path, framework="pt") as file:
                 progress = json.loads((file.metadata() or {})[_HEADER_KEY])
-        except (KeyError, ValueError, OSError, SafetensorError) as error:
+        except (KeyError, ValueError, RecursionError, OSError, SafetensorError) as error:
             raise WeightsError(f"{path}: not a checkpoint of srgan train", hint=_HINT) from error
         return dict(progress)
 
@@ -102,7 +103,8 @@ class Checkpoint:
         Raises:
             OSError: The disk is full or the folder cannot be written.
         """
-        header = {_HEADER_KEY: json.dumps(self.progress), _DIGEST_KEY: _digest(self.tensors)}
+        text = json.dumps(self.progress)
+        header = {_HEADER_KEY: text, _DIGEST_KEY: tensors_digest(self.tensors, text)}
         write_tensors(path, self.tensors, header)
 
     def restore(
@@ -205,12 +207,3 @@ class CheckpointFolder:
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step-{step:08}.safetensors"
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return a checksum of all tensors: safetensors itself notices only a wrong length."""
-    crc = 0
-    for key in sorted(tensors):
-        flat = tensors[key].contiguous().reshape(-1).view(torch.uint8)
-        crc = zlib.crc32(flat.numpy().data, zlib.crc32(key.encode(), crc))
-    return f"{crc:08x}"

@@ -1,7 +1,6 @@
 """The folder of a run: its name, its ``config.toml``, and how runs are found."""
 
 import json
-import tomllib
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +13,8 @@ from srgan_cli.engine.runs.checkpoint import CHECKPOINTS, Checkpoint
 from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.paths import runs_dir, write_text
 from srgan_cli.processes import Node
+from srgan_cli.records import read_toml
+from srgan_cli.typed import RecordError
 
 CONFIG_FILE = "config.toml"
 BEST_FILE = "best.safetensors"
@@ -103,10 +104,11 @@ def read_config(folder: Path) -> TrainConfig:
     """
     path = folder / CONFIG_FILE
     try:
-        return TrainConfig.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return TrainConfig.from_dict(read_toml(path))
+    except (OSError, RecordError) as error:
         raise InputError(
-            f"{path}: not the config.toml of a run ({error})", hint="start a new run"
+            f"{path}: not the config.toml of a run ({error})",
+            hint="undo the last edit, or start a new run",
         ) from error
 
 

@@ -31,6 +31,7 @@ from srgan_cli.engine.training.warmstart import start_from
 from srgan_cli.errors import DivergedError, InputError
 from srgan_cli.observer import Observer, TrainingStatus
 from srgan_cli.paths import written_beside
+from srgan_cli.typed import RecordError
 
 _STEPS_PER_RECORD = 10
 
@@ -131,7 +132,13 @@ class Session:
                 hint="put the same weights back, or start a new run",
             )
         self.progress = Progress.from_dict(checkpoint.progress)
-        before = TrainConfig.from_dict(checkpoint.progress["config"])
+        try:
+            before = TrainConfig.from_dict(checkpoint.progress["config"])
+        except RecordError as error:
+            raise InputError(
+                f"the options in the checkpoint of run {self.folder.name}: {error}",
+                hint="resume it with the version of srgan that began it, or start a new run",
+            ) from error
         planned = plan_phases(before, self.parts.sampler.steps)
         may_replan = same_until(self.progress.step, planned, self.parts.phases)
         for edit in accepted_edits(self.folder, self.config, before, may_replan=may_replan):

@@ -1,11 +1,13 @@
 """The ledger of an output folder: which results exist, so that a rerun makes only the others."""
 
+import errno
 import hashlib
 import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,15 +16,24 @@ from typing import Any, BinaryIO, Self
 
 from filelock import Timeout
 
-from srgan_cli.errors import ResourceError
+from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.managed import Managed
 from srgan_cli.paths import file_sha256
 from srgan_cli.processes import locked
+from srgan_cli.records import open_to_append, parse_json, read_bytes
+from srgan_cli.typed import RecordError, build
 
 LEDGER_FILE = ".srgan-ledger.jsonl"
 _LEDGERS = ".srgan-ledger*.jsonl"
 
-_TEMPORARY = re.compile(r"\.srgan-[0-9a-f]{12}(\..*)?")  # As paths.written_beside names them.
+_MOST_BYTES = 2**30
+_DAY = 24 * 60 * 60
+_TEMPORARY = re.compile(
+    r"\.srgan-(\d+-)?[0-9a-f]{12}(\..*)?"
+)  # As paths.written_beside names them.
+_HASH = re.compile("[0-9a-f]{64}")
+_BEGINNING = b'{"output": "'  # Of every line, as record() writes it.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class Ledger(Managed):
     A line is written *before* its result takes its final name. A run that is killed
     between the two leaves a line whose hash fits no file, which counts for nothing;
     a result without a line cannot come about. So a line is believed only together
-    with the file it describes.
+    with the file whose content it names; neither clocks nor the order of lines count.
 
     Args:
         folder: Where the results are; made if it does not exist.
@@ -60,19 +71,28 @@ class Ledger(Managed):
         self._lock = ExitStack()
         self._file: BinaryIO | None = None
         self._is_new = False
-        self._latest: dict[str, LedgerEntry] = {}
-        self._made: dict[str, set[str]] = {}
+        self._made: dict[str, dict[str, set[tuple[str, str]]]] = {}
+        self.num_damaged = 0
+        """Lines that cannot be read, apart from one that a kill cut short."""
+
+    @property
+    def path(self) -> Path:
+        """This process's file."""
+        return self._path
 
     def __enter__(self) -> Self:
         """Lock the folder against other runs and read the ledger.
 
         Raises:
+            InputError: Something else stands in place of the file.
             ResourceError: Another run works there, or the folder cannot be written.
         """
         self._is_new = not self._folder.exists()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("ab+")
+            self._file = open_to_append(self._path)
+        except RecordError as error:
+            raise _not_ours(self._path, error) from error
         except OSError as error:
             raise ResourceError(
                 f"{self._folder}: {error.strerror or error}", hint="choose another --output folder"
@@ -85,18 +105,30 @@ class Ledger(Managed):
                 f"{self._folder}: another srgan process is writing to this folder",
                 hint="wait until it has finished, or choose another --output folder",
             ) from error
-        except OSError:
-            pass  # Some network file systems have no locks.
-        for entry in sorted(self._entries(), key=lambda entry: entry.time):
-            self._remember(entry)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:  # Some network file systems have none.
+                self._file.close()
+                raise ResourceError(
+                    f"{self._folder}: cannot be locked: {error.strerror or error}",
+                    hint="choose another --output folder",
+                ) from error
+        for path in sorted(self._folder.glob(_LEDGERS)):
+            try:
+                self._read(path)
+            except RecordError as error:
+                raise _not_ours(path, error) from error
         return self
 
-    def _entries(self) -> Iterator[LedgerEntry]:
-        for path in sorted(self._folder.glob(_LEDGERS)):
-            for line in path.read_bytes().splitlines():
-                entry = _parse(line)
-                if entry is not None:
-                    yield entry
+    def _read(self, path: Path) -> None:
+        data = read_bytes(path, most_bytes=_MOST_BYTES)
+        for line in data.splitlines(keepends=True):
+            try:
+                self._remember(_entry(line))
+            except RecordError:
+                cut_short = _BEGINNING.startswith(line[: len(_BEGINNING)]) and line[-1:] != b"\n"
+                self.num_damaged += bool(line.strip()) and not cut_short
+                if cut_short and path == self._path and self._file is not None:
+                    self._file.truncate(len(data) - len(line))
 
     def _close(self, *, failed: bool) -> None:  # noqa: ARG002 - all the same
         """Let other runs in. A ledger without entries goes, and with it a folder it made."""
@@ -112,26 +144,21 @@ class Ledger(Managed):
 
     def is_fresh(self, output: Path, *, input_sha256: str, settings: str) -> bool:
         """Say whether a result stands there as this input and these settings make it."""
-        entry = self._latest.get(self._name(output))
-        return (
-            entry is not None
-            and entry.settings == settings
-            and entry.input_sha256 == input_sha256
-            and output.is_file()
-            and entry.output_sha256 == file_sha256(output)
-        )
+        return (input_sha256, settings) in self._origins(output)
 
-    def settings_of(self, output: Path, sha256: str) -> str | None:
-        """Return the settings that a file of that name and content was made with, if it was."""
-        entry = self._latest.get(self._name(output))
-        if entry is not None and entry.output_sha256 == sha256:
-            return entry.settings
-        return "" if sha256 in self._made.get(self._name(output), set()) else None
+    def settings_of(self, output: Path, sha256: str) -> set[str]:
+        """Return all settings that have made a file of that name and content."""
+        made = self._made.get(self._name(output), {})
+        return {settings for _, settings in made.get(sha256, ())}
 
     def made(self, output: Path) -> bool:
         """Say whether the file at ``output`` is as one of the runs left it."""
-        known = self._made.get(self._name(output))
-        return known is not None and output.is_file() and file_sha256(output) in known
+        return bool(self._origins(output))
+
+    def _origins(self, output: Path) -> set[tuple[str, str]]:
+        """Return all inputs and settings that have made the file at ``output`` as it is."""
+        made = self._made.get(self._name(output))
+        return made.get(file_sha256(output), set()) if made and output.is_file() else set()
 
     def record(self, output: Path, *, input_sha256: str, settings: str, made: Path) -> None:
         """Write down a finished result, still under its temporary name ``made``.
@@ -152,27 +179,54 @@ class Ledger(Managed):
             os.fsync(self._file.fileno())
             self._remember(entry)
 
+    def mark(self, folder: Path) -> str:
+        """Return what tells this ledger's unfinished files from those of nested folders' runs.
+
+        A run into a folder and one into a folder above it may both write there; each is that
+        many levels below its own ledger.
+        """
+        return f"{len(folder.relative_to(self._folder).parts)}-"
+
     def remove_leftovers(self, folders: set[Path]) -> None:
         """Delete unfinished files that a killed run left in folders below this one."""
         for folder in folders:
             for path in folder.iterdir() if folder.is_dir() else ():
-                if _TEMPORARY.fullmatch(path.name):
+                unfinished = _TEMPORARY.fullmatch(path.name)
+                if unfinished and (unfinished[1] == self.mark(folder) or _is_old(path)):
                     path.unlink(missing_ok=True)
 
     def _remember(self, entry: LedgerEntry) -> None:
-        self._latest[entry.output] = entry
-        self._made.setdefault(entry.output, set()).add(entry.output_sha256)
+        made = self._made.setdefault(entry.output, {})
+        made.setdefault(entry.output_sha256, set()).add((entry.input_sha256, entry.settings))
 
     def _name(self, output: Path) -> str:
         return output.relative_to(self._folder).as_posix()
 
 
-def _parse(line: bytes) -> LedgerEntry | None:
-    """Read a line; one that a kill cut short, or that is not ours, counts for nothing."""
+def _entry(line: bytes) -> LedgerEntry:
+    """Read a line.
+
+    Raises:
+        RecordError: It is none of a ledger.
+    """
+    entry = build(LedgerEntry, parse_json(line))
+    if not all(map(_HASH.fullmatch, (entry.input_sha256, entry.settings, entry.output_sha256))):
+        raise RecordError("a hash that is none")
+    return entry
+
+
+def _not_ours(path: Path, error: RecordError) -> InputError:
+    return InputError(
+        f"{path}: {error}", hint="delete it; what it told of is then taken for not made"
+    )
+
+
+def _is_old(path: Path) -> bool:
+    """Say whether a file has not been written to for a day: nobody is at work on it."""
     try:
-        return LedgerEntry(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
+        return time.time() - path.stat().st_mtime > _DAY
+    except OSError:
+        return False
 
 
 def settings_sha256(values: Mapping[str, Any]) -> str:

@@ -93,6 +93,8 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
             batch.fail(failure)
         jobs = share_of(plan.jobs, rank=ranks.rank, num_ranks=ranks.size)
         with _ledgers(plan.jobs, ranks) as ledgers:
+            for ledger in ledgers.values():
+                _require_whole(ledger, config, observer)
             batch.run_all(jobs, ledgers)
         # torchrun ends all processes as soon as one ends with an exit code other than 0,
         # which is what an image that cannot be read leads to.
@@ -132,6 +134,19 @@ def _ledgers(jobs: tuple[UpscaleJob, ...], ranks: Ranks) -> Iterator[Mapping[Pat
         # Nobody makes a file that another would take for an image, or for a leftover.
         ranks.wait()
         yield ledgers
+
+
+def _require_whole(ledger: Ledger, config: UpscaleConfig, observer: Observer) -> None:
+    """Tell of lines that cannot be read; in place they could mean to upscale an image twice."""
+    if not ledger.num_damaged:
+        return
+    message = f"{ledger.path.parent}: {ledger.num_damaged} lines of the ledger are damaged"
+    if config.in_place:
+        raise InputError(
+            f"{message}: which images are upscaled already is not known",
+            hint=f"restore {ledger.path.name} from a copy, or delete it to upscale all again",
+        )
+    observer.warn(message, "results that they told of count as not from this command")
 
 
 class _Batch:
@@ -202,7 +217,7 @@ class _Batch:
 
     def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
-            return ledger.settings_of(job.output, sha256) == self._settings
+            return self._settings in ledger.settings_of(job.output, sha256)
         return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._settings)
 
     def _require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
@@ -210,7 +225,7 @@ class _Batch:
         if self._config.overwrite:
             return
         if self._config.in_place:
-            if ledger.settings_of(job.output, sha256) is not None:
+            if ledger.settings_of(job.output, sha256):
                 raise InputError(
                     f"{job.source} was already upscaled in place, with other options",
                     hint="pass --overwrite to upscale the upscaled image",
@@ -224,7 +239,8 @@ class _Batch:
     def _upscale(self, job: UpscaleJob, ledger: Ledger, sha256: str, bar: Bar) -> Upscaled:
         started = time.perf_counter()
         job.output.parent.mkdir(parents=True, exist_ok=True)
-        with written_beside(job.output) as temporary:
+        mark = ledger.mark(job.output.parent)
+        with written_beside(job.output, mark=mark) as temporary:
             notes = self._write(job, temporary, bar)
             if is_full(temporary.parent):
                 # Encoders may have written less than they had without a word.

@@ -17,6 +17,7 @@ from srgan_cli.config import (
     require_plain_name,
 )
 from srgan_cli.errors import UsageError
+from srgan_cli.typed import RecordError
 
 PREPARE = {"source": Path("photos")}
 UPSCALE = {"inputs": (Path("a.png"),), "output": Path("out")}
@@ -216,7 +217,7 @@ def test_a_preset_under_its_former_name_is_the_same_preset():
 
 
 def test_unknown_keys_are_refused():
-    with pytest.raises(TypeError, match="momentum"):
+    with pytest.raises(RecordError, match="momentum"):
         TrainConfig.from_dict(TrainConfig().to_dict() | {"momentum": 0.9})
     values = dataclasses.asdict(PRESETS["compact"])
     with pytest.raises(TypeError, match="norm"):

@@ -38,29 +38,31 @@ def _refusal(folder):
     return caught.value.message
 
 
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+numbers = st.integers(1, 2**62)
 entries = st.builds(
     ManifestEntry,
-    index=st.integers(0),
-    source=st.text(),
-    sha256=st.text(),
-    width=st.integers(1),
-    height=st.integers(1),
+    index=numbers,
+    source=texts.filter(lambda name: not name.startswith("/") and ".." not in name.split("/")),
+    sha256=texts,
+    width=numbers,
+    height=numbers,
     split=st.sampled_from(["train", "validation"]),
-    shard=st.text(),
+    shard=st.just("shard-a"),
 )
-findings = st.builds(Finding, source=st.text(), kind=st.just("flat"), reason=st.text())
+findings = st.builds(Finding, source=texts, kind=st.just("flat"), reason=texts)
 names = st.from_regex(r"\Ashard-[0-9a-f]{4}\Z")
 manifests = st.builds(
     Manifest,
-    name=st.text(),
+    name=texts,
     scales=st.lists(st.sampled_from([2, 3, 4, 8]), min_size=1).map(tuple),
-    fingerprint=st.text(),
-    listing=st.text(),
-    settings=st.dictionaries(st.text(), st.integers() | st.booleans()),
+    fingerprint=texts,
+    listing=texts,
+    settings=st.dictionaries(texts, numbers | st.booleans()),
     pictures=st.lists(entries).map(tuple),
     dropped=st.lists(findings).map(tuple),
     flagged=st.lists(findings).map(tuple),
-    shards=st.lists(names).map(tuple),
+    shards=st.lists(names).map(lambda some: ("shard-a", *some)),
     format=st.just(FORMAT),
 )
 
