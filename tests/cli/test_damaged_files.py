@@ -222,7 +222,7 @@ def test_damaged_ledger_lets_nothing_be_overwritten(srgan, make_photographs, tmp
     damage(tmp_path / "out" / LEDGER_FILE, mutate)
     result = srgan(*command)
     assert result.code == 7
-    assert "exists already, and not from this command" in result.err
+    assert "pass --overwrite to replace it" in result.err
     assert (tmp_path / "out" / image.name).read_bytes() == made
 
 
