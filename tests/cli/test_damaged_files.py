@@ -278,7 +278,6 @@ def _endless(path: Path) -> None:
         ("a.toml", "train --config a.toml", 3),
         ("scores.json", "eval --not-worse-than scores.json", 3),
         ("scores.json", "models card fidelity-x2 -o card --scores scores.json", 3),
-        ("in/a.png", "upscale in/a.png -o out --model fidelity-x2", 7),
         ("in/a.png", "upscale in -o out --model fidelity-x2", 7),
         ("in/a.png", "eval in --model fidelity-x2", 3),
         ("in/a.png", "prepare in", 3),
