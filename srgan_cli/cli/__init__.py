@@ -81,6 +81,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.RESOURCE
     except (MemoryError, RuntimeError) as error:
         # PyTorch has no class of its own for a CPU that has run out of memory.
+        if "can't start new thread" in str(error):
+            show_error(
+                "no further thread can be started", "close other programs, or raise ulimit -u"
+            )
+            return ExitCode.RESOURCE
         if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
             raise
         show_error(f"out of memory: {error}", "use smaller images, tiles or batches")

@@ -23,6 +23,7 @@ from srgan_cli.data.photographs import Photograph, decode, reduced_size
 from srgan_cli.data.similar import HASH_SIDE, Look
 from srgan_cli.data.sources import Sources
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.admission import require_regular
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.paths import file_sha256, written_beside
@@ -205,6 +206,7 @@ def _prepared(sources: Sources, photograph: Photograph, recipe: Recipe, draft: _
     path = sources.path(photograph.source)
     record = Record(photograph)
     try:
+        require_regular(path)
         record = replace(record, sha256=file_sha256(path))
         photo = decode(path, max_side=0 if photograph.lr else recipe.max_side)
         lr = decode(sources.path(photograph.lr), max_side=0).pixels if photograph.lr else None

@@ -19,7 +19,7 @@ from srgan_cli.engine.models.weights import Model, ModelSource, load_model
 from srgan_cli.engine.runtimes.fastest import gains_from_extra, open_runtime
 from srgan_cli.engine.upscaling.threads import Cores, in_order
 from srgan_cli.engine.upscaling.tiling import plan_tiles
-from srgan_cli.errors import ResourceError
+from srgan_cli.errors import ResourceError, WeightsError
 from srgan_cli.imaging.tensors import from_image, to_image
 from srgan_cli.imaging.tiles import Span
 from srgan_cli.imaging.types import ImageArray, Uint8Image
@@ -198,7 +198,7 @@ class Upscaler:
         if not exact and not _is_finite(sr):
             sr = self._run(lr, exact=True)
         if not _is_finite(sr):
-            raise ResourceError(
+            raise WeightsError(
                 f"{self.model.source.name}: the network's output is NaN or infinite",
                 hint="the weights are probably damaged: choose another --model",
             )
