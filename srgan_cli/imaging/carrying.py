@@ -64,13 +64,15 @@ def _plain_options(name: str, blocks: Blocks) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if name in {"WEBP", "HEIF", "JXL"}:
         options = {"exif": blocks.exif, "xmp": blocks.xmp}
+    if name == "JXL" and blocks.exif:  # The plugin leaves the place of the block to its caller.
+        options["exif"] = bytes(4) + blocks.exif
     if name in {"WEBP", "HEIF"}:
         options["icc_profile"] = blocks.icc
     if name == "HEIF" and blocks.coding.cicp is not None:
         primaries, transfer = blocks.coding.cicp[:2]
         options |= {"color_primaries": primaries, "transfer_characteristics": transfer}
         options |= {"matrix_coefficients": 6, "full_range_flag": 1}
-    if name in {"BMP", "PCX"} and blocks.resolution is not None and blocks.resolution.unit:
+    if name == "BMP" and blocks.resolution is not None and blocks.resolution.unit:
         options["dpi"] = blocks.resolution.per("inch")
     return {key: value for key, value in options.items() if value is not None}
 

@@ -91,7 +91,9 @@ class _Writer:
     def write_pages(self, frames: Iterator[Painted]) -> None:
         """Write a TIFF, each page with its own metadata."""
         with TiffFile(self._path) as file:
-            for frame in frames:
+            for number, frame in enumerate(frames):
+                if number and frame.duration is not None:
+                    self.notes.append("frame times are not kept in TIFF: frames become pages")
                 _, blocks = self._described(frame)
                 with self._encoding_errors():
                     file.write(frame.canvas, blocks)

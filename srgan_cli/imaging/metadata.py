@@ -53,7 +53,6 @@ _KEPT: Mapping[str, frozenset[str]] = {
         "GIF": "XMP, comment",
         "JPEG2000": "EXIF, XMP, IPTC, Photoshop's data, resolution, comment",
         "BMP": "resolution",
-        "PCX": "resolution",
     }.items()
 }
 """What each format has a place for; the others have none."""

@@ -1,7 +1,7 @@
 """Decoders for each kind of file, which yield its frames one after the other."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from srgan_cli.imaging import deep, gif_frames
 from srgan_cli.imaging.admission import require_size
 from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
 from srgan_cli.imaging.containers import heif, jpeg2000
-from srgan_cli.imaging.containers.blocks import Blocks, mapped
+from srgan_cli.imaging.containers.blocks import Blocks, Resolution, mapped, resolution
 from srgan_cli.imaging.frames import Header
 from srgan_cli.imaging.metadata import checked, read_blocks, stated_orientation
 from srgan_cli.imaging.types import ImageArray
@@ -130,8 +130,12 @@ class PillowSource:
     def _blocks(self) -> Blocks:
         notes: list[str] = []
         blocks = read_blocks(self._path, self.header.format, notes)
-        if blocks == Blocks() and "icc_profile" in self._image.info:  # Of rarer formats.
-            blocks = checked(Blocks(icc=self._image.info["icc_profile"]), notes)
+        icc = self._image.info.get("icc_profile") or None
+        if blocks == Blocks():  # Of rarer formats Pillow knows more.
+            shown = _dots_per_inch(self._image.info.get("dpi"))
+            blocks = checked(Blocks(icc=icc, resolution=shown), notes)
+        elif self._image.format == "JXL":  # Whose codestream holds it in a form of its own.
+            blocks = replace(blocks, icc=icc)
         for note in notes:
             self._note(note)
         return blocks
@@ -234,6 +238,14 @@ def told(count: int, one: str, many: str = "") -> str:
 def _bytes(image: Image.Image, key: str) -> bytes | None:
     value = image.info.get(key)
     return value.removeprefix(b"Exif\0\0") if isinstance(value, bytes) else None
+
+
+def _dots_per_inch(dpi: object) -> Resolution | None:
+    try:
+        x, y = (float(value) for value in dpi)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return resolution(x, y, "inch")
 
 
 def _lost_depth(path: Path, image: Image.Image) -> int:

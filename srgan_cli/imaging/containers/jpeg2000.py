@@ -127,8 +127,8 @@ def with_metadata(jp2: bytes, blocks: Blocks) -> bytes:
             parts.append(box(b"jp2h", _header(content, blocks)))
         else:
             parts.append(jp2[outer.place : outer.stop])
-        if outer.kind == b"jp2h":
-            parts += [box(b"uuid", name + data) for name, data in _uuids(blocks)]
+    # Behind the codestream: readers expect that right behind the header.
+    parts += [box(b"uuid", name + data) for name, data in _uuids(blocks)]
     return b"".join(parts)
 
 
@@ -140,18 +140,21 @@ def _header(content: bytes, blocks: Blocks) -> bytes:
         else:
             parts.append(content[inner.place : inner.stop])
     if blocks.resolution is not None and blocks.resolution.unit:
-        x, y = (_scaled(value) for value in blocks.resolution.per("metre"))
-        packed_numbers = struct.pack(">4Hbb", y[0], 1, x[0], 1, y[1], x[1])
-        parts.append(box(b"res ", box(b"resd", packed_numbers)))
+        x, y = (_fraction(value) for value in blocks.resolution.per("metre"))
+        numbers = struct.pack(">4Hbb", *y[:2], *x[:2], y[2], x[2])
+        # As captured and as displayed; some readers know only one of them.
+        parts.append(box(b"res ", box(b"resc", numbers) + box(b"resd", numbers)))
     return b"".join(parts)
 
 
-def _scaled(value: float) -> tuple[int, int]:
-    """Return a number below 65536 and a power of ten that together are ``value``."""
-    exponent = -4
-    while value / 10.0**exponent > 65535:
-        exponent += 1
-    return max(1, round(value / 10.0**exponent)), exponent
+def _fraction(value: float) -> tuple[int, int, int]:
+    """Return numerator, denominator and power of ten, which some readers take as unsigned."""
+    power, under = 0, 10_000
+    while under > 1 and value * under > 65535:
+        under //= 10
+    while value / 10**power > 65535:
+        power += 1
+    return max(1, round(value / 10**power * under)), under, power
 
 
 def _uuids(blocks: Blocks) -> Iterator[tuple[bytes, bytes]]:

@@ -18,7 +18,8 @@ def read(data: Buffer) -> Blocks:
     for box in boxes(data):
         kind, content = _content(data, box)
         if kind == b"Exif":
-            skip = 4 + int.from_bytes(content[:4], "big")
+            bare = content[:4] in (b"II*\0", b"MM\0*")  # As some encoders write it.
+            skip = 0 if bare else 4 + int.from_bytes(content[:4], "big")
             blocks.exif = content[skip:].removeprefix(b"Exif\0\0") or None
         elif kind == b"xml ":
             blocks.xmp = blocks.xmp or content or None
