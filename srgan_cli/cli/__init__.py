@@ -16,6 +16,7 @@ from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
 from srgan_cli.config import TrainConfig
 from srgan_cli.errors import SrganError
+from srgan_cli.imaging.quiet import separate_stderr
 
 app = typer.Typer(
     name="srgan",
@@ -96,6 +97,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> None:
     """Run ``srgan`` and end the process; SIGTERM saves and ends as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    separate_stderr()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal without × must not end the work.

@@ -15,6 +15,7 @@ from srgan_cli.imaging.containers import webp
 from srgan_cli.imaging.decode import open_image, opened, probe
 from srgan_cli.imaging.frames import shallow
 from srgan_cli.imaging.io import list_images
+from srgan_cli.imaging.quiet import quiet
 from srgan_cli.imaging.types import Uint8Image
 
 MAX_PIXELS = 256_000_000
@@ -131,7 +132,7 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
         with opened(path, max_pixels=max_pixels, notes=[]) as image:
             if image is not None and image.format in _PLAIN and image.mode in _EIGHT_BIT_MODES:
                 require_size(path, image.size, 1, max_pixels)
-                with warnings.catch_warnings():
+                with quiet(), warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF.
                     return _decoded(path, image, max_side)
         return _first_frame(path, max_side, max_pixels)

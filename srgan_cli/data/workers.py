@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.errors import ResourceError
+from srgan_cli.imaging.quiet import separate_stderr
 from srgan_cli.interrupts import interrupts_held
 from srgan_cli.processes import num_cores
 
@@ -89,6 +90,7 @@ def run_parallel(
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and end when it does, even when it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    separate_stderr()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # There is a process for each core. Where nothing was loaded ahead, NumPy comes after this.
     os.environ.update(dict.fromkeys(_THREADS, "1"))

@@ -17,12 +17,13 @@ from srgan_cli.imaging.formats import readable_formats
 from srgan_cli.imaging.frames import Frame, Header
 from srgan_cli.imaging.limits import pixels_within
 from srgan_cli.imaging.metadata import Metadata
+from srgan_cli.imaging.quiet import quiet
 from srgan_cli.imaging.sources import GifSource, PillowSource, Shown, Source
 from srgan_cli.imaging.tiff_source import TiffSource
 from srgan_cli.imaging.types import ImageArray
 
 # What these libraries log about odd files would appear between our own lines.
-for _library in ("PIL", "tifffile"):
+for _library in ("PIL", "tifffile", "imagecodecs"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
 # Larger profiles and texts would have an image refused.
@@ -211,7 +212,7 @@ def upright(pixels: ImageArray, orientation: int) -> ImageArray:
 def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
     """Turn whatever a decoder raises or warns about into our own words."""
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with quiet(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield
     except InputError:

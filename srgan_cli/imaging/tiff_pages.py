@@ -40,6 +40,7 @@ class PageKind:
     extras: tuple[int, ...]
     """Kinds of the channels beyond the colours."""
     equal_bits: bool
+    compression: int
 
     @property
     def alpha(self) -> int | None:
@@ -72,7 +73,9 @@ def page_kind(pages: Pages, number: int) -> PageKind:
     extras += (0,) * (count - len(extras))
     format_ = max(tiff.numbers(page, tags.SAMPLE_FORMAT) or (1,))
     format_ = 1 if format_ == 4 else format_  # 4: undefined.
-    return PageKind(max(bits), format_, photometric, samples, extras, len(set(bits)) == 1)
+    coding = tiff.number(page, tags.COMPRESSION, 1)
+    equal = len(set(bits)) == 1
+    return PageKind(max(bits), format_, photometric, samples, extras, equal, coding)
 
 
 def page_orientation(pages: Pages, number: int) -> int:

@@ -16,6 +16,9 @@ from srgan_cli.imaging.frames import Header
 from srgan_cli.imaging.metadata import page_blocks
 from srgan_cli.imaging.sources import Note, Shown, pixels_of, told
 
+# None, CCITT, LZW, JPEG, Deflate, PackBits, LZMA, Zstandard: what its libtiff is built with.
+_PILLOW_CODINGS = {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000}
+
 
 class TiffSource:
     """A TIFF.
@@ -46,8 +49,8 @@ class TiffSource:
         self.header = Header("TIFF", width, height, len(pages.pages), transparent)
         if pages.num_reduced:
             note(f"not kept: {told(pages.num_reduced, 'reduced copy', 'reduced copies')}")
-        if pages.num_masks:
-            note(f"not kept: {told(pages.num_masks, 'transparency mask')}")
+        for part in _further_parts(pages):
+            note(f"not kept: {part}")
 
     def parts(self) -> list[str]:
         """Name the channels, masks and layers that results do not have."""
@@ -58,8 +61,7 @@ class TiffSource:
                 further = tiff_pages.page_kind(pages, number).further
                 found += [_bands(further)] if further else []
                 found += pages.blocks(number).parts
-        if pages.num_masks:
-            found.append(told(pages.num_masks, "transparency mask"))
+        found += _further_parts(pages)
         return list(dict.fromkeys(found))
 
     def frames(self) -> Iterator[Shown]:
@@ -84,7 +86,8 @@ class TiffSource:
             self._note(f"not kept: {_bands(kind.further)}")
         turn = tiff_pages.page_orientation(pages, number)
         image = self._image
-        if kind.deep or image is None or not _opens(image, pages.indices[number]):
+        by_pillow = kind.compression in _PILLOW_CODINGS and not kind.deep
+        if not by_pillow or image is None or not _opens(image, pages.indices[number]):
             pixels = tiff_pages.read_page(self._path, pages, number, self._max_pixels)
             return Shown(*pixels, turn)
         if kind.bits > 8 and not image.mode.startswith("I"):
@@ -93,6 +96,13 @@ class TiffSource:
         converted = is_converted(image.mode)
         colour, alpha = pixels_of(self._path, image, self._note)
         return Shown(colour, alpha, turn, converted=converted, is_upright=True)
+
+
+def _further_parts(pages: Pages) -> list[str]:
+    """Name the masks and images that are no pages."""
+    masks, images = pages.num_masks, pages.num_further
+    found = [told(masks, "transparency mask")] if masks else []
+    return found + ([told(images, "further image")] if images else [])
 
 
 def _bands(count: int) -> str:

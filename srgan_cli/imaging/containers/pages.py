@@ -24,8 +24,8 @@ GEOREFERENCE = {33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113}
 """GeoTIFF's tags, and GDAL's."""
 _GEO_LOST = {50844}  # Coefficients in terms of the old pixels.
 _LAYERS, _LAYER_NOTES = 37724, 50255
-_SILENT = {59932, 59933, 50341} | exif.LAYOUT | exif.BLOCKS | {_LAYER_NOTES}
-"""Padding, a printer's hints, and what describes the file itself."""
+_SILENT = {59932, 59933, 50341, 50674} | exif.LAYOUT | exif.BLOCKS | {_LAYER_NOTES}
+"""Padding, a printer's hints, LERC's parameters, and what describes the file itself."""
 _DESCRIPTIVE = (
     range(32768),
     range(33432, 33438),  # Copyright, exposure
@@ -61,9 +61,12 @@ class Pages:
         self.indices = tuple(whole or [n for n in range(len(chain)) if not masks[n]] or [0])
         """Number of each page in the chain of directories."""
         self.pages = tuple(chain[n] for n in self.indices)
-        self.num_reduced = sum(reduced) if whole else 0
+        below = [self._is_reduced(d) for page in self.pages for d in self._below(page)]
+        self.num_reduced = (sum(reduced) if whole else 0) + sum(below)
         """Smaller copies of the images."""
         self.num_masks = sum(masks) if whole else 0
+        self.num_further = len(below) - sum(below)
+        """Images in directories below the pages that are not copies of them."""
         self._chain = chain
 
     def _subfile(self, directory: Directory) -> int:
