@@ -116,7 +116,7 @@ def test_unknown_model_gets_a_suggestion(srgan, monkeypatch, tmp_path, command):
 @pytest.mark.usefixtures("used_home")
 def test_wrong_scale_for_the_weights_names_both(srgan, make_photographs, tmp_path):
     make_photographs(tmp_path / "in", count=1)
-    result = srgan("eval", tmp_path / "in", "--scale", 4)
+    result = srgan("eval", tmp_path / "in", "--model", "tiny", "--scale", 4)
     assert_fails(result, 4, "tiny: trained for ×2, but --scale is 4", "pass --scale 2")
     assert not (tmp_path / "out").exists()
 
@@ -163,7 +163,7 @@ def test_weights_that_are_not_tied_do_not_begin_a_tied_run(srgan, used_home):
     assert srgan("train", *plain, "--equivariant", "--name", "tied").code == 0
     weights = [used_home / "runs" / name / "weights.safetensors" for name in ("free", "tied")]
     result = srgan("train", *plain, "--equivariant", "--init", weights[0], "--name", "new")
-    assert_fails(result, 2, "weights.safetensors was trained without --equivariant", "leave it out")
+    assert_fails(result, 2, "weights.safetensors was trained without --equivariant", "remove --equivariant")
     assert not (used_home / "runs/new").exists()
     assert srgan("train", *plain, "--equivariant", "--init", weights[1], "--name", "new").code == 0
 
@@ -206,13 +206,13 @@ def test_damaged_run_cannot_be_resumed(srgan, used_home, pattern, damage):
 @pytest.mark.usefixtures("used_home")
 def test_patch_larger_than_the_images_is_told(srgan):
     result = srgan("train", *TINY, "--patch", "1000")
-    assert_fails(result, 3, "patch of 1000", "--patch 64 or less")
+    assert_fails(result, 3, "smaller than --patch 1000", "--patch 64 or less")
 
 
 def test_model_of_another_scale_than_the_data_set_is_told(srgan, make_photographs, tmp_path):
     make_photographs(tmp_path / "p", count=2, size=(136, 128))
     assert srgan("prepare", tmp_path / "p", "-s", 4, "--min-side", 64).code == 0
-    assert_fails(srgan("eval"), 3, "p-x4 is ×4, but the model is ×2")
+    assert_fails(srgan("eval"), 3, "p-x4 has ×4, but the model is ×2")
 
 
 def test_missing_device_is_a_lacking_resource(srgan, make_photographs, tmp_path):
