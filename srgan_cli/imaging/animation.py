@@ -19,7 +19,7 @@ def merged(
     kept: list[Image.Image] = []
     times: list[float] = []
     for image, duration in zip(images, durations, strict=True):
-        if kept and _equal(kept[-1], image):
+        if kept and (kept[-1] is image or _equal(kept[-1], image)):
             times[-1] += duration
         else:
             kept.append(image)

@@ -20,6 +20,14 @@ class Frame:
     duration: float | None = None
     """Milliseconds that an animation shows it."""
 
+    def equals(self, other: "Frame") -> bool:
+        """Say whether another frame shows the same."""
+        if self.alpha is None or other.alpha is None:
+            same = self.alpha is other.alpha
+        else:
+            same = np.array_equal(self.alpha, other.alpha)
+        return same and np.array_equal(self.pixels, other.pixels)
+
     @property
     def height(self) -> int:
         """Rows."""

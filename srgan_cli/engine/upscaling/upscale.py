@@ -25,8 +25,10 @@ from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.engine.upscaling.threads import WeightedSemaphore, in_threads
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.decode import OpenImage, open_image
 from srgan_cli.imaging.encode import Painted, write_frames
+from srgan_cli.imaging.frames import Frame
 from srgan_cli.observer import Bar, Observer, SilentObserver
 from srgan_cli.paths import file_sha256, keep_date, written_beside
 from srgan_cli.processes import num_cores
@@ -262,11 +264,15 @@ class _Batch:
 
     def _painted(self, job: UpscaleJob, image: OpenImage, bar: Bar) -> Iterator[Painted]:
         large = job.header.megapixels / job.header.num_frames > _LARGE
+        last: tuple[Frame, Canvas] | None = None
         for number, frame in enumerate(islice(image.frames(), job.num_frames), start=1):
             target = result_size(
                 frame.width, frame.height, self._config, self._upscaler.model.scale
             )
-            if not large:
+            if last is not None and frame.equals(last[0]):
+                canvas = last[1]  # An animation that stands still for a while.
+                bar.advance(frame.width * frame.height / 1e6)
+            elif not large:
                 canvas = upscale_frame(self._upscaler, frame, target, bar)
             else:
                 title = job.source.name + (f" {number}/{job.num_frames}" * (job.num_frames > 1))
@@ -274,6 +280,7 @@ class _Batch:
                 with self._bars.bar(title, total=megapixels, unit="MP") as own:
                     canvas = upscale_frame(self._upscaler, frame, target, _Both(bar, own))
             duration, metadata = frame.duration, image.metadata
+            last = None if large or duration is None else (frame, canvas)
             del frame
             if self._config.strip_metadata:
                 metadata = metadata.stripped()
