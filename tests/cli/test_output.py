@@ -31,7 +31,7 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
             "train",
             {
                 *("run", "weights", "steps", "seconds", "scores"),
-                *("verdict", "skipped", "rollbacks", "leads"),
+                *("verdict", "skipped", "rollbacks", "leads", "scale", "qualification"),
             },
         ),
         ("upscale", {"model", "scale", "written", "unchanged", "failed"}),

@@ -283,3 +283,11 @@ def carried(path: Path) -> set[str]:
         if texts.get("Author") == "somebody":
             found.add("text")
     return found
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    """Write a small image of random pixels."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path

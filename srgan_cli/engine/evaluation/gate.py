@@ -136,7 +136,7 @@ class EarlierRun:
 
 
 def _not_scores(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: not the JSON of an evaluation ({error})", hint=_HINT)
+    return InputError(f"{path}: not a result of srgan eval --json ({error})", hint=_HINT)
 
 
 def unmet(
