@@ -6,7 +6,7 @@ from srgan_cli.config import DenseConfig, UpscaleConfig
 from srgan_cli.engine import upscale
 from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.upscaling.upscaler import Upscaler
-from srgan_cli.errors import ResourceError, UsageError
+from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.imaging.tensors import from_image, to_image, to_pixels
 from tests.toolbox import files_below, random_generator, synthetic_photograph
@@ -282,7 +282,7 @@ def test_broken_generator_is_noticed(upscaled, tmp_path):
     generator.conv_last.bias.data[0] = float("nan")
     save_weights(tmp_path / "nan.safetensors", generator, {})
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(ResourceError, match="NaN or infinite"):
+    with pytest.raises(WeightsError, match="NaN or infinite"):
         upscaled(tmp_path / "a.png", model=str(tmp_path / "nan.safetensors"))
     assert not (tmp_path / "out").exists()
 
