@@ -16,7 +16,13 @@ from srgan_cli.imaging.carrying import save_with_blocks, write_deep_png
 from srgan_cli.imaging.colour import ColourPlan, planned, to_srgb
 from srgan_cli.imaging.containers.blocks import Blocks
 from srgan_cli.imaging.formats import Format
-from srgan_cli.imaging.metadata import Metadata, fitted, lost_parts, without_lost
+from srgan_cli.imaging.metadata import (
+    Metadata,
+    fitted,
+    lost_parts,
+    with_resolution,
+    without_lost,
+)
 from srgan_cli.imaging.tiff import TiffFile
 
 DEFAULT_QUALITY = {"JPEG": 95, "AVIF": 90, "HEIF": 90}
@@ -151,6 +157,7 @@ class _Writer:
         size = (canvas.width, canvas.height)
         blocks = fitted(frame.metadata, size, srgb=plan.convert is not None)
         blocks = replace(blocks, icc=plan.icc, coding=plan.coding)
+        blocks = with_resolution(self._format.name, blocks)
         lost = lost_parts(self._format.name, blocks, source=source)
         self.notes += [f"{part} is not kept in {self._format.name}" for part in lost]
         self.notes += [plan.note] if plan.note else []

@@ -7,6 +7,8 @@ hold offsets that count from the start of the block (CIPA DC-008, 4.6.2).
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 
+from srgan_cli.imaging.containers.blocks import Resolution
+from srgan_cli.imaging.containers.blocks import resolution as stated_resolution
 from srgan_cli.imaging.containers.directories import (
     Branch,
     Directory,
@@ -23,7 +25,9 @@ _ORIENTATION = 0x0112
 # Width and height of the image: of TIFF, of EXIF, of the interoperability directory.
 _WIDTHS, _HEIGHTS = {0x0100, 0xA002, 0x1001}, {0x0101, 0xA003, 0x1002}
 _COLOUR_SPACE, _INTEROP_INDEX = 0xA001, 0x0001
-_TIME_TAKEN = 0x9003
+_TIME_TAKEN, _MAKER_NOTE = 0x9003, 0x927C
+_MOVABLE = (b"Nikon\0", b"FUJIFILM", b"OLYMPUS\0", b"OM SYSTEM\0", b"Apple iOS\0")
+"""Maker notes whose offsets count from their own start."""
 _SHORT, _LONG = 3, 4
 _THUMBNAIL, _THUMBNAIL_SIZE = 0x0201, 0x0202
 _RESOLUTION_TAGS = (0x011A, 0x011B, 0x0128)
@@ -230,6 +234,19 @@ def is_adobe_rgb(block: bytes) -> bool:
     return index == b"R03" and space in (0xFFFF, 2)
 
 
+def has_fixed_offsets(block: bytes) -> bool:
+    """Say whether there is a maker note that can only be read where it stands."""
+    try:
+        tiff = Tiff(block)
+        for tag, directory in walk(tiff):
+            note = directory.fields.get(_MAKER_NOTE) if tag == EXIF else None
+            if note is not None:
+                return not tiff.value(note).startswith(_MOVABLE)
+    except ValueError:
+        pass
+    return False
+
+
 def time_taken(block: bytes) -> str:
     """Return DateTimeOriginal, ``YYYY:MM:DD HH:MM:SS``; empty where it is not stated."""
     try:
@@ -242,8 +259,8 @@ def time_taken(block: bytes) -> str:
     return ""
 
 
-def resolution(block: bytes) -> tuple[float, float, int] | None:
-    """Return XResolution, YResolution and ResolutionUnit (2: inch, 3: cm), where they are."""
+def resolution(block: bytes) -> Resolution | None:
+    """Return what XResolution, YResolution and ResolutionUnit say, where they are."""
     try:
         tiff = Tiff(block)
         directory = tiff.directory(tiff.first)
@@ -252,7 +269,8 @@ def resolution(block: bytes) -> tuple[float, float, int] | None:
         return None
     if x is None or y is None:
         return None
-    return x, y, tiff.number(directory, _RESOLUTION_TAGS[2], 2)
+    unit = {1: "", 3: "cm"}.get(tiff.number(directory, _RESOLUTION_TAGS[2], 2), "inch")
+    return stated_resolution(x, y, unit)
 
 
 def _rational(tiff: Tiff, field: Field | None) -> float | None:

@@ -178,6 +178,15 @@ def fitted(metadata: Metadata, size: tuple[int, int], *, srgb: bool = False) -> 
     )
 
 
+def with_resolution(format_name: str, blocks: Blocks) -> Blocks:
+    """Say the resolution in a format's own way where EXIF alone says it; JPEG has both ways."""
+    if blocks.resolution or not blocks.exif or format_name == "JPEG":
+        return blocks
+    if "resolution" not in _KEPT.get(format_name, ()):
+        return blocks
+    return replace(blocks, resolution=exif.resolution(blocks.exif))
+
+
 def lost_parts(format_name: str, blocks: Blocks, *, source: Blocks) -> list[str]:
     """Name the parts that a format has no place for.
 
@@ -193,6 +202,8 @@ def lost_parts(format_name: str, blocks: Blocks, *, source: Blocks) -> list[str]
         if len(blocks.exif or b"") > _EXIF_ROOM:
             kept = kept - {"EXIF"}
     shown = blocks.resolution
+    if shown and "EXIF" in kept and blocks.exif and shown == exif.resolution(blocks.exif):
+        kept = kept | {"resolution"}
     comments = len(blocks.comments)
     if format_name == "TIFF" and (comments > 1 or (comments and _has_description(blocks))):
         kept = kept - {"comment"}

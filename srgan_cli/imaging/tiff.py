@@ -45,6 +45,8 @@ class TiffFile(Managed):
         self._order: Literal["<", ">"] = "<"
         self._writer: tifffile.TiffWriter | None = None
         self._directories: list[dict[int, Branch]] = []
+        self._block: Tiff | None = None
+        """The EXIF block that the file begins with."""
 
     def _close(self, *, failed: bool) -> None:
         """Finish the file; after an error it is incomplete."""
@@ -62,7 +64,9 @@ class TiffFile(Managed):
             large = canvas.width * canvas.height * canvas.channels * depth > _CLASSIC_LIMIT
             order = described.order if described else blocks.order
             self._order = ">" if order == ">" else "<"
-            self._writer = tifffile.TiffWriter(self._path, bigtiff=large, byteorder=self._order)
+            self._writer = None if large else self._behind_block(blocks.exif)
+            if self._writer is None:
+                self._writer = tifffile.TiffWriter(self._path, bigtiff=large, byteorder=self._order)
         tags, directories = self._tags(blocks, described)
         rows = max(1, _STRIP_BYTES // (canvas.width * canvas.channels * depth))
         self._writer.write(
@@ -83,6 +87,22 @@ class TiffFile(Managed):
             **_resolution(blocks.resolution),
         )
         self._directories.append(directories)
+
+    def _behind_block(self, block: bytes | None) -> tifffile.TiffWriter | None:
+        """Begin the file with the EXIF block as it is, where something in it must not move.
+
+        Most maker notes hold offsets from the start of the block, which begins as a TIFF file
+        does. Its directories then serve the first page, and the pages follow behind it.
+        """
+        if block is None or not exif.has_fixed_offsets(block):
+            return None
+        self._path.write_bytes(block + b"\0" * (len(block) % 2))
+        try:
+            writer = tifffile.TiffWriter(self._path, append="force")
+        except Exception:  # noqa: BLE001 - what tifffile raises on odd blocks is not stated.
+            return None
+        self._block = Tiff(block)
+        return writer
 
     def _tags(self, blocks: Blocks, described: Tiff | None) -> tuple[list[Any], dict[int, Branch]]:
         """Return tifffile's form of the tags, with a placeholder for each EXIF directory."""
@@ -112,20 +132,40 @@ class TiffFile(Managed):
 
     def _append_directories(self) -> None:
         """Put the EXIF and GPS directories behind the pages and point the pages to them."""
+        if self._block is not None:
+            self._begin_with_pages(self._block)
         if not any(self._directories):
             return
         with tifffile.TiffFile(self._path, mode="r+") as file:
             handle = file.filehandle
-            for page, directories in zip(file.pages, self._directories, strict=True):
+            pages = zip(file.pages, self._directories, strict=True)
+            for number, (page, directories) in enumerate(pages):
                 for tag, branch in directories.items():
-                    offset = handle.seek(0, 2)
-                    if offset % 2:
-                        offset += handle.write(b"\0")
-                    handle.write(pack_directory(branch, self._order, offset))
+                    offset = self._offset_in_block(tag) if number == 0 else 0
+                    if not offset:
+                        offset = handle.seek(0, 2)
+                        if offset % 2:
+                            offset += handle.write(b"\0")
+                        handle.write(pack_directory(branch, self._order, offset))
                     entry = page.aspage().tags[tag + _PLACEHOLDER]
                     entry.overwrite(offset)
                     handle.seek(entry.offset)
                     handle.write(struct.pack(file.byteorder + "H", tag))
+
+    def _offset_in_block(self, tag: int) -> int:
+        block = self._block
+        return 0 if block is None else block.number(block.directory(block.first), tag, 0)
+
+    def _begin_with_pages(self, block: Tiff) -> None:
+        """Let the file's first directory be that of the first page, not that of the block."""
+        place = block.directory(block.first).next_place
+        with self._path.open("rb+") as file:
+            file.seek(place)
+            first = file.read(4)
+            file.seek(place)
+            file.write(bytes(4))
+            file.seek(4)
+            file.write(first)
 
 
 def _resolution(shown: Resolution | None) -> dict[str, Any]:
