@@ -146,7 +146,9 @@ def _with_profile(
     blocks: Blocks, icc: bytes, format_: Format, *, grey: bool, grey_result: bool
 ) -> ColourPlan:
     space = profiles.space_of(icc)
-    coding = blocks.coding if format_.name == "PNG" else Coding()
+    # In PNG cICP comes before a profile; beside one, nclx tells only how it was coded.
+    from_png = blocks.coding.cicp is None or blocks.coding.cicp[2] == 0
+    coding = blocks.coding if format_.name == "PNG" and from_png else Coding()
     if space != ("GRAY" if grey else "RGB"):
         kind = "grey" if grey else "RGB"
         note = f"its {space} profile does not describe {kind} pixels and was dropped"
