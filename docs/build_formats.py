@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from tests.conformance import blocks, samples
+from tests.conformance.same_blocks import compared
 
 if TYPE_CHECKING:
     from tests.toolbox import Upscale
@@ -74,7 +75,7 @@ def block_table(folder: Path) -> str:
             (made,) = upscale(path, output=output, ext=extension).written
             converted = any("converted to sRGB" in note for note in made.notes)
             after = blocks.inventory(made.output)
-            fates[kind] = blocks.compared(before[kind], after, extension, converted=converted)
+            fates[kind] = compared(before[kind], after, extension, converted=converted)
             fates[kind] |= {"converted": converted}
         cells = [_fate(key, fates[kind]) for key, (_, kind) in BLOCKS.items()]
         lines.append(f"| {Image.registered_extensions()[extension]} | " + " | ".join(cells) + " |")

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.conformance import cameras
-from tests.conformance.test_every_block import require
+from tests.conformance.same_blocks import require
 
 exiftool = pytest.mark.skipif(shutil.which("exiftool") is None, reason="needs exiftool")
 exiv2 = pytest.mark.skipif(shutil.which("exiv2") is None, reason="needs exiv2")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.conformance import samples
 from tests.conformance.blocks import inventory
-from tests.conformance.test_every_block import require
+from tests.conformance.same_blocks import require
 
 
 def coded(path, primaries, transfer):

@@ -1,10 +1,10 @@
 """Every block of metadata, from every format to every other: the same, or a note that says no."""
 
 import pytest
-from PIL import Image
 
-from srgan_cli.imaging.formats import FORMATS, readable_formats, written_format
+from srgan_cli.imaging.formats import FORMATS
 from tests.conformance import blocks
+from tests.conformance.same_blocks import compared, require
 
 SOURCES = [".jpg", ".png", ".tif", ".webp", ".avif", ".gif", ".jp2", ".bmp", ".heic", ".jxl"]
 TARGETS = [format_.suffix for format_ in FORMATS.values()]
@@ -24,13 +24,6 @@ SAID = {
 }
 
 
-def require(extension):
-    readable_formats()
-    name = Image.registered_extensions().get(extension)
-    if name is None or written_format(name) is None:
-        pytest.skip(f"needs a plugin for {extension}")
-
-
 def is_said(key, notes):
     words = (SAID[key], "repetitions", "frame times") if key in {"plays", "times"} else (SAID[key],)
     return any(word in note for note in notes for word in words)
@@ -45,7 +38,7 @@ def test_a_block_is_the_same_or_said_to_be_lost(tmp_path, upscale, source, targe
     (item,) = upscale(path, output=tmp_path / "out", ext=target).written
     before, after = blocks.inventory(path), blocks.inventory(item.output)
     converted = any("converted to sRGB" in note for note in item.notes)
-    for key, same in blocks.compared(before, after, target, converted=converted).items():
+    for key, same in compared(before, after, target, converted=converted).items():
         said = any("sRGB" in note for note in item.notes) if key == "colour" else None
         said = is_said(key, item.notes) if said is None else said
         assert same or said, (key, before.get(key), after.get(key), item.notes)
