@@ -1,8 +1,11 @@
 """Starting from weights: their name is enough, and what contradicts them is refused."""
 
 import pytest
+import torch
 
 from srgan_cli import engine
+from srgan_cli.engine.models.shelf import find_model
+from srgan_cli.engine.models.weights import load_model
 from srgan_cli.engine.runs.folder import read_config
 from srgan_cli.errors import UsageError, WeightsError
 from tests.toolbox import call, tiny
@@ -37,7 +40,8 @@ def test_a_run_is_named_as_model_takes_it_and_resumed_without_its_start(observer
     [
         {"preset": "esrgan"},
         {"preset": "standard"},
-        {"preset": "plain", "generator": {"channels": 48}},
+        {"preset": "plain", "generator": {"channels": 32}},
+        {"preset": "plain", "generator": {"num_convs": 16}},
     ],
 )
 def test_options_that_contradict_the_weights_are_refused_before_anything_is_done(
@@ -47,6 +51,17 @@ def test_options_that_contradict_the_weights_are_refused_before_anything_is_done
         engine.train(tiny(name="n", init="fidelity", **options), observer)
     assert "leave them out" in caught.value.hint
     assert not (prepared.parents[1] / "runs" / "n").exists()
+
+
+def test_more_channels_than_the_weights_have_widen_them_and_free_what_was_tied(prepared, observer):
+    sizes = {"channels": 48}
+    run = engine.train(tiny(name="wide", init="fidelity", generator=sizes, **QUICK), observer)
+    config = read_config(prepared.parents[1] / "runs" / "wide")
+    assert (config.generator["channels"], config.generator["num_convs"]) == (48, 12)
+    assert not config.equivariant
+    wide, narrow = (load_model(find_model(str(name), 2)) for name in (run.weights, "fidelity"))
+    pixels = torch.rand(1, 3, 12, 9)
+    assert torch.allclose(wide.generator(pixels), narrow.generator(pixels), atol=1e-4)
 
 
 @pytest.mark.usefixtures("prepared")

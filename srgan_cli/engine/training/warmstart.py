@@ -16,7 +16,9 @@ from srgan_cli.observer import Observer
 def adopted(config: TrainConfig, scale: int) -> TrainConfig:
     """Return options with architecture, sizes and equivariance of the weights of ``--init``.
 
-    Weights of the pixel loss alone are trained on with it, unless the options say otherwise.
+    Weights of the pixel loss alone are trained on with it, unless the options say otherwise. A
+    plain network may be given more ``channels`` than its weights have; what is new is not tied,
+    unless ``equivariant`` asks for it.
 
     Args:
         config: The options; ``init`` is a name, as ``--model`` takes it, or a file.
@@ -44,6 +46,10 @@ def adopted(config: TrainConfig, scale: int) -> TrainConfig:
     differing = {"preset": given} if given not in presets else dict(config.generator)
     if presets[0] == TrainConfig.preset and given != presets[0]:
         differing = named  # Presets of this architecture differ in their sizes alone.
+    channels = config.generator.get("channels", 0)
+    widened = isinstance(found, PlainConfig) and channels > found.channels
+    if widened:
+        sizes["channels"] = channels
     wrong = [
         name for name, value in differing.items() if name != "scale" and value != sizes.get(name)
     ]
@@ -53,7 +59,7 @@ def adopted(config: TrainConfig, scale: int) -> TrainConfig:
             f"{', '.join(wrong)}",
             hint="leave them out: they are those of the weights",
         )
-    tied = isinstance(found, PlainConfig) and found.channels % 8 == 0
+    tied = isinstance(found, PlainConfig) and found.channels % 8 == 0 and not widened
     tied = tied and Equivariance(model.generator).holds()
     config = replace(
         config,
