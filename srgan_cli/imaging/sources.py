@@ -162,6 +162,7 @@ class PillowSource:
         lost = _lost_depth(self._path, image)
         if lost:
             self._note(f"{lost}-bit {image.mode} was reduced to 8 bits")
+        _fit_transparent_colour(image)
         image.load()
         return pixels_of(self._path, image, self._note)
 
@@ -196,6 +197,21 @@ class GifSource:
             self._path, self._file, self._max_pixels
         ):
             yield Shown(colour, alpha, 1, blocks, duration)
+
+
+def _fit_transparent_colour(image: Image.Image) -> None:
+    """Bring the colour that a PNG declares transparent to the levels of its pixels.
+
+    Pillow scales grey of 2 and 4 bits to 8, but not that colour, which is stated in 16 bits of
+    which only the image's depth counts (PNG, third edition, 11.3.1.1).
+    """
+    declared = image.info.get("transparency")
+    tiles = getattr(image, "tile", None)
+    if image.format != "PNG" or not tiles or not isinstance(declared, int | tuple):
+        return
+    peak = {"L;2": 3, "L;4": 15}.get(str(tiles[0].args), 255)
+    levels = [(level & peak) * (255 // peak) for level in np.atleast_1d(declared).tolist()]
+    image.info["transparency"] = levels[0] if isinstance(declared, int) else tuple(levels)
 
 
 def pixels_of(path: Path, image: Image.Image, note: Note) -> tuple[ImageArray, ImageArray | None]:
