@@ -9,6 +9,7 @@ from torch import nn
 from torch.amp import GradScaler
 
 from srgan_cli.config import Precision
+from srgan_cli.engine.devices.memory import keep_freed_memory
 from srgan_cli.errors import ResourceError, UsageError
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -18,6 +19,8 @@ _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 def resolve_device(name: str) -> torch.device:
     """Turn ``--device`` into a device; ``auto`` takes CUDA, then Apple's MPS, then the CPU.
+
+    Where it is the CPU, this process keeps the memory that its tensors free.
 
     Raises:
         UsageError: No such kind of device.
@@ -39,6 +42,8 @@ def resolve_device(name: str) -> torch.device:
             f"--device {name}: this machine has no such device, or PyTorch does not support it",
             hint="pass --device cpu, or install a PyTorch build for that device",
         ) from error
+    if device.type == "cpu":
+        keep_freed_memory()
     return device
 
 
