@@ -44,13 +44,19 @@ def reduced(hr: np.ndarray, scale: int, strength: str, number: int) -> np.ndarra
     return degrade(hr, scale, strength, np.random.default_rng((number, STRENGTHS.index(strength))))
 
 
+def rgb(path: Path) -> np.ndarray:
+    """Read an image as uint8, H, W, 3; grey becomes RGB, as damage may have colour."""
+    pixels = read_image(path, max_pixels=10**9).pixels
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
 def make_inputs(folder: Path, scale: int, strength: str, target: Path) -> None:
     """Write LR and cropped HR images as PNG, once."""
     for number, path in enumerate(list_images(folder)):
         files = [target / kind / f"{path.stem}.png" for kind in ("lr", "hr")]
         if all(file.is_file() for file in files):
             continue
-        hr = mod_crop(read_image(path, max_pixels=10**9).pixels, scale)
+        hr = mod_crop(rgb(path), scale)
         for file, pixels in zip(files, (reduced(hr, scale, strength, number), hr), strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(file)
@@ -116,7 +122,7 @@ def look(folder: Path, models: Sequence[str], scale: int, target: Path) -> None:
     upscalers = [None, *(open_model(name, scale) for name in models)]
     target.mkdir(parents=True, exist_ok=True)
     for path in list_images(folder):
-        crop = most_detailed(read_image(path, max_pixels=10**9).pixels)
+        crop = most_detailed(rgb(path))
         results = [run_model(upscaler, crop, scale) for upscaler in upscalers]
         Image.fromarray(np.concatenate(results, axis=1)).save(target / f"{path.stem}.png")
         print(f"{target / path.stem}.png: bicubic, {', '.join(models)}")
