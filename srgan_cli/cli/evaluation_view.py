@@ -41,6 +41,8 @@ def show_evaluation(report: "engine.EvalReport") -> None:
         ]
         title = f"{scored.name} ×{report.protocol.scale}, {_count(scored)}"
         show_table(title, columns, rows)
+        for note in scored.notes:
+            say(note)
     for comparison in report.comparisons:
         if comparison.against != "bicubic" and comparison.metric == gain.name:
             difference, verdict = _gain(comparison)

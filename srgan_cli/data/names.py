@@ -9,6 +9,9 @@ from srgan_cli.errors import InputError
 
 _SUFFIX_PROBES = 20
 _HR_ENDING = re.compile(r"[_.-]hr$", re.IGNORECASE)
+_SRF_ENDING = re.compile(r"_srf_\d$", re.IGNORECASE)
+_SRF_OTHER = re.compile(r"_srf_\d[_.-](?!hr$)", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[_.-]")
 _HR_FOLDER = re.compile(r"(.*)(?:hr|gt(?:mod\d+)?)", re.IGNORECASE)
 _LR_FOLDER = re.compile(r"(?:lr|lq)(?:[_-]?[a-z]+(?:[_-][a-z]+)*?)?(?:[_-]?x(\d))?", re.IGNORECASE)
 _SCALE_FOLDER = re.compile(r"x(\d)", re.IGNORECASE)
@@ -19,7 +22,7 @@ def match_names(hr: Collection[str], others: Collection[str]) -> dict[str, str]:
 
     Names agree as they are, or after one suffix that all names of the other folder share
     is taken off, as ``0801x2``, ``baby_bicLRx2`` and ``baby_out`` have it; an ending
-    ``_HR`` that all HR names share is taken off too.
+    ``_HR`` or ``_SRF_2_HR`` that all HR names share is taken off too.
 
     Args:
         hr: HR names: paths below their folder, without extension.
@@ -28,8 +31,7 @@ def match_names(hr: Collection[str], others: Collection[str]) -> dict[str, str]:
     Returns:
         The other folder's name by HR name, without those that have no counterpart.
     """
-    shared = all(_HR_ENDING.search(name) for name in hr)
-    stems = {name: _HR_ENDING.sub("", name) if shared else name for name in hr}
+    stems = _without_ending(_without_ending({name: name for name in hr}, _HR_ENDING), _SRF_ENDING)
     suffixes = {""} | {
         other.removeprefix(stem)
         for stem in list(stems.values())[:_SUFFIX_PROBES]
@@ -43,6 +45,52 @@ def match_names(hr: Collection[str], others: Collection[str]) -> dict[str, str]:
         key=lambda end: (-sum(stem + end in known for stem in stems.values()), len(end), end),
     )
     return {name: stem + suffix for name, stem in stems.items() if stem + suffix in known}
+
+
+def _without_ending(stems: Mapping[str, str], ending: re.Pattern[str]) -> dict[str, str]:
+    """Take one ending off names that all have it."""
+    found = {match[0].lower() for stem in stems.values() if (match := ending.search(stem))}
+    shared = len(found) == 1 and all(map(ending.search, stems.values()))
+    return {name: ending.sub("", stem) if shared else stem for name, stem in stems.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class MixedNames:
+    """The names of a folder in which HR images lie beside others that were made from them."""
+
+    hr: tuple[str, ...]
+    lr: tuple[str, ...]
+    """LR images by their names: ``baby_LR`` beside ``baby_HR``."""
+    results: tuple[str, ...]
+    """Of other programs: ``img_001_SRF_2_SRCNN`` beside ``img_001_SRF_2_HR``."""
+    orphans: tuple[str, ...]
+    """What the naming of Huang's benchmarks says to be no HR image, though none lies beside it."""
+
+
+def apart(names: Iterable[str]) -> MixedNames:
+    """Tell the HR images of a folder from what was made from them, by their names.
+
+    Huang's benchmarks (SelfExSR) have ``img_001_SRF_2_HR``, ``img_001_SRF_2_LR`` and
+    ``img_001_SRF_2_bicubic`` in one folder; others have ``baby_HR`` and ``baby_LR_x2``.
+    """
+    names = list(names)
+    bases = {_HR_ENDING.sub("", name) for name in names if _HR_ENDING.search(name)}
+    found: dict[str, list[str]] = {"hr": [], "lr": [], "results": [], "orphans": []}
+    for name in names:
+        found[_role(name, bases)].append(name)
+    return MixedNames(**{role: tuple(those) for role, those in found.items()})
+
+
+def _role(name: str, bases: Collection[str]) -> str:
+    if _HR_ENDING.search(name):
+        return "hr"
+    for place in _SEPARATOR.finditer(name):
+        base, rest = name[: place.start()], name[place.end() :]
+        if base in bases and _LR_FOLDER.fullmatch(rest):
+            return "lr"
+        if base in bases and _SRF_ENDING.search(base):
+            return "results"
+    return "orphans" if _SRF_OTHER.search(name) else "hr"
 
 
 def named(names: Iterable[str], most: int = 3) -> str:

@@ -18,6 +18,8 @@ class Image:
     """H, W (grey) or H, W, 3 (RGB), 0..255."""
     alpha: Uint8Image | None = None
     """H, W, 0 (transparent) to 255 (opaque)."""
+    notes: tuple[str, ...] = ()
+    """What was not read as it stands in the file, and what further frames it has."""
 
     @property
     def height(self) -> int:
@@ -44,8 +46,11 @@ def read_image(path: Path, *, max_pixels: int) -> Image:
     """
     with open_image(path, max_pixels=max_pixels) as image:
         frame = next(image.frames())
+        notes = list(image.notes)
+        if image.header.num_frames > 1:
+            notes.append(f"only the first of {image.header.num_frames} frames or pages is taken")
     alpha = None if frame.alpha is None else shallow(frame.alpha)
-    return Image(shallow(frame.pixels), alpha)
+    return Image(shallow(frame.pixels), alpha, tuple(notes))
 
 
 def list_images(folder: Path) -> list[Path]:

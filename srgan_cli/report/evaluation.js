@@ -58,6 +58,8 @@
     }
     const failed = run.sets.flatMap((s) => s.failed);
     if (failed.length) byId("failed").append(make("p", {}, "Skipped:"), make("ul", {}, ...failed.map((f) => make("li", {}, f))));
+    const notes = run.sets.flatMap((s) => s.notes.map((note) => `${s.name}: ${note}`));
+    if (notes.length) byId("failed").append(make("p", {}, "Notes:"), make("ul", {}, ...notes.map((n) => make("li", {}, n))));
     for (const c of run.comparisons.filter((c) => c.metric === "psnr" && c.difference.mean !== null)) {
       const verdict = make("strong", { className: tone(c.difference.verdict) }, c.difference.verdict);
       byId("verdicts").append(make("li", {}, `${c.set}: ${c.contender} against ${c.against}: `, verdict, `, ${interval(c.difference, figures.psnr)}`));

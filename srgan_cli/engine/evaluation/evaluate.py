@@ -17,6 +17,7 @@ from srgan_cli.engine.evaluation.contenders import (
 from srgan_cli.engine.evaluation.exhibits import Crop, Exhibit, allowance, make_crops
 from srgan_cli.engine.evaluation.extra_metrics import ExtraMetric, open_metrics, score_extra
 from srgan_cli.engine.evaluation.gate import EarlierRun, unmet
+from srgan_cli.engine.evaluation.notes import equal_to_hr, equality_notes, file_notes
 from srgan_cli.engine.evaluation.protocol import ImageScores, Protocol, SetScores, means
 from srgan_cli.engine.evaluation.sets import (
     EvaluationImage,
@@ -100,6 +101,7 @@ class _Outcome:
     scores: ImageScores | None
     crops: tuple[Crop, ...] = ()
     failure: InputError | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
@@ -127,7 +129,7 @@ def evaluate(config: EvalConfig, observer: Observer) -> EvalReport:
     sets = _open_sets(config, lineup, scale, observer)
     score = partial(_score, lineup, protocol, extras, _crop_bytes(config, sets))
     outcomes = _score_all(sets, lineup, score, observer)
-    scored = tuple(_set_scores(s.name, outcomes, lineup) for s in sets)
+    scored = tuple(_set_scores(s, outcomes, lineup) for s in sets)
     metrics = (PSNR, SSIM, *(extra.metric for extra in extras))
     return EvalReport(
         FORMAT,
@@ -233,10 +235,11 @@ def _score(
     crops: tuple[Crop, ...] = ()
     if crop_bytes:
         crops = make_crops(image, results, lineup.contenders, protocol.scale, crop_bytes)
-    return _Outcome(job, ImageScores(job.name, width, height, scores), crops)
+    return _Outcome(job, ImageScores(job.name, width, height, scores), crops, notes=image.notes)
 
 
-def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
+def _set_scores(image_set: ImageSet, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
+    name = image_set.name
     mine = [outcome for outcome in outcomes if outcome.job.set == name]
     pictures = tuple(outcome.scores for outcome in mine if outcome.scores)
     failed = tuple(outcome.failure.message for outcome in mine if outcome.failure)
@@ -245,7 +248,13 @@ def _set_scores(name: str, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetS
             f"{name}: no image could be scored", hint=f"the first problem: {failed[0]}"
         )
     set_means = {c.name: means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
-    return SetScores(name, set_means, pictures, failed)
+    equal = equal_to_hr([c.name for c in lineup.contenders], pictures)
+    notes = (
+        *image_set.notes,
+        *file_notes({outcome.job.name: outcome.notes for outcome in mine if outcome.scores}),
+        *equality_notes(equal, len(pictures)),
+    )
+    return SetScores(name, set_means, equal, pictures, failed, notes)
 
 
 def _comparisons(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.config import EvalConfig
+from srgan_cli.data.names import named
 from srgan_cli.engine.evaluation.contenders import Contender
 from srgan_cli.engine.evaluation.protocol import Protocol, SetScores
 from srgan_cli.errors import InputError
@@ -149,7 +150,8 @@ def unmet(
 
     Models and folders are held to the bars, baselines are not. A figure is worse than
     an earlier run's when the paired 95 % interval of the difference says so, or, with
-    fewer than 5 images, when the mean is lower by what its printed digits show.
+    fewer than 5 images, when the mean is lower by what its printed digits show; and when
+    an image that was equal to HR then no longer is.
     """
     tested = [contender.name for contender in contenders if contender.kind != "baseline"]
     problems: list[str] = []
@@ -161,10 +163,28 @@ def unmet(
     return tuple(problems)
 
 
+def _no_longer_equal(
+    earlier: EarlierRun, scored: SetScores, name: str, then: Sequence[float]
+) -> Iterator[str]:
+    """Name the images that were equal to HR: the difference to now is infinite."""
+    now = {image.name: image.scores[name][PSNR.name] for image in scored.pictures}
+    lost = [
+        image
+        for (image, figure), before in zip(now.items(), then, strict=True)
+        if math.isinf(before) and not math.isinf(figure)
+    ]
+    if lost:
+        yield (
+            f"{scored.name}: {named(lost)} of {name} {'was' if len(lost) == 1 else 'were'} equal "
+            f"to HR in {earlier.path.name} and no longer "
+            f"{'is' if len(lost) == 1 else 'are'}: PSNR {min(now[one] for one in lost):.2f} dB"
+        )
+
+
 def _below_least(config: EvalConfig, scored: SetScores, name: str) -> Iterator[str]:
     for metric, least in ((PSNR, config.min_psnr), (SSIM, config.min_ssim)):
         figure = scored.means[name][metric.name]
-        if least is not None and figure < least:
+        if least is not None and not figure >= least:
             yield (
                 f"{scored.name}: {name} has {metric.label} {figure:.{metric.digits + 2}f}, "
                 f"below --min-{metric.name} {least:g}"
@@ -176,6 +196,8 @@ def _worse_than(earlier: EarlierRun, scored: SetScores, name: str) -> Iterator[s
     for metric in (PSNR, SSIM):
         now = [image.scores[name][metric.name] for image in scored.pictures]
         then = earlier.figures(scored, before, metric)
+        if metric is PSNR:
+            yield from _no_longer_equal(earlier, scored, name, then)
         difference = compare(now, then, metric)
         few = difference.verdict == "too few images"
         if difference.verdict == "worse" or (few and difference.mean <= -0.5 * 10**-metric.digits):

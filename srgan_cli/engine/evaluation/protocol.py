@@ -85,17 +85,26 @@ class SetScores:
 
     name: str
     means: Mapping[str, MetricScores]
-    """Means over the images, by contender."""
+    """By contender: means over the images with a finite figure; infinite if none has one."""
+    equal_to_hr: Mapping[str, tuple[str, ...]]
+    """By contender: its images that are equal to HR, whose infinite PSNR is in no mean."""
     pictures: tuple[ImageScores, ...]
     failed: tuple[str, ...]
     """Images that could not be scored, each with the reason; no contender has them."""
+    notes: tuple[str, ...]
+    """What a reader of the figures should know: images equal to HR, ignored alpha channels."""
 
 
 def means(scores: Sequence[MetricScores]) -> dict[str, float]:
-    """Return the mean of every metric over the images for which it is defined."""
+    """Return the mean of every metric over the images for which it is finite.
+
+    A metric that is finite for none is infinite where one is, and NaN where it is not defined.
+    """
     return {metric: _mean([score[metric] for score in scores]) for metric in scores[0]}
 
 
 def _mean(figures: Sequence[float]) -> float:
-    defined = [figure for figure in figures if not math.isnan(figure)]
-    return fmean(defined) if defined else math.nan
+    finite = [figure for figure in figures if math.isfinite(figure)]
+    if finite:
+        return fmean(finite)
+    return max((figure for figure in figures if math.isinf(figure)), default=math.nan)

@@ -9,7 +9,7 @@ import numpy as np
 
 from srgan_cli.config import SCALES
 from srgan_cli.data.manifest import Manifest, ManifestEntry, find_by_fingerprint, find_dataset
-from srgan_cli.data.names import by_stem, match_names, named
+from srgan_cli.data.names import apart, by_stem, match_names, named
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.errors import InputError
@@ -32,6 +32,8 @@ class EvaluationImage:
     """Its counterpart, ``scale`` times smaller per side, grey where HR is."""
     given: Mapping[str, Uint8Image] = field(default_factory=dict)
     """Images of HR's shape that other tools made, by the name of their folder."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """What is not scored of the files: which (HR, LR, a folder's name), and what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,27 @@ class ImageSet:
     name: str
     load: Mapping[str, Callable[[], EvaluationImage]]
     """For every image's name, what decodes it; raises InputError."""
+    notes: tuple[str, ...] = ()
+    """Which files of the folder are not scored, in words."""
 
 
 def folder_set(folder: Path, scale: int) -> ImageSet:
     """Take a folder of HR images; LR is made by MATLAB's bicubic.
 
     Raises:
-        InputError: The folder is missing or holds no image.
+        InputError: The folder is missing or holds no image, or LR images without HR.
     """
+    paths, notes = _hr_files(folder)
 
     def load(path: Path) -> EvaluationImage:
-        hr = mod_crop(_read(path), scale)
-        return EvaluationImage(hr, _made_lr(hr, scale, path))
+        reading = _Reading()
+        hr = mod_crop(reading.read("HR", path), scale)
+        return EvaluationImage(hr, _made_lr(hr, scale, path), notes=tuple(reading.notes))
 
     return ImageSet(
         folder.resolve().name,
-        {path.relative_to(folder).as_posix(): partial(load, path) for path in _listed(folder)},
+        {path.relative_to(folder).as_posix(): partial(load, path) for path in paths},
+        notes,
     )
 
 
@@ -111,24 +118,30 @@ def matched_set(
     Raises:
         InputError: A folder is missing or empty, or an image has no partner.
     """
-    hr_paths = _by_name(hr_folder)
-    lr_paths = match_files(hr_paths, lr_folder) if lr_folder else None
+    found, notes = _hr_files(hr_folder)
+    hr_paths = _by_name(hr_folder, found)
+    lr_paths = match_files(hr_paths, lr_folder, _lr_files(lr_folder)) if lr_folder else None
     sr_paths = {name: match_files(hr_paths, folder) for name, folder in sr_folders.items()}
 
     def load(name: str) -> EvaluationImage:
-        whole = _read(hr_paths[name])
+        reading = _Reading()
+        whole = reading.read("HR", hr_paths[name])
         if lr_paths is None:
             hr = mod_crop(whole, scale)
             lr = _made_lr(hr, scale, hr_paths[name])
         else:
-            lr = _as_coloured(_read(lr_paths[name]), whole)
+            lr = _as_coloured(reading.read("LR", lr_paths[name]), whole)
             hr = _cut_to(whole, lr, scale, lr_paths[name])
-        given = {key: _fitted(paths[name], hr, whole) for key, paths in sr_paths.items()}
-        return EvaluationImage(hr, lr, given)
+        given = {
+            key: _fitted(reading.read(key, paths[name]), paths[name], hr, whole)
+            for key, paths in sr_paths.items()
+        }
+        return EvaluationImage(hr, lr, given, tuple(reading.notes))
 
     return ImageSet(
         hr_folder.resolve().name,
         {path.relative_to(hr_folder).as_posix(): partial(load, n) for n, path in hr_paths.items()},
+        notes,
     )
 
 
@@ -139,10 +152,10 @@ def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
         InputError: A folder is missing or empty, names differ, or the sizes of the first
             pair do not give one of the known factors.
     """
-    hr_paths = _by_name(hr_folder)
-    lr_paths = match_files(hr_paths, lr_folder)
+    hr_paths = _by_name(hr_folder, _hr_files(hr_folder)[0])
+    lr_paths = match_files(hr_paths, lr_folder, _lr_files(lr_folder))
     name = next(iter(hr_paths))
-    hr, lr = _read(hr_paths[name]), _read(lr_paths[name])
+    hr, lr = (_Reading().read("", paths[name]) for paths in (hr_paths, lr_paths))
     scale = int(hr.shape[0] // lr.shape[0])
     if scale not in SCALES or hr.shape[1] // lr.shape[1] != scale:
         raise InputError(
@@ -152,7 +165,9 @@ def paired_scale(lr_folder: Path, hr_folder: Path) -> int:
     return scale
 
 
-def match_files(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
+def match_files(
+    hr_paths: Mapping[str, Path], folder: Path, paths: Sequence[Path] | None = None
+) -> dict[str, Path]:
     """Find every HR image's partner in another folder.
 
     They go together by :func:`srgan_cli.data.names.match_names`.
@@ -160,11 +175,12 @@ def match_files(hr_paths: Mapping[str, Path], folder: Path) -> dict[str, Path]:
     Args:
         hr_paths: HR files by their path below their folder, without the extension.
         folder: Holds one image for each and nothing else.
+        paths: Those of its images that count; None: all.
 
     Raises:
         InputError: The folder is missing or empty, or an image has no partner.
     """
-    others = _by_name(folder)
+    others = _by_name(folder, _listed(folder) if paths is None else paths)
     matched = {name: others[other] for name, other in match_names(hr_paths, others).items()}
     missing = [name for name in hr_paths if name not in matched]
     surplus = sorted(set(others.values()) - set(matched.values()))
@@ -190,13 +206,63 @@ def _listed(folder: Path) -> list[Path]:
     return pictures
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    sources = [path.relative_to(folder).as_posix() for path in _listed(folder)]
+def _by_name(folder: Path, paths: Sequence[Path]) -> dict[str, Path]:
+    sources = [path.relative_to(folder).as_posix() for path in paths]
     return {stem: folder / source for stem, source in by_stem(sources, folder).items()}
 
 
-def _read(path: Path) -> Uint8Image:
-    return read_image(path, max_pixels=_MAX_PIXELS).pixels
+def _hr_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """List a folder's HR images, and say what else is in it by its name.
+
+    Raises:
+        InputError: Images are LR or results by their names, and have no HR beside them.
+    """
+    paths = _listed(folder)
+    kinds = apart(_stem(path, folder) for path in paths)
+    if kinds.orphans:
+        raise InputError(
+            f"{folder}: no HR images by their names: {named(kinds.orphans)}",
+            hint="pass the folder of HR images, with --hr, beside --lr FOLDER or --sr FOLDER",
+        )
+    made = [*kinds.lr, *kinds.results]
+    if not made:
+        return paths, ()
+    note = f"{_images(len(made))} LR or upscaled by the name, so not scored: {named(made)}"
+    return [path for path in paths if _stem(path, folder) in set(kinds.hr)], (note,)
+
+
+def _lr_files(folder: Path) -> list[Path]:
+    """List the LR images of a folder; all its images where none is LR beside its HR."""
+    paths = _listed(folder)
+    lr = set(apart(_stem(path, folder) for path in paths).lr)
+    return [path for path in paths if _stem(path, folder) in lr] if lr else paths
+
+
+def _stem(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def _images(count: int) -> str:
+    return f"{count} image is" if count == 1 else f"{count} images are"
+
+
+class _Reading:
+    """Reads the files of one image, and keeps what is to be said of them."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, str]] = []
+
+    def read(self, role: str, path: Path) -> Uint8Image:
+        """Decode a file; ``role`` says whose it is.
+
+        Raises:
+            InputError: It cannot be read.
+        """
+        image = read_image(path, max_pixels=_MAX_PIXELS)
+        self.notes += [(role, note) for note in image.notes]
+        if image.alpha is not None and image.alpha.min() < 255:
+            self.notes.append((role, "the alpha channel is ignored"))
+        return image.pixels
 
 
 def _made_lr(hr: Uint8Image, scale: int, path: Path) -> Uint8Image:
@@ -216,9 +282,9 @@ def _cut_to(hr: Uint8Image, lr: Uint8Image, scale: int, path: Path) -> Uint8Imag
     return hr[:height, :width]
 
 
-def _fitted(path: Path, hr: Uint8Image, whole: Uint8Image) -> Uint8Image:
-    """Read another tool's image, of HR's size before or after it was cut."""
-    image = _as_coloured(_read(path), hr)
+def _fitted(image: Uint8Image, path: Path, hr: Uint8Image, whole: Uint8Image) -> Uint8Image:
+    """Return another tool's image, of HR's size before or after it was cut, as large as HR."""
+    image = _as_coloured(image, hr)
     if image.shape not in (hr.shape, whole.shape):
         raise InputError(
             f"{path}: {_size(image)}, but its HR is {_size(whole)}",

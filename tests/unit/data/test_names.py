@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from srgan_cli.data.names import by_stem, match_names, pair_folders, without_hr_folder
+from srgan_cli.data.names import apart, by_stem, match_names, pair_folders, without_hr_folder
 from srgan_cli.errors import InputError
 
 NAMES = ("a", "ab", "abc")
@@ -89,3 +89,31 @@ def test_the_hr_folder_is_left_out_of_names_where_all_lie_in_it():
     }
     for kept in (["HR/a.png", "a.png"], ["A_HR/a.png", "B_HR/a.png"], ["trees/a.png"]):
         assert without_hr_folder(kept) == {name: name for name in kept}
+
+
+@pytest.mark.parametrize("other", ["{}", "{}_SRF_2_LR", "{}_LR", "{}x2", "{}_SRF_2_SRCNN"])
+def test_huangs_names_find_their_counterparts(other):
+    hr = [f"{name}_SRF_2_HR" for name in NAMES]
+    others = [other.format(name) for name in NAMES]
+    assert match_names(hr, others) == dict(zip(hr, others, strict=True))
+
+
+def test_huangs_names_of_two_scales_are_not_mixed_up():
+    hr = ["a_SRF_2_HR", "a_SRF_4_HR"]
+    assert match_names(hr, ["a_SRF_2_LR", "a_SRF_4_LR"]) == {
+        "a_SRF_2_HR": "a_SRF_2_LR",
+        "a_SRF_4_HR": "a_SRF_4_LR",
+    }
+
+
+def test_hr_images_are_told_from_what_was_made_of_them():
+    found = apart(
+        [
+            *("x/a_SRF_2_HR", "x/a_SRF_2_LR", "x/a_SRF_2_A+", "x/a_SRF_2_SRF_4_LR"),
+            *("b_HR", "b_LR", "b_lr_x4", "b_2", "b", "c_LR", "DSC_1_lr", "d_SRF_4_LR"),
+        ]
+    )
+    assert found.hr == ("x/a_SRF_2_HR", "b_HR", "b_2", "b", "c_LR", "DSC_1_lr")
+    assert found.lr == ("x/a_SRF_2_LR", "b_LR", "b_lr_x4")
+    assert found.results == ("x/a_SRF_2_A+", "x/a_SRF_2_SRF_4_LR")
+    assert found.orphans == ("d_SRF_4_LR",)
