@@ -19,6 +19,7 @@ class SrganError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.add_note(f"hint: {hint}")  # For tracebacks in other people's programs.
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let worker processes hand errors over, with their hints."""

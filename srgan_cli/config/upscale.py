@@ -33,12 +33,14 @@ class UpscaleConfig:
     output: Annotated[
         Path | None,
         Option(
-            "Folder for the results, made if needed; - is standard output.",
-            "FOLDER",
+            "Folder for the results, made if needed; for one image also a file; - is standard "
+            "output.",
+            "FOLDER|FILE",
+            unset="beside each image, as name_x2",
             flags=("--output", "-o"),
         ),
     ] = None
-    """None with ``in_place``."""
+    """Beside each image when None, or in its place with ``in_place``."""
     in_place: Annotated[bool, Option("Replace each image by its result.")] = False
     recursive: Annotated[
         bool,
@@ -126,11 +128,8 @@ class UpscaleConfig:
         """Check ranges and contradictions."""
         if not self.inputs:
             raise UsageError("no images were named", hint="try: srgan upscale *.jpg -o out/")
-        if self.in_place == (self.output is not None):
-            raise UsageError(
-                "either --output or --in-place is needed, and not both",
-                hint="try: srgan upscale *.jpg -o out/",
-            )
+        if self.in_place and self.output is not None:
+            raise UsageError("--in-place contradicts --output", hint="pass one of them")
         strength = self.strength
         require(strength is None or 0 <= strength <= 1, "strength", strength, "from 0 to 1")
         self._check_sizes()

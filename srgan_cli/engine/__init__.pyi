@@ -43,10 +43,13 @@ from srgan_cli.engine.training.sheets import SHEETS as SHEETS
 from srgan_cli.engine.training.train import TrainReport as TrainReport
 from srgan_cli.engine.training.train import train as train
 from srgan_cli.engine.training.validation import ValidationScores as ValidationScores
-from srgan_cli.engine.upscaling.batch import Failed as Failed
 from srgan_cli.engine.upscaling.estimate import Estimate as Estimate
 from srgan_cli.engine.upscaling.estimate import EstimateReport as EstimateReport
 from srgan_cli.engine.upscaling.estimate import estimate as estimate
+from srgan_cli.engine.upscaling.images import LoadedModel as LoadedModel
+from srgan_cli.engine.upscaling.images import load as load
+from srgan_cli.engine.upscaling.images import upscale_image as upscale_image
+from srgan_cli.engine.upscaling.inputs import Failed as Failed
 from srgan_cli.engine.upscaling.upscale import Upscaled as Upscaled
 from srgan_cli.engine.upscaling.upscale import UpscaleReport as UpscaleReport
 from srgan_cli.engine.upscaling.upscale import upscale as upscale

@@ -24,7 +24,7 @@ LONG = "x" * 300
         ("train --nope", ["--nope"]),
         ("prepare", ["FOLDER"]),
         ("upscale", ["IMAGE"]),
-        ("upscale a.png", ["--output"]),
+        ("upscale a.png -o out --in-place", ["--output"]),
         ("train extra", ["extra"]),
         ("train --resume", ["--resume"]),
         ("train --epochs x", ["--epochs"]),
@@ -296,14 +296,6 @@ def test_any_other_runtime_error_is_ours_to_see(srgan, monkeypatch, tmp_path):
     monkeypatch.setattr(prepare, "plan", broken)
     with pytest.raises(RuntimeError, match="mat1"):
         srgan("prepare", tmp_path)
-
-
-@pytest.mark.parametrize("name", ["big.png", "big.JPG", "file"])
-def test_output_that_names_a_file_is_wrong_usage(srgan, make_photographs, tmp_path, name):
-    (image,) = make_photographs(tmp_path / "in", count=1)
-    (tmp_path / "file").write_text("mine")
-    assert_fails(srgan("upscale", image, "-o", tmp_path / name), 2, "folder")
-    assert files_below(tmp_path) == ["file", "in", "in/photo-00.png"]
 
 
 def test_failed_images_give_code_7_and_the_rest_is_written(srgan, make_photographs, tmp_path):

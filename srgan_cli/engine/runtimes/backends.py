@@ -1,6 +1,7 @@
 """The runtimes behind one interface: PyTorch, ncnn and ONNX Runtime."""
 
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Callable
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes.ncnn_form import NcnnModel
 from srgan_cli.engine.runtimes.operations import UnsupportedError
+from srgan_cli.errors import ResourceError
+
+_LACKS_MEMORY = re.compile("allocat|bad_alloc|out of memory|not enough memory", re.IGNORECASE)
+"""What ONNX Runtime's messages say where memory was lacking."""
 
 
 class Runtime(Protocol):
@@ -162,11 +167,20 @@ class OnnxRuntime:
         self._sessions.get()
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
-        """Upscale a tile; see :class:`Runtime`."""
+        """Upscale a tile; see :class:`Runtime`.
+
+        Raises:
+            MemoryError: Memory does not suffice for it.
+            ResourceError: ONNX Runtime fails for another reason.
+        """
         try:
             (sr,) = self._sessions.get().run(["sr"], {"lr": lr.contiguous().numpy()})
         except Exception as error:  # Its errors have no class of their own that is documented.
-            raise MemoryError(f"ONNX Runtime could not run a tile: {error}") from error
+            if _LACKS_MEMORY.search(str(error)):
+                raise MemoryError(f"ONNX Runtime could not run a tile: {error}") from error
+            raise ResourceError(
+                f"ONNX Runtime could not run a tile: {error}", hint="pass --runtime torch"
+            ) from error
         return torch.from_numpy(sr)
 
 

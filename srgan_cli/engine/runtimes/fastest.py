@@ -12,7 +12,7 @@ from srgan_cli.engine.runtimes.backends import NcnnRuntime, OnnxRuntime, Runtime
 from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.operations import Noted, UnsupportedError, note_operations
-from srgan_cli.errors import UsageError
+from srgan_cli.errors import ResourceError, UsageError
 
 TOLERANCE = 1e-3
 """Largest difference of a runtime to PyTorch in fp32, in the range [0, 1] and before rounding."""
@@ -129,7 +129,7 @@ def _require_equal(runtime: Runtime, network: nn.Module, align: int) -> None:
         expected = network(lr)
     try:
         made = runtime.run(lr, exact=True)
-    except MemoryError as error:  # So few pixels fit: it cannot run them.
+    except (MemoryError, ResourceError) as error:  # So few pixels fit: it cannot run them.
         raise UnsupportedError(str(error)) from error
     difference = (made - expected).abs().max()
     if not float(difference) <= TOLERANCE * max(1.0, float(expected.abs().max())):

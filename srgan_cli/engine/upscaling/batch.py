@@ -1,15 +1,14 @@
 """Plan a batch before any work is done: find the images, and name their results."""
 
-import glob
-import os
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import ImageColor
 
 from srgan_cli.config import UpscaleConfig
+from srgan_cli.engine.upscaling.inputs import Failed, Source, beside, find_sources
 from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.decode import probe, require_whole
@@ -23,15 +22,6 @@ from srgan_cli.imaging.formats import (
     written_format,
 )
 from srgan_cli.imaging.frames import Header
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An image that could not be upscaled."""
-
-    source: Path
-    reason: str
-    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +48,8 @@ class Plan:
     jobs: tuple[UpscaleJob, ...]
     failed: tuple[Failed, ...]
     """What was asked for and is already known to fail."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    path: Path
-    relative: Path
-    """Its place below the output folder."""
+    num_results: int = 0
+    """Results of former commands beside their sources, which are not upscaled again."""
 
 
 def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
@@ -79,22 +64,20 @@ def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
         UsageError: Two results would have one name, or a result that of an input.
     """
     _require_options(config)
-    failed: list[Failed] = []
-    sources = list(_unique(_sources(config, failed), by_target=config.in_place))
-    if not sources and not failed:
-        raise InputError(
-            f"{config.inputs[0]}: no images in this folder",
-            hint="name another folder, or pass --recursive to search subfolders",
-        )
+    found = find_sources(config)
+    file = _named_file(config, found.images)
+    if file is not None:
+        config = replace(config, output=file.parent, ext=file.suffix)
+    failed = list(found.failed)
     jobs: list[UpscaleJob] = []
-    for source in sources:
+    for source in found.images:
         try:
-            jobs.append(_job(source, config, model_scale))
+            jobs.append(_job(source, config, model_scale, file))
         except InputError as error:
             failed.append(Failed(source.path, error.message, error.hint))
     if not config.in_place:
-        _refuse_collisions(jobs, sources)
-    return Plan(tuple(jobs), tuple(failed))
+        _refuse_collisions(jobs, found.images)
+    return Plan(tuple(jobs), tuple(failed), found.num_results)
 
 
 def share_of(jobs: Sequence[UpscaleJob], *, rank: int, num_ranks: int) -> list[UpscaleJob]:
@@ -125,85 +108,41 @@ def _require_options(config: UpscaleConfig) -> None:
             f"--background {config.background!r} is not a colour",
             hint="pass a name such as white, or a code such as #ff8800",
         ) from error
+
+
+def _named_file(config: UpscaleConfig, images: Sequence[Source]) -> Path | None:
+    """Return the file that ``--output`` names; None where it is a folder, or nothing.
+
+    Raises:
+        UsageError: It is neither.
+    """
     output = config.output
-    if output is None:
-        return
-    names_a_file = output.suffix.lower() in image_extensions() and not output.is_dir()
-    if names_a_file or (output.exists() and not output.is_dir()):
-        raise UsageError(f"--output {output} is not a folder", hint="name a folder, such as -o out")
-
-
-def _sources(config: UpscaleConfig, failed: list[Failed]) -> Iterator[_Source]:
-    for path in config.inputs:
-        if path.is_dir():
-            yield from _in_folder(path, config, failed)
-        elif path.exists() or path.is_symlink() or not glob.has_magic(str(path)):
-            if len(config.inputs) == 1 and not os.path.lexists(path):
-                raise InputError(
-                    f"{path}: no such file or folder", hint="check the name and the folder"
-                )
-            yield _Source(path, Path(path.name))
-        else:
-            yield from _matching(path, failed)
-
-
-def _matching(pattern: Path, failed: list[Failed]) -> Iterator[_Source]:
-    """Find the images of a pattern; they keep their place below its fixed part."""
-    fixed = Path(*_until_magic(pattern))
-    matches = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - ** and bytes
-    pictures = [path for path in map(Path, matches) if not path.is_dir()]
-    if not pictures:
-        failed.append(Failed(pattern, f"no file matches {pattern}", "check the pattern"))
-    for path in pictures:
-        yield _Source(path, path.relative_to(fixed))
-
-
-def _until_magic(pattern: Path) -> Iterator[str]:
-    for part in pattern.parts:
-        if glob.has_magic(part):
-            return
-        yield part
-
-
-def _in_folder(folder: Path, config: UpscaleConfig, failed: list[Failed]) -> Iterator[_Source]:
-    """Find the images of a folder, without hidden ones and the output folder."""
-
-    def unreadable(error: OSError) -> None:
-        path = Path(str(error.filename))
-        failed.append(Failed(path, f"{path}: {error.strerror}", "check its read permission"))
-
-    extensions = image_extensions()
-    output = None if config.output is None else config.output.resolve()
-    if output == folder.resolve():
-        output = None
-    for root, folders, files in os.walk(folder, onerror=unreadable):
-        place = Path(root)
-        shown = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (place / name).resolve() != output
+    if output is None or output.is_dir():
+        return None
+    if output.suffix.lower() not in image_extensions():
+        if output.exists():
+            raise UsageError(
+                f"--output {output} is not a folder", hint="name a folder, such as -o out"
+            )
+        return None
+    if len(images) != 1:
+        raise UsageError(
+            f"--output {output} is one file, but there are {len(images)} images",
+            hint="name a folder, such as -o out",
         )
-        folders[:] = shown if config.recursive else []
-        taken = [name for name in files if not name.startswith(".")]
-        if not config.recursive:  # A folder that is named like an image is told of.
-            taken += shown
-        for name in sorted(taken):
-            path = place / name
-            if path.suffix.lower() in extensions:
-                yield _Source(path, path.relative_to(folder))
+    written = format_of_extension(output.suffix)
+    if written is None:
+        raise UsageError(
+            f"--output {output}: {output.suffix} cannot be written", hint="name a .png file"
+        )
+    if config.ext is not None and format_of_extension(config.ext) != written:
+        raise UsageError(
+            f"--ext {config.ext} contradicts --output {output}", hint="pass one of them"
+        )
+    return output
 
 
-def _unique(sources: Iterator[_Source], *, by_target: bool) -> Iterator[_Source]:
-    """Drop repeated names; when working in place also links to an image that is named itself."""
-    seen: set[Path] = set()
-    for source in sources:
-        key = source.path.resolve() if by_target else source.path
-        if key not in seen:
-            seen.add(key)
-            yield source
-
-
-def _job(source: _Source, config: UpscaleConfig, model_scale: int) -> UpscaleJob:
+def _job(source: Source, config: UpscaleConfig, model_scale: int, file: Path | None) -> UpscaleJob:
     header = probe(source.path, max_pixels=config.max_pixels)
     size = result_size(header.width, header.height, config, model_scale)
     notes: list[str] = []
@@ -217,13 +156,21 @@ def _job(source: _Source, config: UpscaleConfig, model_scale: int) -> UpscaleJob
     num_frames = _num_frames(header, format_, notes)
     if config.in_place:
         require_whole(source.path, max_pixels=config.max_pixels)
-    if config.output is None:
+    suffix = result_suffix(
+        Path(f"a.{config.ext.lstrip('.')}") if config.ext else source.path, format_
+    )
+    if config.in_place:
         output = source.path.resolve()
         folder = output.parent
+    elif file is not None:
+        output, folder = file, file.parent
+    elif config.output is None:
+        folder = source.path.parent
+        sized = (config.width, config.height, config.max_side) != (None, None, None)
+        factor = None if sized else config.scale or model_scale
+        stem = source.path.stem + config.suffix if config.suffix else ""
+        output = folder / f"{stem or beside(source.path, factor, size)}{suffix}"
     else:
-        suffix = result_suffix(
-            Path(f"a.{config.ext.lstrip('.')}") if config.ext else source.path, format_
-        )
         name = f"{source.relative.stem}{config.suffix}{suffix}"
         output = config.output / source.relative.with_name(name)
         folder = config.output
@@ -267,7 +214,7 @@ def _num_frames(header: Header, format_: Format, notes: list[str]) -> int:
     return 1
 
 
-def _refuse_collisions(jobs: list[UpscaleJob], sources: list[_Source]) -> None:
+def _refuse_collisions(jobs: list[UpscaleJob], sources: Sequence[Source]) -> None:
     """Stop before anything could be overwritten."""
     inputs = {source.path.resolve(): source.path for source in sources}
     owners: dict[str, UpscaleJob] = {}

@@ -10,7 +10,8 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.memory import peak_memory
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
-from srgan_cli.engine.upscaling.batch import Failed, UpscaleJob, plan_batch
+from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch
+from srgan_cli.engine.upscaling.inputs import Failed
 from srgan_cli.engine.upscaling.sizes import num_passes
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.observer import Observer, SilentBar

@@ -75,6 +75,15 @@ class Ledger(Managed):
         self.num_damaged = 0
         """Lines that cannot be read, apart from one that a kill cut short."""
 
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Read the ledger of a folder to ask about results; it is neither locked nor made."""
+        ledger = cls(folder)
+        for path in sorted(folder.glob(_LEDGERS)):
+            with suppress(RecordError, OSError):  # Whoever opens it to write tells of it.
+                ledger._read(path)
+        return ledger
+
     @property
     def path(self) -> Path:
         """This process's file."""

@@ -16,10 +16,11 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import Model, ModelSource
-from srgan_cli.engine.upscaling.batch import Failed, UpscaleJob, plan_batch, share_of
+from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch, share_of
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.frame import upscale_frame
+from srgan_cli.engine.upscaling.inputs import Failed
 from srgan_cli.engine.upscaling.ledger import Ledger, settings_sha256
 from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.engine.upscaling.threads import WeightedSemaphore, in_threads
@@ -38,6 +39,7 @@ _LARGE = 4.0  # Megapixels from which an image gets a bar of its own.
 _MEGAPIXELS_IN_WORK = 128.0
 _PATIENCE = timedelta(days=30)  # One process may have a very large image.
 _MOST_IMAGES = 8  # That are worked on at a time.
+_ALONE = Ranks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +90,30 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
     with joined_ranks(torch.device("cpu"), patience=_PATIENCE) as ranks:
         source = find_model_for_factor(config.model, config.scale)
         upscaler = load_upscaler(source, config, observer)
-        plan = plan_batch(config, upscaler.model.scale)
-        settings = _settings(config, upscaler.model)
-        batch = _Batch(config, upscaler, observer, settings=settings, shown=ranks.leads)
-        for failure in plan.failed if ranks.leads else ():
-            batch.fail(failure)
-        jobs = share_of(plan.jobs, rank=ranks.rank, num_ranks=ranks.size)
-        with _ledgers(plan.jobs, ranks) as ledgers:
-            for ledger in ledgers.values():
-                _require_whole(ledger, config, observer)
-            batch.run_all(jobs, ledgers)
-        # torchrun ends all processes as soon as one ends with an exit code other than 0,
-        # which is what an image that cannot be read leads to.
-        ranks.wait()
+        return upscale_with(upscaler, config, observer, ranks)
+
+
+def upscale_with(
+    upscaler: Upscaler, config: UpscaleConfig, observer: Observer, ranks: Ranks = _ALONE
+) -> UpscaleReport:
+    """Upscale images as :func:`upscale` does, with a model that is loaded already."""
+    plan = plan_batch(config, upscaler.model.scale)
+    settings = _settings(config, upscaler.model)
+    batch = _Batch(config, upscaler, observer, settings=settings, shown=ranks.leads)
+    for failure in plan.failed if ranks.leads else ():
+        batch.fail(failure)
+    if plan.num_results and ranks.leads:
+        observer.say(f"{plan.num_results} results of former commands are not upscaled again")
+    jobs = share_of(plan.jobs, rank=ranks.rank, num_ranks=ranks.size)
+    with _ledgers(plan.jobs, ranks) as ledgers:
+        for ledger in ledgers.values():
+            _require_whole(ledger, config, observer)
+        batch.run_all(jobs, ledgers)
+    # torchrun ends all processes as soon as one ends with an exit code other than 0,
+    # which is what an image that cannot be read leads to.
+    ranks.wait()
     return UpscaleReport(
-        source,
+        upscaler.model.source,
         upscaler.model.scale,
         tuple(batch.written),
         tuple(batch.unchanged),

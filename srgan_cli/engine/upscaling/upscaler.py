@@ -19,7 +19,7 @@ from srgan_cli.engine.models.weights import Model, ModelSource, load_model
 from srgan_cli.engine.runtimes.fastest import gains_from_extra, open_runtime
 from srgan_cli.engine.upscaling.threads import Cores, in_order
 from srgan_cli.engine.upscaling.tiling import plan_tiles
-from srgan_cli.errors import ResourceError, WeightsError
+from srgan_cli.errors import InputError, ResourceError, WeightsError
 from srgan_cli.imaging.tensors import from_image, to_image
 from srgan_cli.imaging.tiles import Span
 from srgan_cli.imaging.types import ImageArray, Uint8Image
@@ -94,8 +94,17 @@ class Upscaler:
             Full-width rows of the result, of the same type; together they are all of it.
 
         Raises:
+            InputError: The array is of another type or shape.
             ResourceError: The device's memory does not suffice for one tile.
         """
+        if pixels.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)} or not (
+            pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+        ):
+            raise InputError(
+                f"pixels of type {pixels.dtype} and shape {pixels.shape}; "
+                "wanted: uint8 or uint16, H, W or H, W, 3",
+                hint="srgan_cli.upscale_image takes floats and transparency, too",
+            )
         scale = self.model.scale
         height, width = pixels.shape[:2]
         rows, columns = self._tiling.grid(width, height, self._tile)

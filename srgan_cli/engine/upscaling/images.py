@@ -1,0 +1,261 @@
+"""Upscale images in memory: ``srgan_cli.load`` and ``srgan_cli.upscale_image`` (docs/python.md)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from PIL import Image
+
+from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
+from srgan_cli.engine.models.shelf import find_model_for_factor
+from srgan_cli.engine.upscaling.frame import upscale_frame
+from srgan_cli.engine.upscaling.sizes import result_size
+from srgan_cli.engine.upscaling.upscale import upscale_with
+from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.canvas import Canvas
+from srgan_cli.imaging.exchange import (
+    Array,
+    array_like,
+    frame_of_array,
+    frame_of_image,
+    image_like,
+    refuse_image,
+)
+from srgan_cli.imaging.frames import Frame
+from srgan_cli.observer import Bar, SilentBar, SilentObserver
+
+Progress = Callable[[float], None]
+"""Told the share that is done, rising to 1; possibly by another thread."""
+
+
+class LoadedModel:
+    """A model that stays in memory, for any number of images.
+
+    Args:
+        upscaler: The model, ready to run.
+        config: How it was loaded; of its inputs, sizes and formats nothing is used.
+    """
+
+    def __init__(self, upscaler: Upscaler, config: UpscaleConfig) -> None:
+        self._upscaler, self._config = upscaler, config
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        return f"<{self.name}, ×{self.scale}, on {self.device} with {self.runtime}>"
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``photo-x2``."""
+        return self._upscaler.model.source.name
+
+    @property
+    def scale(self) -> int:
+        """Its own factor per side."""
+        return self._upscaler.model.scale
+
+    @property
+    def device(self) -> str:
+        """Where it runs, such as ``cpu`` or ``cuda:0``."""
+        return str(self._upscaler.amp.device)
+
+    @property
+    def runtime(self) -> str:
+        """What runs it: ``torch``, ``ncnn`` or ``onnxruntime``."""
+        return self._upscaler.runtime
+
+    @overload
+    def upscale_image(
+        self, image: Image.Image, scale: float | None = ..., *, progress: Progress | None = ...
+    ) -> Image.Image: ...
+    @overload
+    def upscale_image(
+        self, image: Array, scale: float | None = ..., *, progress: Progress | None = ...
+    ) -> Array: ...
+    @overload
+    def upscale_image(
+        self, image: Path | str, scale: float | None = ..., *, progress: Progress | None = ...
+    ) -> Path: ...
+    def upscale_image(
+        self,
+        image: Image.Image | Array | Path | str,
+        scale: float | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Image.Image | Array | Path:
+        """Upscale an image; what is passed in comes back, larger.
+
+        Args:
+            image: One of
+
+                - a NumPy array: H, W or H, W, 1 (grey), H, W, 3 (RGB) or H, W, 4 (RGBA, straight
+                  alpha); uint8, uint16, or floats from 0 to 1, which are computed with 16 bits;
+                - a Pillow image of mode L, LA, RGB, RGBA or I;16; modes 1, P and PA come back as
+                  L, RGB or RGBA. Colour profile and EXIF are kept; of an animation the current
+                  frame is upscaled, and nothing is turned upright;
+                - a file's path: the result is written beside it as ``name_x2.ext``, as
+                  ``srgan upscale`` does, with metadata, depth, frames and pages, and its path
+                  comes back. A file that srgan did not make is never replaced.
+            scale: Factor per side, more than 1 and at most 32; the model's own when None.
+            progress: Called with the share that is done, from 0 to 1.
+
+        Returns:
+            The result, of the same kind, type, depth and channels.
+
+        Raises:
+            InputError: The image is of another kind, shape, type or range, or cannot be read.
+            UsageError: The scale is out of range.
+            ResourceError: Memory or disk are lacking.
+        """
+        config = replace(self._config, scale=scale)
+        observer = _Listening(progress)
+        if isinstance(image, str | Path):
+            return self._upscale_file(Path(image), config, observer)
+        if isinstance(image, Image.Image):
+            canvas = self._upscale_frame(frame_of_image(image), config, observer)
+            return image_like(image, canvas)
+        if not isinstance(image, np.ndarray):
+            refuse_image(f"a {type(image).__name__}", "a Pillow image, a path or a NumPy array")
+        canvas = self._upscale_frame(frame_of_array(image), config, observer)
+        return array_like(image, canvas)
+
+    def _upscale_frame(self, frame: Frame, config: UpscaleConfig, observer: "_Listening") -> Canvas:
+        size = result_size(frame.width, frame.height, config, self.scale)
+        total = frame.width * frame.height / 1e6
+        with observer.bar("upscaling", total=total, unit="MP") as bar:
+            return upscale_frame(self._upscaler, frame, size, bar)
+
+    def _upscale_file(self, path: Path, config: UpscaleConfig, observer: "_Listening") -> Path:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file", hint="pass the path of an image")
+        report = upscale_with(self._upscaler, replace(config, inputs=(path,)), observer)
+        for failure in report.failed:
+            raise InputError(failure.reason, hint=failure.hint)
+        return report.written[0].output if report.written else report.unchanged[0]
+
+
+def load(
+    model: str | None = None,
+    *,
+    scale: float | None = None,
+    device: str = "auto",
+    strength: float | None = None,
+    precision: Precision = "fp32",
+    runtime: RuntimeName = "auto",
+    tile: int | None = None,
+    tta: bool = False,
+) -> LoadedModel:
+    """Load a model once, to upscale several images with it.
+
+    The arguments are those of ``srgan upscale``; see docs/cli.md.
+
+    Args:
+        model: A name that ``srgan models list`` shows, a part of one, or a weights file; the
+            one that ``srgan upscale`` would take when None.
+        scale: The factor that it is to have; ×2 where that does not matter.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``.
+        strength: From faithful (0) to sharp (1), for models that are a pair.
+        precision: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
+        runtime: ``auto``, ``torch``, ``ncnn`` or ``onnxruntime``.
+        tile: Side of what the network upscales at once; as large as fits when None.
+        tta: Average the results of eight orientations.
+
+    Raises:
+        SrganError: There is no such model or device, or an argument is out of range.
+    """
+    config = UpscaleConfig(
+        (Path(),),
+        scale=scale,
+        device=device,
+        strength=strength,
+        precision=precision,
+        runtime=runtime,
+        tile=tile,
+        tta=tta,
+    )
+    source = find_model_for_factor(model, scale)
+    return LoadedModel(load_upscaler(source, config, SilentObserver()), config)
+
+
+@overload
+def upscale_image(
+    image: Image.Image,
+    scale: float | None = ...,
+    model: str | None = ...,
+    *,
+    device: str = ...,
+    strength: float | None = ...,
+    progress: Progress | None = ...,
+) -> Image.Image: ...
+@overload
+def upscale_image(
+    image: Array,
+    scale: float | None = ...,
+    model: str | None = ...,
+    *,
+    device: str = ...,
+    strength: float | None = ...,
+    progress: Progress | None = ...,
+) -> Array: ...
+@overload
+def upscale_image(
+    image: Path | str,
+    scale: float | None = ...,
+    model: str | None = ...,
+    *,
+    device: str = ...,
+    strength: float | None = ...,
+    progress: Progress | None = ...,
+) -> Path: ...
+def upscale_image(
+    image: Image.Image | Array | Path | str,
+    scale: float | None = None,
+    model: str | None = None,
+    *,
+    device: str = "auto",
+    strength: float | None = None,
+    progress: Progress | None = None,
+) -> Image.Image | Array | Path:
+    """Upscale one image; for several, :func:`load` a model once.
+
+    Arguments, results and errors are those of :func:`load` and
+    :meth:`LoadedModel.upscale_image`.
+    """
+    loaded = load(model, scale=scale, device=device, strength=strength)
+    return loaded.upscale_image(image, scale, progress=progress)
+
+
+class _Listening(SilentObserver):
+    """Passes the progress of the outermost bar on."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    @contextmanager
+    def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:  # noqa: ARG002
+        """Open a bar; those inside it are not shown."""
+        progress, self._progress = self._progress, None
+        if progress is None:
+            yield SilentBar()
+            return
+        progress(0.0)
+        yield _Told(progress, total)
+        progress(1.0)
+
+
+class _Told:
+    """A bar that calls a function."""
+
+    def __init__(self, progress: Progress, total: float) -> None:
+        self._progress, self._total = progress, total
+        self._done = 0.0
+
+    def advance(self, amount: float = 1, **figures: str) -> None:  # noqa: ARG002
+        """Count ``amount`` more units as done."""
+        self._done += amount
+        share = self._done / self._total if self._total else 1.0
+        if amount and share < 1:  # The end is told once, and last.
+            self._progress(share)

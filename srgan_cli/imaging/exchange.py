@@ -1,0 +1,110 @@
+"""Turn NumPy arrays and Pillow images of other programs into frames, and results back."""
+
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.canvas import Canvas
+from srgan_cli.imaging.frames import Frame
+from srgan_cli.imaging.types import ImageArray
+
+Array = npt.NDArray[Any]
+
+_SHAPES = "H, W or H, W, 1 (grey), H, W, 3 (RGB) or H, W, 4 (RGBA)"
+_TYPES = "uint8 (0 to 255), uint16 (0 to 65535) or floats (0 to 1)"
+_KEPT = ("icc_profile", "exif")
+"""What is kept of a Pillow image's ``info``."""
+
+
+def refuse_image(found: str, wanted: str, hint: str = "see docs/python.md") -> NoReturn:
+    """Raise the InputError of an image that cannot be used."""
+    raise InputError(f"the image is {found}; wanted: {wanted}", hint=hint)
+
+
+def frame_of_array(image: Array) -> Frame:
+    """Turn an array into a frame.
+
+    Args:
+        image: H, W; H, W, 1; H, W, 3 or H, W, 4; uint8, uint16, or floats in [0, 1], which
+            become 16 bits.
+
+    Raises:
+        InputError: It has another shape, type or range.
+    """
+    kind, bits = image.dtype.kind, 8 * image.dtype.itemsize
+    if not (kind == "f" or (kind == "u" and bits <= 16)):
+        hint = "levels from 0 to 255: image.astype(np.uint8)"
+        refuse_image(f"an array of type {image.dtype}", _TYPES, hint)
+    flat = image.ndim == 2
+    if not (flat or (image.ndim == 3 and image.shape[2] in {1, 3, 4})):
+        first = image.ndim == 3 and image.shape[0] in {1, 3, 4}
+        hint = "channels come last: image.transpose(1, 2, 0)" if first else "pass one image"
+        refuse_image(f"an array of shape {image.shape}", _SHAPES, hint)
+    if image.size == 0:
+        refuse_image(f"an array of shape {image.shape}, without pixels", _SHAPES)
+    levels = _levels(image)
+    if flat or image.shape[2] == 1:
+        return Frame(levels if flat else levels[..., 0])
+    if image.shape[2] == 3:
+        return Frame(levels)
+    return Frame(np.ascontiguousarray(levels[..., :3]), np.ascontiguousarray(levels[..., 3]))
+
+
+def _levels(image: Array) -> ImageArray:
+    """Return unsigned integers in this machine's order; floats become 16 bits."""
+    if image.dtype.kind == "u":
+        deep = image.dtype.itemsize == 2
+        return np.ascontiguousarray(image, np.uint16 if deep else np.uint8)
+    low, high = float(image.min()), float(image.max())
+    if not (low >= 0 and high <= 1):  # So is what is not a number.
+        over = high > 2 and low >= 0
+        hint = "divide it by 255" if over else "np.clip(image, 0, 1) cuts off what lies outside"
+        refuse_image(f"floats from {low:g} to {high:g}", "floats from 0 to 1", hint)
+    return np.round(image.astype(np.float64) * 65535).astype(np.uint16)
+
+
+def array_like(image: Array, canvas: Canvas) -> Array:
+    """Return a result as an array of the type and with the axes of its source."""
+    levels = canvas.array() if canvas.deep else np.array(canvas.image())
+    if image.ndim == 3 and levels.ndim == 2:
+        levels = levels[..., None]
+    if image.dtype.kind == "f":
+        return (levels / np.float64(65535)).astype(image.dtype)
+    return levels.astype(image.dtype, copy=False)
+
+
+def frame_of_image(image: Image.Image) -> Frame:
+    """Turn a Pillow image into a frame; of an animation, the current one.
+
+    Raises:
+        InputError: Its mode holds something else than grey or RGB.
+    """
+    mode = image.mode
+    if image.width * image.height == 0:
+        refuse_image(f"{image.width}×{image.height} pixels", "an image with pixels")
+    if mode.startswith("I;16"):
+        return Frame(np.asarray(image).astype(np.uint16))
+    if mode not in {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}:
+        hint = 'convert it: image.convert("RGB")'
+        refuse_image(f"of Pillow's mode {mode}", "mode L, LA, RGB, RGBA, P, 1 or I;16", hint)
+    grey = mode in {"1", "L", "LA"}
+    has_alpha = image.has_transparency_data
+    channels = np.asarray(image.convert(_MODES[grey, has_alpha]))
+    if not has_alpha:
+        return Frame(channels)
+    colour = channels[..., 0] if grey else channels[..., :3]
+    return Frame(np.ascontiguousarray(colour), np.ascontiguousarray(channels[..., -1]))
+
+
+_MODES = {(True, False): "L", (True, True): "LA", (False, False): "RGB", (False, True): "RGBA"}
+"""Pillow's mode for an image that is grey, that has alpha."""
+
+
+def image_like(image: Image.Image, canvas: Canvas) -> Image.Image:
+    """Return a result as a Pillow image with what is kept of its source."""
+    result = Image.fromarray(canvas.array()) if canvas.deep else canvas.image()
+    result.info = {name: image.info[name] for name in _KEPT if name in image.info}
+    return result

@@ -1,0 +1,114 @@
+"""What fingers type from habit does what is meant, or is answered with the right words."""
+
+import shutil
+
+import pytest
+from PIL import Image
+
+from tests.toolbox import assert_fails, files_below, synthetic_photograph
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch):
+    """Work in a folder with one small photograph, ``in.png``."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(synthetic_photograph(32, 24)).save("in.png")
+    return tmp_path / "in.png"
+
+
+def _size(path):
+    with Image.open(path) as image:
+        return image.size, image.format
+
+
+@pytest.mark.usefixtures("photo")
+def test_output_may_name_a_file_whose_suffix_is_the_format(srgan, tmp_path):
+    assert srgan("upscale", "in.png", "-o", "new/out.jpg").code == 0
+    assert _size(tmp_path / "new/out.jpg") == ((64, 48), "JPEG")
+    assert files_below(tmp_path / "new") == ["out.jpg"]
+
+
+@pytest.mark.parametrize("name", ["big.png", "big.JPG", "file", "big.ico"])
+def test_output_that_names_one_file_for_several_images_is_wrong_usage(
+    srgan, make_photographs, tmp_path, name
+):
+    images = make_photographs(tmp_path / "in", count=1 if name == "big.ico" else 2)
+    (tmp_path / "file").write_text("mine")
+    assert_fails(srgan("upscale", *images, "-o", tmp_path / name), 2, f"--output {tmp_path}")
+    assert files_below(tmp_path / "in") == [path.name for path in images]
+    assert files_below(tmp_path)[:2] == ["file", "in"]
+
+
+@pytest.mark.usefixtures("photo")
+def test_a_named_file_is_never_written_over_another(srgan, tmp_path):
+    (tmp_path / "mine.png").write_text("mine")
+    assert srgan("upscale", "in.png", "-o", "mine.png").code == 7
+    assert (tmp_path / "mine.png").read_text() == "mine"
+    assert_fails(srgan("upscale", "in.png", "-o", "in.png"), 2, "would be overwritten")
+    assert_fails(srgan("upscale", "in.png", "-o", "b.jpg", "--ext", "png"), 2, "--ext", "--output")
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "size"),
+    [
+        ([], "in_x2.png", (64, 48)),
+        (["-s", "3"], "in_x3.png", (96, 72)),
+        (["-s", "2.5"], "in_x2.5.png", (80, 60)),
+        (["--max-side", "60"], "in_60x45.png", (60, 45)),
+        (["--ext", "jpg"], "in_x2.jpg", (64, 48)),
+        (["--suffix", "-big"], "in-big.png", (64, 48)),
+    ],
+)
+@pytest.mark.usefixtures("photo")
+def test_without_output_the_result_lies_beside_its_source(srgan, tmp_path, options, name, size):
+    assert srgan("upscale", "in.png", *options).code == 0
+    assert _size(tmp_path / name)[0] == size
+    assert files_below(tmp_path) == sorted(["in.png", name])
+
+
+def test_results_beside_their_sources_are_not_upscaled_again(srgan, photo, tmp_path):
+    shutil.copy(photo, "other_x2.png")  # A name of ours, but nobody's result.
+    assert srgan("upscale", ".").code == 0
+    expected = ["in.png", "in_x2.png", "other_x2.png", "other_x2_x2.png"]
+    assert files_below(tmp_path) == expected
+    again = srgan("upscale", *expected)
+    assert again.code == 0
+    assert "2 results of former commands" in again.err
+    assert files_below(tmp_path) == expected
+    assert srgan("upscale", "in_x2.png").code == 0  # Named alone, it is meant.
+    assert (tmp_path / "in_x2_x2.png").exists()
+    assert_fails(srgan("upscale", "in_x2.png", "in_x2_x2.png"), 3, "results of former", "-o FOLDER")
+
+
+def test_a_file_of_that_name_that_somebody_else_made_stays(srgan, photo, tmp_path):
+    shutil.copy(photo, "in_x2.png")
+    assert srgan("upscale", "in.png").code == 7
+    assert (tmp_path / "in_x2.png").read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize("folder", ["photos [2020]", "a*b", "[x]"])
+def test_brackets_in_the_name_of_a_folder_are_no_pattern(srgan, photo, tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    photo.rename(tmp_path / folder / "in.png")
+    assert srgan("upscale", f"{folder}/*.png", "-o", "out").code == 0
+    assert files_below(tmp_path / "out") == ["in.png"]
+
+
+@pytest.mark.usefixtures("photo")
+def test_a_pattern_without_a_match_is_unusable_input(srgan, tmp_path):
+    assert_fails(srgan("upscale", "*.tif", "-o", "out"), 3, "no file matches *.tif")
+    assert srgan("upscale", "*.tif", "in.png", "-o", "out").code == 7
+    assert files_below(tmp_path / "out") == ["in.png"]
+
+
+def test_an_address_is_answered_with_the_command_for_it(srgan):
+    url = "https://example.org/a.jpg"
+    recipe = f"curl -sL {url} | srgan upscale - -o - > result.png"
+    assert_fails(srgan("upscale", url, "-o", "out"), 3, url, recipe)
+
+
+def test_a_video_is_answered_with_the_commands_for_it(srgan, tmp_path):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"...")
+    commands = (f"ffmpeg -i {film} frames/", "srgan upscale frames -o big", "-framerate")
+    assert_fails(srgan("upscale", film, "-o", "out"), 3, "a video", *commands)
