@@ -61,6 +61,17 @@ class Node:
         """Worker processes that this one may start, so that each core has one."""
         return max(1, num_cores() // self.num_local)
 
+    @property
+    def num_threads(self) -> int:
+        """Threads that this process may compute with: its cores, or fewer by OMP_NUM_THREADS.
+
+        ``torchrun`` sets that variable to 1 unasked, so it counts for a process on its own.
+        """
+        asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+        if self.num_nodes > 1 or not asked.isdecimal() or not int(asked):
+            return self.num_workers
+        return min(int(asked), self.num_workers)
+
 
 def num_cores() -> int:
     """Count the cores that this process may use; macOS and Windows only know all of them."""

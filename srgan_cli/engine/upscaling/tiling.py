@@ -90,7 +90,7 @@ def plan_tiles(
     overlap = _rounded_up(min(2 * radius, _LARGEST_OVERLAP), align)
     budget = _memory(device) * _SHARE_OF_MEMORY.get(device.type, 0.25)
     per_pixel = _bytes_per_pixel(network, align)
-    cores = Node.from_environment().num_workers if device.type == "cpu" else 1
+    cores = Node.from_environment().num_threads if device.type == "cpu" else 1
     if tile is None:
         affordable, one_each = (
             int((budget / tiles / per_pixel) ** 0.5) - overlap for tiles in (1, cores)

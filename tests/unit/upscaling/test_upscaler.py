@@ -192,7 +192,7 @@ def test_stopped_upscaler_begins_no_tile_and_frees_its_cores():
 def test_tile_of_a_small_image_runs_on_all_cores_and_those_of_a_large_one_on_their_part(
     monkeypatch,
 ):
-    monkeypatch.setattr(Node, "num_workers", 4)
+    monkeypatch.setattr(Node, "num_threads", 4)
     monkeypatch.setattr(TorchRuntime, "threaded", True)
     run, threads = TorchRuntime.run, []
 
