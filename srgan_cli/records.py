@@ -8,7 +8,6 @@ import json
 import os
 import stat
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -77,22 +76,6 @@ def _opened(path: Path, flags: int, mode: str) -> BinaryIO:
 def _require_regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise RecordError("not a regular file")
-
-
-def read_lines(
-    path: Path, kind: type[Kind], *, most_bytes: int = MOST_BYTES
-) -> Iterator[Kind | None]:
-    """Read a file of JSON lines; yield None for each that a crash cut short or that is damaged.
-
-    Raises:
-        FileNotFoundError, NotADirectoryError, RecordError: As :func:`read_text`, but that any
-            bytes may stand in it.
-    """
-    for line in read_bytes(path, most_bytes=most_bytes).splitlines():
-        try:
-            yield build(kind, parse_json(line))
-        except RecordError:
-            yield None
 
 
 def read_json(

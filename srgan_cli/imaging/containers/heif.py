@@ -1,7 +1,6 @@
 """AVIF and HEIC: items, their properties and what they refer to (ISO/IEC 23008-12)."""
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from srgan_cli.imaging.containers.blocks import Blocks, Coding, Resolution
@@ -229,11 +228,3 @@ def depth(data: Buffer) -> int:
             flags = data[box.start + 2]
             return (8, 10, 12)[(flags >> 6 & 1) + (flags >> 5 & 1 if flags >> 6 & 1 else 0)]
     return 8
-
-
-def nclx_places(data: Buffer) -> Iterator[int]:
-    """Yield the offsets of the four bytes of primaries and transfer in every ``nclx`` box."""
-    for path in ((b"meta", b"iprp", b"ipco", b"colr"),):
-        for box in find(data, path):
-            if bytes(data[box.start : box.start + 4]) == b"nclx":
-                yield box.start + 4

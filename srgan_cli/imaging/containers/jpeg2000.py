@@ -58,11 +58,6 @@ def _comments(data: Buffer, position: int) -> Iterator[bytes]:
         position += 2 + length
 
 
-def has_palette(data: Buffer) -> bool:
-    """Say whether the components are indices into a palette."""
-    return bool(find(data, (b"jp2h", b"pclr")))
-
-
 def read(data: Buffer) -> Blocks:
     """Collect what a JPEG 2000 file carries."""
     blocks = Blocks()
