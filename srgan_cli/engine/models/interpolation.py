@@ -6,6 +6,7 @@ soft to images that are sharp but partly invented.
 """
 
 import copy
+from dataclasses import replace
 
 from srgan_cli.engine.models.shelf import known_models
 from srgan_cli.engine.models.weights import (
@@ -16,29 +17,47 @@ from srgan_cli.engine.models.weights import (
     load_model,
 )
 from srgan_cli.engine.networks.base import Network
+from srgan_cli.engine.networks.plain import PlainNetwork
 from srgan_cli.errors import WeightsError
 
 
 def interpolate(first: Model, second: Model, alpha: float) -> Network:
     """Return the network with parameters (1 − alpha) · first + alpha · second.
 
+    A plain network with fewer channels than the other is widened first, which changes nothing of
+    what it computes.
+
     Raises:
         WeightsError: The two are not of the same architecture and sizes.
     """
-    ours, theirs = first.generator.state_dict(), second.generator.state_dict()
-    same = first.generator.to_header() == second.generator.to_header()
-    kinds = [model.generator.architecture for model in (first, second)]
+    one = _widened(first.generator, second.generator)
+    other = _widened(second.generator, first.generator)
+    ours, theirs = one.state_dict(), other.state_dict()
+    same = one.to_header() == other.to_header()
+    kinds = [network.architecture for network in (one, other)]
     sizes = [{key: value.shape for key, value in state.items()} for state in (ours, theirs)]
     if not same or kinds[0] != kinds[1] or sizes[0] != sizes[1]:
         raise WeightsError(
             f"{first.source.name} and {second.source.name} have different architectures or sizes",
             hint="blend a model with one that was trained from it",
         )
-    network = copy.deepcopy(first.generator)
+    network = copy.deepcopy(one)
     network.load_state_dict(
         {key: (1 - alpha) * value + alpha * theirs[key] for key, value in ours.items()}
     )
     return network
+
+
+def _widened(network: Network, other: Network) -> Network:
+    """Return a network as wide as the other, where both are plain and differ in nothing else."""
+    if not isinstance(network, PlainNetwork) or not isinstance(other, PlainNetwork):
+        return network
+    alike = replace(network.config, channels=other.config.channels) == other.config
+    if not alike or network.config.channels >= other.config.channels:
+        return network
+    wide = copy.deepcopy(other)
+    wide.grow_from(network)
+    return wide
 
 
 def load_between(source: ModelSource, strength: float) -> Model:

@@ -60,6 +60,24 @@ def test_the_ends_of_a_blend_are_the_models_to_the_bit(alpha, end):
     assert all(torch.equal(value, wanted[key]) for key, value in found.items())
 
 
+@pytest.mark.parametrize("narrow_first", [True, False])
+def test_a_plain_network_blends_with_a_wider_one_that_was_grown_from_it(narrow_first):
+    models = []
+    for name, channels in (("a", 8), ("b", 16)):
+        path = models_dir() / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        config = dataclasses.replace(PRESETS["plain"], channels=channels, num_convs=2)
+        save_weights(path, random_generator(config, channels), {})
+        models.append(load_model(find_model(name, None)))
+    pixels = torch.rand(1, 3, 9, 7)
+    order = models if narrow_first else models[::-1]
+    for alpha, end in ((0, order[0]), (1, order[1])):
+        found = interpolate(*order, alpha)(pixels)
+        torch.testing.assert_close(found, end.generator(pixels), rtol=0, atol=1e-5)
+    halves = interpolate(*order, 0.5)(pixels), interpolate(*order[::-1], 0.5)(pixels)
+    torch.testing.assert_close(*halves, rtol=0, atol=1e-5)
+
+
 def test_a_blend_says_what_it_is_of_and_how_that_was_trained():
     shelved("a", 1)
     path = models_dir() / "b.safetensors"
