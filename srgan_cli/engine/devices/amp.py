@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.amp import GradScaler
 
+from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.config import Precision
-from srgan_cli.engine.devices.memory import keep_freed_memory
 from srgan_cli.errors import ResourceError, UsageError
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)

@@ -1,30 +1,10 @@
 """Measure free memory, and the most that was used, on the CPU and on GPUs."""
 
-import ctypes
 import os
 import re
-from functools import cache
 from pathlib import Path
 
 import torch
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_KEPT_BYTES = 2**31 - 1
-
-
-@cache
-def keep_freed_memory() -> bool:
-    """Have glibc keep freed memory for the next tensor of this process; return whether it does.
-
-    By default it gives tensors of more than 32 MB back to the kernel when they are freed, which
-    then clears each page of the next one: nearly half the time of a convolutional network on a
-    CPU. On other systems nothing is changed.
-    """
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
-    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
 
 
 def peak_memory(device: torch.device | None = None) -> int:

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from filelock import Timeout
 
-from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.config import TrainConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks, local_device
@@ -91,8 +90,6 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
         config = with_data(folder, read_config(folder), config.data)
     name = folder.name if folder else config.name or "latest"
     device = local_device(config.device)
-    if device.type == "cpu":
-        keep_freed_memory()
     with joined_ranks(device) as ranks:
         if not ranks.leads:
             observer = SilentObserver()
