@@ -44,7 +44,7 @@ def teachers_dir() -> Path:
 
 
 @contextmanager
-def written_beside(target: Path, *, mark: str = "") -> Iterator[Path]:
+def written_beside(target: Path, *, mark: str = "", new: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``target`` that takes its name once it is complete.
 
     The file is flushed to the disk before it is renamed, so that a crash leaves
@@ -54,6 +54,10 @@ def written_beside(target: Path, *, mark: str = "") -> Iterator[Path]:
     Args:
         target: The final path.
         mark: Begins the random part of the temporary name.
+        new: Replace nothing: of several programs that write the name at once, one gets it.
+
+    Raises:
+        FileExistsError: The name is taken, and it is to be a new one.
     """
     # The suffix stays last: encoders choose the format by it.
     temporary = target.with_name(f".srgan-{mark}{secrets.token_hex(6)}{target.suffix}")
@@ -64,9 +68,26 @@ def written_beside(target: Path, *, mark: str = "") -> Iterator[Path]:
         temporary.chmod(mode)  # Some writers replace the file by one that only its owner reads.
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(target)
+        (take_new_name if new else Path.replace)(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def take_new_name(temporary: Path, target: Path) -> None:
+    """Give a finished file its name, unless some other file has got it by then.
+
+    Raises:
+        FileExistsError: One has; ``temporary`` is still there.
+    """
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise
+    except OSError:  # A file system without links: the name is taken by an empty file first.
+        target.touch(exist_ok=False)
+        temporary.replace(target)
+    else:
+        temporary.unlink()
 
 
 def keep_date(source: Path, target: Path) -> None:

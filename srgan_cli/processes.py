@@ -1,5 +1,6 @@
 """This process's rank under ``torchrun``, its CPU cores, and locks between processes."""
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -7,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from srgan_cli.errors import UsageError
 from srgan_cli.interrupts import interrupts_held
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +95,34 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: float = 0) -> Iterator[None]:
     """Hold a lock that one process has at a time; its file is there for as long.
+
+    Some network file systems have no locks: there nothing is held.
+
+    Args:
+        path: The lock's file.
+        wait: Seconds to wait for a process that holds it.
 
     Raises:
         filelock.Timeout: Another process holds it.
-        OSError: The file cannot be made, or its file system has no locks.
+        OSError: The file cannot be made.
     """
-    lock = FileLock(path, blocking=False)
+    lock = FileLock(path, timeout=wait)
     try:
         with interrupts_held():  # Ctrl-C would leave the file of a lock just taken.
-            lock.acquire()
+            _acquire(lock)
         yield
     finally:
         if lock.is_locked:  # Else another process holds it.
             with suppress(PermissionError):  # Windows: the lock's release does it.
                 path.unlink(missing_ok=True)
             lock.release()
+
+
+def _acquire(lock: BaseFileLock) -> None:
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,40 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 def test_text_is_utf8_whatever_the_locale(tmp_path):
     paths.write_text(tmp_path / "a.txt", "×2 ü")
     assert Path(tmp_path / "a.txt").read_bytes() == "×2 ü".encode()
+
+
+def take(target, text):
+    with paths.written_beside(target, new=True) as temporary:
+        temporary.write_text(text)
+
+
+@pytest.fixture(params=[True, False], ids=["links", "no links"])
+def _with_and_without_links(request, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not request.param:
+        monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("_with_and_without_links")
+def test_a_new_file_replaces_none_that_came_meanwhile(tmp_path):
+    target = tmp_path / "a.txt"
+
+    def come_second():
+        with paths.written_beside(target, new=True) as temporary:
+            temporary.write_text("second")
+            take(target, "first")
+
+    with pytest.raises(FileExistsError):
+        come_second()
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.usefixtures("_with_and_without_links")
+def test_a_new_file_replaces_no_link_that_leads_nowhere(tmp_path):
+    (tmp_path / "a.txt").symlink_to(tmp_path / "b.txt")
+    with pytest.raises(FileExistsError):
+        take(tmp_path / "a.txt", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -4,12 +4,12 @@ from typing import Any
 
 from srgan_cli.config import require_plain_name
 from srgan_cli.engine.models.interpolation import interpolate
-from srgan_cli.engine.models.library import ModelInfo, require_free_name, show_model
+from srgan_cli.engine.models.library import ModelInfo, put_on_shelf, require_free_name
 from srgan_cli.engine.models.shelf import find_model
-from srgan_cli.engine.models.weights import load_model, save_tensors
+from srgan_cli.engine.models.weights import load_model
 from srgan_cli.errors import UsageError
 from srgan_cli.observer import Observer
-from srgan_cli.paths import file_sha256, models_dir
+from srgan_cli.paths import file_sha256
 
 
 def require_alpha(alpha: float, option: str) -> None:
@@ -65,6 +65,4 @@ def blend_models(
     licences = {model.licence for model in models}
     if len(licences) == 1 and (licence := licences.pop()):
         header["licence"] = licence
-    models_dir().mkdir(parents=True, exist_ok=True)
-    save_tensors(models_dir() / f"{name}.safetensors", network.state_dict(), header)
-    return show_model(name)
+    return put_on_shelf(name, network.state_dict(), header)

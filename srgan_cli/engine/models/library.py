@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from srgan_cli.config import require_plain_name
 from srgan_cli.engine.models.shelf import defaults, find_model, known_models, set_default
@@ -135,9 +136,7 @@ def add_model(
     }
     # What a header describes has our names for its parameters; others keep theirs.
     tensors = model.generator.state_dict() if described else file.tensors
-    models_dir().mkdir(parents=True, exist_ok=True)
-    save_tensors(models_dir() / f"{name}.safetensors", tensors, header)
-    return show_model(name)
+    return put_on_shelf(name, tensors, header)
 
 
 def require_free_name(name: str) -> None:
@@ -148,9 +147,28 @@ def require_free_name(name: str) -> None:
     """
     for entry in known_models():
         if entry.name == name:
-            raise UsageError(
-                f"{name} is already the name of a {entry.kind} model", hint="choose another: --name"
-            )
+            raise _taken(name, entry.kind)
+
+
+def put_on_shelf(name: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> ModelInfo:
+    """Write a new model's weights; what another command put there meanwhile is never replaced.
+
+    Raises:
+        UsageError: The shelf has a model of that name by now.
+        OSError: The disk is full or the folder cannot be written.
+    """
+    models_dir().mkdir(parents=True, exist_ok=True)
+    try:
+        save_tensors(models_dir() / f"{name}.safetensors", tensors, header, new=True)
+    except FileExistsError as error:
+        raise _taken(name, "shelf") from error
+    return show_model(name)
+
+
+def _taken(name: str, kind: str) -> UsageError:
+    return UsageError(
+        f"{name} is already the name of a {kind} model", hint="choose another: --name"
+    )
 
 
 def remove_model(name: str) -> ModelInfo:

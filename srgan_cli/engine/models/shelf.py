@@ -8,10 +8,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
 
+from filelock import Timeout
+
 from srgan_cli.engine.models.trained_runs import TrainedRun, run_weights, trained_runs
 from srgan_cli.engine.models.weights import WEIGHTS_FILE, ModelSource
-from srgan_cli.errors import WeightsError
+from srgan_cli.errors import ResourceError, WeightsError
 from srgan_cli.paths import models_dir, write_text
+from srgan_cli.processes import locked
 from srgan_cli.records import read_json
 
 BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
@@ -21,6 +24,8 @@ SUFFIXES = (".safetensors", ".pth", ".pt")
 _USUAL_SCALE = 2
 
 _DEFAULTS_FILE = "defaults.json"
+_PATIENCE = 5
+"""Seconds to wait for a process that writes the defaults, which takes it a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +135,25 @@ def defaults() -> Mapping[int, str]:
 
 
 def set_default(scale: int, name: str | None) -> None:
-    """Choose the model for a scale, or none."""
-    chosen = {other: value for other, value in defaults().items() if other != scale}
-    if name is not None:
-        chosen[scale] = name
-    models_dir().mkdir(parents=True, exist_ok=True)
-    write_text(models_dir() / _DEFAULTS_FILE, json.dumps(chosen, indent=1) + "\n")
+    """Choose the model for a scale, or none.
+
+    Raises:
+        WeightsError: What was chosen before cannot be read.
+        ResourceError: Another process does not let go of the file.
+        OSError: The disk is full or the folder cannot be written.
+    """
+    path = models_dir() / _DEFAULTS_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(path.with_name(f".{path.name}.lock"), wait=_PATIENCE):
+            chosen = {other: value for other, value in defaults().items() if other != scale}
+            if name is not None:
+                chosen[scale] = name
+            write_text(path, json.dumps(chosen, indent=1) + "\n")
+    except Timeout as error:
+        raise ResourceError(
+            f"{path}: another process is writing it", hint="try again when it has finished"
+        ) from error
 
 
 def _unnamed(scale: int | None) -> ModelSource:

@@ -188,13 +188,16 @@ def tensors_digest(tensors: Mapping[str, Tensor], text: str = "") -> str:
     return f"{crc:08x}"
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, new: bool = False
+) -> None:
     """Write a safetensors file in one step; an older one stays until the new one is complete.
 
     Raises:
+        FileExistsError: There is one of that name, and it is to be a new one.
         OSError: The disk is full or the folder cannot be written.
     """
-    with written_beside(path) as temporary:
+    with written_beside(path, new=new) as temporary:
         try:
             save_file(dict(tensors), temporary, {"format": "pt", **metadata})
         except SafetensorError as error:  # A full disk, in words of its own.

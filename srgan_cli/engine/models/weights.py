@@ -88,10 +88,17 @@ def save_weights(path: Path, generator: Network, trained: Mapping[str, Any]) -> 
     save_tensors(path, generator.state_dict(), header)
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write a safetensors file with a header of our own, in one step."""
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, new: bool = False
+) -> None:
+    """Write a safetensors file with a header of our own, in one step.
+
+    Raises:
+        FileExistsError: There is one of that name, and it is to be a new one.
+        OSError: The disk is full or the folder cannot be written.
+    """
     contiguous = {key: value.contiguous() for key, value in tensors.items()}
-    write_tensors(path, contiguous, {HEADER_KEY: json.dumps(header)})
+    write_tensors(path, contiguous, {HEADER_KEY: json.dumps(header)}, new=new)
 
 
 def load_model(source: ModelSource) -> Model:

@@ -1,6 +1,5 @@
 """The ledger of an output folder: which results exist, so that a rerun makes only the others."""
 
-import errno
 import hashlib
 import json
 import os
@@ -33,7 +32,6 @@ _TEMPORARY = re.compile(
 )  # As paths.written_beside names them.
 _HASH = re.compile("[0-9a-f]{64}")
 _BEGINNING = b'{"output": "'  # Of every line, as record() writes it.
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +113,11 @@ class Ledger(Managed):
                 hint="wait until it has finished, or choose another --output folder",
             ) from error
         except OSError as error:
-            if error.errno not in _NO_LOCKS:  # Some network file systems have none.
-                self._file.close()
-                raise ResourceError(
-                    f"{self._folder}: cannot be locked: {error.strerror or error}",
-                    hint="choose another --output folder",
-                ) from error
+            self._file.close()
+            raise ResourceError(
+                f"{self._folder}: cannot be locked: {error.strerror or error}",
+                hint="choose another --output folder",
+            ) from error
         for path in sorted(self._folder.glob(_LEDGERS)):
             try:
                 self._read(path)
