@@ -99,8 +99,13 @@ def keep_date(source: Path, target: Path) -> None:
 
 def write_text(target: Path, text: str) -> None:
     """Replace ``target`` by ``text`` in one step."""
+    write_bytes(target, text.encode())
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Replace ``target`` by ``data`` in one step."""
     with written_beside(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
 
 
 def file_sha256(path: Path) -> str:

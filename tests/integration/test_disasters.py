@@ -3,8 +3,6 @@
 import errno
 import json
 import math
-import os
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -26,6 +24,7 @@ from tests.toolbox import (
     bits,
     call,
     last_checkpoint,
+    small_disk,
     start,
     stop_before,
     tiny,
@@ -223,12 +222,7 @@ def _stop_with_full_disk(prepared, process):
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(prepared, observer):
     """A file system of its own, just large enough for the first two checkpoints."""
-    runs = prepared.parents[1] / "runs"
-    runs.mkdir()
-    size = ["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(runs)]
-    if os.geteuid() or subprocess.run(size, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    try:
+    with small_disk(prepared.parents[1] / "runs", "6m"):
         options = [*TINY, "--steps", 2000, "--validate-every", 10, "--name", "r", "--keep", 50]
         run = _stop_with_full_disk(prepared, start("train", *options))
         last = Checkpoint.read(run / last_checkpoint(run))
@@ -238,8 +232,6 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(prepared, observer):
         with pytest.raises(ResourceError):
             engine.train(tiny(resume="r"), observer)
         assert f"resuming at step {last.progress['step']} of 2,000" in observer.said
-    finally:
-        subprocess.run(["umount", str(runs)], check=True)
 
 
 def test_a_checkpoint_that_cannot_be_written_ends_the_run_and_spoils_none(

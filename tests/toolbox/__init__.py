@@ -1,4 +1,4 @@
-"""What several test modules share: commands, images, networks, data sets, training runs."""
+"""What several test modules share: commands, disks, images, networks, data sets, training runs."""
 
 from tests.toolbox.bilinear import Upscale, save_bilinear
 from tests.toolbox.commands import (
@@ -12,6 +12,7 @@ from tests.toolbox.commands import (
     start,
     torchrun,
 )
+from tests.toolbox.disks import enlarge, small_disk
 from tests.toolbox.images import synthetic_photograph
 from tests.toolbox.networks import Chain, Pooled, random_generator
 from tests.toolbox.runs import (
@@ -40,6 +41,7 @@ __all__ = [
     "assert_fails",
     "bits",
     "call",
+    "enlarge",
     "equal",
     "files_below",
     "finished",
@@ -48,6 +50,7 @@ __all__ = [
     "sampler_of",
     "save_bilinear",
     "shard_name",
+    "small_disk",
     "start",
     "steps_logged",
     "stop_before",

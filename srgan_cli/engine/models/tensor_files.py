@@ -1,6 +1,7 @@
 """Read weights files (safetensors, PyTorch pickles) without running any code in them."""
 
 import json
+import os
 import pickle
 import re
 import warnings
@@ -201,4 +202,6 @@ def write_tensors(
         try:
             save_file(dict(tensors), temporary, {"format": "pt", **metadata})
         except SafetensorError as error:  # A full disk, in words of its own.
+            if found := re.search(r"\(os error (\d+)\)", str(error)):
+                raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from error
             raise OSError(f"{path.name} could not be written: {error}") from error

@@ -1,11 +1,14 @@
-"""Write networks to ONNX, OpenVINO, TorchScript, ncnn and .pth files.
+"""Turn networks into ONNX, OpenVINO, TorchScript, ncnn and .pth files.
 
-Every function takes a network in fp32 on the CPU and writes one file, whose input ``lr``
-and result ``sr`` are N, 3, H, W, fp32, RGB in [0, 1], of any size.
+Every function takes a network in fp32 on the CPU and returns the bytes of its files, the one
+that programs are given first. Input ``lr`` and result ``sr`` are N, 3, H, W, fp32, RGB in [0, 1],
+of any size. Nothing is written here: libraries that meet a full disk abort the process.
 """
 
 import copy
+import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +39,8 @@ class _Half(nn.Module):
         return sr.float()
 
 
-def to_onnx(network: Network, path: Path, *, fp16: bool = False) -> None:
-    """Write an ONNX file, with sizes and batch left open.
+def to_onnx(network: Network, *, fp16: bool = False) -> tuple[bytes]:
+    """Make an ONNX file, with sizes and batch left open.
 
     Networks whose operations depend on the size, or are not known here, are left to PyTorch's
     exporter.
@@ -47,35 +50,40 @@ def to_onnx(network: Network, path: Path, *, fp16: bool = False) -> None:
     """
     with _extra("onnx", "onnx"):
         try:
-            path.write_bytes(to_onnx_bytes(note_operations(network), fp16=fp16))
+            return (to_onnx_bytes(note_operations(network), fp16=fp16),)
         except UnsupportedError:
-            _to_onnx_by_exporter(network, path, fp16=fp16)
+            return (_to_onnx_by_exporter(network, fp16=fp16),)
 
 
-def _to_onnx_by_exporter(network: Network, path: Path, *, fp16: bool) -> None:
+def _to_onnx_by_exporter(network: Network, *, fp16: bool) -> bytes:
     with _extra("onnx", "onnxscript"), quiet():
         import onnxscript
 
         del onnxscript
         open_size = torch.export.Dim.DYNAMIC
-        torch.onnx.export(
+        program = torch.onnx.export(
             _Half(network) if fp16 else network,
             (torch.rand(2, *_EXAMPLE[1:]),),
-            path,
             input_names=["lr"],
             output_names=["sr"],
             dynamic_shapes=({0: open_size, 2: open_size, 3: open_size},),
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
+    if program is None:  # As its type allows.
+        raise RuntimeError("PyTorch's exporter returned nothing")
+    return bytes(program.model_proto.SerializeToString())
 
 
-def to_openvino(network: Network, path: Path, *, fp16: bool = False) -> None:
-    """Write OpenVINO's ``.xml``, with its numbers in a ``.bin`` beside it.
+def to_openvino(network: Network, *, fp16: bool = False) -> tuple[bytes, bytes]:
+    """Make OpenVINO's ``.xml`` and the ``.bin`` that has its numbers.
+
+    OpenVINO only writes files, and raises what comes to its mind: they go through the system's
+    folder for temporary files.
 
     Raises:
         UsageError: The extra ``openvino`` is not installed.
+        OSError: OpenVINO cannot write there.
     """
     with _extra("openvino", "openvino"), quiet():
         import openvino
@@ -85,19 +93,27 @@ def to_openvino(network: Network, path: Path, *, fp16: bool = False) -> None:
         )
         model.inputs[0].tensor.set_names({"lr"})
         model.outputs[0].tensor.set_names({"sr"})
-        openvino.save_model(model, path, compress_to_fp16=fp16)
+        with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
+            path = Path(folder, "network.xml")
+            try:
+                openvino.save_model(model, path, compress_to_fp16=fp16)
+            except RuntimeError as error:
+                raise OSError(f"{folder}: OpenVINO cannot write there: {error}") from error
+            return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
-def to_torchscript(network: Network, path: Path, *, fp16: bool = False) -> None:
-    """Write a TorchScript program, for C++ and for programs that have no class of the network."""
+def to_torchscript(network: Network, *, fp16: bool = False) -> tuple[bytes]:
+    """Make a TorchScript program, for C++ and for programs that have no class of the network."""
     with quiet(), torch.no_grad():
         module = _Half(network) if fp16 else network
         program = torch.jit.trace(module.eval(), torch.rand(_EXAMPLE))  # type: ignore[no-untyped-call]
-        program.save(str(path))
+        buffer = io.BytesIO()
+        torch.jit.save(program, buffer)
+    return (buffer.getvalue(),)
 
 
-def to_ncnn_files(network: Network, path: Path, *, fp16: bool = False) -> None:
-    """Write ncnn's ``.param``, with its numbers in a ``.bin`` beside it.
+def to_ncnn_files(network: Network, *, fp16: bool = False) -> tuple[bytes, bytes]:
+    """Make ncnn's ``.param`` and the ``.bin`` that has its numbers.
 
     A network that folds pixels into channels takes sides that are multiples of its fold.
 
@@ -114,12 +130,11 @@ def to_ncnn_files(network: Network, path: Path, *, fp16: bool = False) -> None:
         raise UsageError(
             f"--to ncnn: {error}", hint="export it to onnx, openvino or torchscript"
         ) from error
-    path.write_text(model.param, encoding="ascii")
-    path.with_suffix(".bin").write_bytes(model.weights)
+    return model.param.encode("ascii"), model.weights
 
 
-def to_pth(network: Network, path: Path, *, fp16: bool = False) -> None:
-    """Write a .pth in BasicSR's style, as Real-ESRGAN, chaiNNer and ComfyUI load it.
+def to_pth(network: Network, *, fp16: bool = False) -> tuple[bytes]:
+    """Make a .pth in BasicSR's style, as Real-ESRGAN, chaiNNer and ComfyUI load it.
 
     Raises:
         UsageError: The network is none of BasicSR's, nor can be written as one.
@@ -133,7 +148,9 @@ def to_pth(network: Network, path: Path, *, fp16: bool = False) -> None:
     state = form.state_dict()
     if fp16:
         state = {key: value.half() for key, value in state.items()}
-    torch.save({"params_ema": state}, path)
+    buffer = io.BytesIO()
+    torch.save({"params_ema": state}, buffer)
+    return (buffer.getvalue(),)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -26,9 +27,10 @@ from srgan_cli.engine.publishing.export import (
 )
 from srgan_cli.engine.runtimes.backends import NcnnRuntime
 from srgan_cli.engine.runtimes.ncnn_form import NcnnModel
-from srgan_cli.errors import UsageError, WeightsError
+from srgan_cli.errors import ResourceError, UsageError, WeightsError
 from srgan_cli.imaging.tensors import from_image
 from srgan_cli.observer import Observer
+from srgan_cli.paths import take_new_name, write_bytes
 
 TOLERANCE = 1e-4
 """Largest difference to PyTorch in fp32, of the range [0, 1]; a grey level is 4e-3."""
@@ -62,7 +64,7 @@ def export_model(config: ExportConfig, observer: Observer) -> ExportReport:
         UsageError: Files are in the way, an extra is missing, or the form cannot hold the
             network.
         WeightsError: The model cannot be used, or the file gives other images.
-        OSError: The disk is full or the folder cannot be written.
+        ResourceError: The disk is full or the folder cannot be written.
     """
     source = find_model(config.model, None)
     network = load_model(source).generator
@@ -72,13 +74,16 @@ def export_model(config: ExportConfig, observer: Observer) -> ExportReport:
     stem = stem.removesuffix(source.path.suffix)
     targets = tuple(config.output / f"{stem}{suffix}" for suffix in form.suffixes)
     for target in targets:
+        if target.is_dir():
+            raise UsageError(f"{target} is a folder", hint="choose another --output folder")
         if os.path.lexists(target) and not config.overwrite:
-            raise UsageError(f"{target} exists already", hint="pass --overwrite to replace it")
-    config.output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".srgan-", dir=config.output) as folder:
-        made = Path(folder, targets[0].name)
-        form.write(network, made, fp16=config.fp16)
-        run, program, architecture = form.open(made)
+            raise _exists(target)
+    made = form.make(network, fp16=config.fp16)
+    with _beside(config.output) as folder:
+        paths = [Path(folder, target.name) for target in targets]
+        for path, data in zip(paths, made, strict=True):
+            write_bytes(path, data)
+        run, program, architecture = form.open(paths[0])
         difference = largest_difference(network, run)
         tolerance = TOLERANCE_FP16 if config.fp16 else TOLERANCE
         if not difference <= tolerance:
@@ -87,8 +92,7 @@ def export_model(config: ExportConfig, observer: Observer) -> ExportReport:
                 f"by {difference:.1g}, more than {tolerance:.0e}",
                 hint="remove --fp16" if config.fp16 else "export it to another format",
             )
-        for target in reversed(targets):  # The file that names the others comes last.
-            Path(folder, target.name).replace(target)
+        _give_names(paths, targets, overwrite=config.overwrite)
     return ExportReport(
         source,
         config.to,
@@ -98,6 +102,54 @@ def export_model(config: ExportConfig, observer: Observer) -> ExportReport:
         difference,
         tolerance,
     )
+
+
+@contextmanager
+def _beside(output: Path) -> Iterator[str]:
+    """Give a temporary folder in the one that files are to go to, which is made if need be.
+
+    Raises:
+        ResourceError: The disk is full, or the folder cannot be written.
+    """
+    is_new = not output.exists()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".srgan-", dir=output) as folder:
+            yield folder
+    except OSError as error:
+        raise ResourceError(
+            f"{output}: {error.strerror or error}",
+            hint="free some disk space, or choose another --output folder",
+        ) from error
+    finally:
+        if is_new:
+            with suppress(OSError):  # It holds what was made, unless that failed.
+                output.rmdir()
+
+
+def _give_names(paths: Sequence[Path], targets: Sequence[Path], *, overwrite: bool) -> None:
+    """Give finished files their names: all of them or, where one is taken by now, none.
+
+    Raises:
+        UsageError: One is.
+    """
+    named: list[Path] = []
+    # The file that names the others comes last.
+    for path, target in reversed([*zip(paths, targets, strict=True)]):
+        if overwrite:
+            path.replace(target)
+            continue
+        try:
+            take_new_name(path, target)
+        except FileExistsError as error:
+            for other in named:
+                other.unlink(missing_ok=True)
+            raise _exists(target) from error
+        named.append(target)
+
+
+def _exists(target: Path) -> UsageError:
+    return UsageError(f"{target} exists already", hint="pass --overwrite to replace it")
 
 
 @torch.inference_mode()
@@ -163,10 +215,10 @@ def _open_pth(path: Path) -> tuple[Run, str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a form is written, opened and named."""
+    """How a form is made, opened and named."""
 
     suffixes: tuple[str, ...]
-    write: Callable[..., None]
+    make: Callable[..., tuple[bytes, ...]]
     open: Callable[[Path], tuple[Run, str, str | None]]
 
 

@@ -46,20 +46,29 @@ def new_run_folder(config: TrainConfig) -> Path:
         )
     name = config.name or f"{config.preset}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     folder = runs_dir() / name
-    # One that was stopped before its first checkpoint has nothing to lose.
-    if _has_checkpoint(folder) or any(folder.glob("*.safetensors")):
-        raise UsageError(
-            f"run {name} exists already",
-            hint=f"resume it: srgan train --resume {name}; or choose another --name",
-        )
+    require_new_run(folder)
     return folder
+
+
+def require_new_run(folder: Path) -> None:
+    """Refuse the folder of a run that could be gone on with.
+
+    Raises:
+        UsageError: It is one.
+    """
+    # One that was stopped before its first checkpoint has nothing to lose.
+    if has_checkpoint(folder) or any(folder.glob("*.safetensors")):
+        raise UsageError(
+            f"run {folder.name} exists already",
+            hint=f"resume it: srgan train --resume {folder.name}; or choose another --name",
+        )
 
 
 def restarted_run(config: TrainConfig) -> str | None:
     """Return the run to go on with when torchrun or SLURM has started this command again."""
     if config.name is None or not Node.from_environment().restarts:
         return None
-    return config.name if _has_checkpoint(runs_dir() / config.name) else None
+    return config.name if has_checkpoint(runs_dir() / config.name) else None
 
 
 def find_run(spec: str) -> Path:
@@ -81,13 +90,14 @@ def find_run(spec: str) -> Path:
             f"{runs[0] / CONFIG_FILE}, then srgan train --resume {runs[0].name}",
         )
     for folder in (runs_dir() / spec, Path(spec)):
-        if _has_checkpoint(folder):
+        if has_checkpoint(folder):
             return folder
     names = ", ".join(dict.fromkeys(path.parents[1].name for path in saved)) or "none yet"
     raise InputError(f"no run called {spec} has a checkpoint", hint=f"runs: {names}")
 
 
-def _has_checkpoint(folder: Path) -> bool:
+def has_checkpoint(folder: Path) -> bool:
+    """Say whether there is something to go on from in a run's folder."""
     return any(folder.glob(f"{CHECKPOINTS}/step-*.safetensors"))
 
 

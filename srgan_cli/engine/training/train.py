@@ -1,5 +1,6 @@
 """Start or resume a run, train it and write its weights (``srgan train``)."""
 
+import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from srgan_cli.engine.models.weights import WEIGHTS_FILE
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.folder import (
     find_run,
+    has_checkpoint,
     new_run_folder,
     read_config,
+    require_new_run,
     restarted_run,
     with_data,
 )
@@ -88,18 +91,19 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
     folder = None if spec is None else find_run(spec)
     if folder is not None:
         config = with_data(folder, read_config(folder), config.data)
-    name = folder.name if folder else config.name or "latest"
     device = local_device(config.device)
     with joined_ranks(device) as ranks:
         if not ranks.leads:
             observer = SilentObserver()
         amp = Amp.create(device, config.precision)
+        target = folder or ranks.agreed(new_run_folder(config))
+        existed = target.exists()
         try:
             with Background() as background:
-                return _train(config, folder, amp, ranks, background, observer)
+                return _train(config, target, folder is None, amp, ranks, background, observer)
         except Timeout as error:
             raise ResourceError(
-                f"another process is training {name}",
+                f"another process is training {target.name}",
                 hint="wait until it has finished, stop it, or start another run",
             ) from error
         except torch.OutOfMemoryError as error:
@@ -108,27 +112,34 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
                 hint="pass a smaller --batch, --patch or --discriminator-width",
             ) from error
         except OSError as error:
-            raise ResourceError(
-                f"run {name}: {error.strerror or error}",
-                hint=f"the last checkpoint is complete; free some disk space, "
-                f"then: srgan train --resume {name}",
-            ) from error
+            if ranks.leads and not (existed or has_checkpoint(target)):
+                shutil.rmtree(target, ignore_errors=True)  # There is nothing to go on from.
+            raise _unwritten(target, error) from error
+
+
+def _unwritten(run: Path, error: OSError) -> ResourceError:
+    hint = "free some disk space, or set SRGAN_HOME to another folder, then start the run again"
+    if has_checkpoint(run):
+        again = f"srgan train --resume {run.name}"
+        hint = f"the last checkpoint is complete; free some disk space, then: {again}"
+    return ResourceError(f"run {run.name}: {error.strerror or error}", hint=hint)
 
 
 def _train(
     config: TrainConfig,
-    folder: Path | None,
+    target: Path,
+    is_new: bool,
     amp: Amp,
     ranks: Ranks,
     background: Background,
     observer: TrainObserver,
 ) -> TrainReport:
-    target = folder or ranks.agreed(new_run_folder(config))
-    parts = assemble(config, amp, ranks, observer, is_new=folder is None)
+    parts = assemble(config, amp, ranks, observer, is_new=is_new)
     session = Session(parts, target, ranks, background, observer)
     target.parent.mkdir(parents=True, exist_ok=True)
     with alone(target) if ranks.leads else nullcontext():
-        if folder is None:
+        if is_new:
+            require_new_run(target)  # Another process may have made and finished it by now.
             session.start()  # Makes the folder.
         else:
             session.resume()

@@ -36,6 +36,13 @@ def network(kind):
     return made.eval().requires_grad_(False)
 
 
+def written(path, files):
+    """Write the files of an export, each with its own suffix; return the path of the first."""
+    for suffix, data in zip((path.suffix, ".bin"), files, strict=False):
+        path.with_suffix(suffix).write_bytes(data)
+    return path
+
+
 KINDS = ["compact", "plain", "folding", "srvgg", "msrresnet"]
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
 
@@ -56,8 +63,8 @@ def test_onnx_runtime_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
     onnxruntime = pytest.importorskip("onnxruntime")
     if kind == "folding":
         pytest.importorskip("onnxscript")
-    made, path = network(kind), tmp_path / "x.onnx"
-    to_onnx(made, path)
+    made = network(kind)
+    path = written(tmp_path / "x.onnx", to_onnx(made))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     for size in SIZES:
         lr = torch.rand(size)
@@ -70,8 +77,8 @@ def test_onnx_runtime_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
 @pytest.mark.parametrize("kind", [SLOW[0], "folding", *SLOW[2:]])
 def test_openvino_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
     openvino = pytest.importorskip("openvino")
-    made, path = network(kind), tmp_path / "x.xml"
-    to_openvino(made, path)
+    made = network(kind)
+    path = written(tmp_path / "x.xml", to_openvino(made))
     model = openvino.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for size in SIZES:
         lr = torch.rand(size)
@@ -82,8 +89,8 @@ def test_openvino_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
 @pytest.mark.usefixtures("no_warnings_matter")
 @pytest.mark.parametrize("kind", KINDS)
 def test_torchscript_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
-    made, path = network(kind), tmp_path / "x.pt"
-    to_torchscript(made, path)
+    made = network(kind)
+    path = written(tmp_path / "x.pt", to_torchscript(made))
     program = torch.jit.load(path)
     for size in SIZES:
         lr = torch.rand(size)
@@ -94,8 +101,8 @@ def test_torchscript_gives_what_pytorch_gives_at_any_size(tmp_path, kind):
 @torch.inference_mode()
 def test_a_pth_loads_in_spandrel_and_gives_the_same(tmp_path, kind):
     spandrel = pytest.importorskip("spandrel")
-    made, path = network(kind), tmp_path / "x.pth"
-    to_pth(made, path)
+    made = network(kind)
+    path = written(tmp_path / "x.pth", to_pth(made))
     found = spandrel.ModelLoader().load_from_file(path)
     assert found.scale == made.scale
     for height, width in ((8, 12), (2, 2)):
@@ -124,12 +131,11 @@ def test_presets_at_lr_size_are_exactly_a_wide_srvgg_up_to_the_last_pixel(config
         torch.testing.assert_close(wide(lr), generator(lr), rtol=0, atol=3e-6)
 
 
-def test_a_pth_that_basicsr_has_no_network_for_is_refused(tmp_path):
+def test_a_pth_that_basicsr_has_no_network_for_is_refused():
     generator = DenseNetwork(dataclasses.replace(RRDB, growth=8))
     with pytest.raises(UsageError, match="BasicSR has no class") as caught:
-        to_pth(generator, tmp_path / "x.pth")
+        to_pth(generator)
     assert "onnx" in caught.value.hint
-    assert files_below(tmp_path) == []
 
 
 @pytest.fixture
@@ -177,13 +183,13 @@ def test_an_export_is_compared_at_once(small, tmp_path, to, suffixes, fp16):
 
 @pytest.mark.usefixtures("no_warnings_matter")
 def test_an_export_that_gives_other_images_is_refused_and_not_kept(small, tmp_path, monkeypatch):
-    def wrong(made, path, *, fp16):
+    def wrong(made, *, fp16):
         made = load_model(ModelSource("", small, "")).generator
         made.conv_last.bias.data[0] += 1e-3
-        to_pth(made, path, fp16=fp16)
+        return to_pth(made, fp16=fp16)
 
     forms = exported._FORMS
-    monkeypatch.setitem(forms, "pth", dataclasses.replace(forms["pth"], write=wrong))
+    monkeypatch.setitem(forms, "pth", dataclasses.replace(forms["pth"], make=wrong))
     with pytest.raises(WeightsError, match="differs from PyTorch"):
         export(small, "pth", tmp_path / "out")
     assert files_below(tmp_path / "out") == []
@@ -214,15 +220,15 @@ def test_a_missing_library_is_named_with_its_extra(small, tmp_path, monkeypatch,
     assert files_below(tmp_path / "out") == []
 
 
-def test_only_networks_that_depend_on_the_size_need_pytorchs_exporter(tmp_path, monkeypatch):
+def test_only_networks_that_depend_on_the_size_need_pytorchs_exporter(monkeypatch):
     pytest.importorskip("onnx")
     monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
     for kind in KINDS:
         if kind == "folding":  # It continues an image whose sides it cannot fold.
             with pytest.raises(UsageError, match="onnxscript"):
-                to_onnx(network(kind), tmp_path / "x.onnx")
+                to_onnx(network(kind))
         else:
-            to_onnx(network(kind), tmp_path / "x.onnx")
+            to_onnx(network(kind))
 
 
 def test_the_comparison_sees_a_single_wrong_pixel():
