@@ -22,6 +22,8 @@ RECIPES = sorted((ROOT / "srgan_cli/recipes").glob("*.toml"))
 STAGES = [*RECIPES, *sorted(TRACES.rglob("*.toml"))]
 ELSEWHERE = 0.05
 """Relative tolerance on another kind of CPU, which may also choose bf16."""
+SOON = 3
+"""Losses that are alike there: rounding makes adversarial runs differ more and more."""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,8 @@ def test_a_recipe_gives_the_losses_of_its_trace(home, recipe):
     finally:
         training.send_signal(signal.SIGTERM)
         training.wait()
-    here = {key: trace[key] for key in machine()}
-    wanted = trace["losses"] if here == machine() else pytest.approx(trace["losses"], rel=ELSEWHERE)
-    assert first_losses(run) == wanted
+    found, wanted = first_losses(run), trace["losses"]
+    if {key: trace[key] for key in machine()} == machine():
+        assert found == wanted
+    else:
+        assert found[:SOON] == pytest.approx(wanted[:SOON], rel=ELSEWHERE)
