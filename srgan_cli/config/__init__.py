@@ -2,6 +2,7 @@
 
 from srgan_cli.config.checks import SCALES, require_plain_name
 from srgan_cli.config.common import Precision, RuntimeName
+from srgan_cli.config.doctor import DoctorConfig
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.file import (
     SAME_LENGTH,
@@ -50,6 +51,7 @@ __all__ = [
     "Degrade",
     "DenseConfig",
     "DiscriminatorName",
+    "DoctorConfig",
     "EvalConfig",
     "ExportConfig",
     "GeneratorConfig",

@@ -50,6 +50,8 @@ from srgan_cli.engine.upscaling.images import LoadedModel as LoadedModel
 from srgan_cli.engine.upscaling.images import load as load
 from srgan_cli.engine.upscaling.images import upscale_image as upscale_image
 from srgan_cli.engine.upscaling.inputs import Failed as Failed
+from srgan_cli.engine.upscaling.inventory import DoctorReport as DoctorReport
+from srgan_cli.engine.upscaling.inventory import diagnose as diagnose
 from srgan_cli.engine.upscaling.upscale import Upscaled as Upscaled
 from srgan_cli.engine.upscaling.upscale import UpscaleReport as UpscaleReport
 from srgan_cli.engine.upscaling.upscale import upscale as upscale

@@ -11,6 +11,7 @@ from typer.main import get_command
 from srgan_cli.cli import app
 from srgan_cli.config import (
     RECIPES,
+    DoctorConfig,
     EvalConfig,
     PrepareConfig,
     TrainConfig,
@@ -25,12 +26,14 @@ CONFIGS = {
     "train": TrainConfig,
     "upscale": UpscaleConfig,
     "eval": EvalConfig,
+    "doctor": DoctorConfig,
 }
 OWN = {
     "prepare": {"report", "json"},
     "train": {"recipe", "config", "json", "help_all"},
     "upscale": {"dry_run", "json"},
     "eval": {"json"},
+    "doctor": {"json"},
 }
 """Options that are no part of a config."""
 OPTIONS = [(name, option) for name, kind in CONFIGS.items() for option in declared(kind)]

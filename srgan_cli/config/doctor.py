@@ -1,0 +1,15 @@
+"""Options of ``srgan doctor``."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from srgan_cli.config.option import Option
+
+
+@dataclass(frozen=True)
+class DoctorConfig:
+    """Options of ``srgan doctor``."""
+
+    measure: Annotated[
+        bool, Option("Measure how fast each device and runtime upscales, for at most ten seconds.")
+    ] = False

@@ -1,0 +1,79 @@
+"""Measure how fast each device and runtime upscales with a bundled model, in a few seconds."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+
+from srgan_cli.config import Precision, RuntimeName
+from srgan_cli.engine.devices.amp import Amp, resolve_device
+from srgan_cli.engine.models.shelf import bundled_models
+from srgan_cli.engine.models.weights import load_model
+from srgan_cli.engine.upscaling.inventory import Device, Speed
+from srgan_cli.engine.upscaling.upscaler import Upscaler
+from srgan_cli.errors import SrganError
+from srgan_cli.observer import Observer, SilentBar
+
+_SECONDS = 8.0
+"""After which nothing further is begun."""
+_EACH = 0.5
+"""About how long a measurement takes."""
+_SIDES = (64, 512)
+"""Least and most LR pixels of a measurement's image."""
+
+
+def measured(devices: Sequence[Device], observer: Observer) -> Iterator[Speed]:
+    """Yield the speed of each device and runtime.
+
+    Args:
+        devices: What there is.
+        observer: Hears how many are done.
+    """
+    kinds = list(_kinds(devices))
+    began = time.perf_counter()
+    with observer.bar("measuring", total=len(kinds), unit="runtimes") as bar:
+        for device, runtime, precision in kinds:
+            if time.perf_counter() - began > _SECONDS:
+                yield Speed(runtime, device, precision, None, "the ten seconds were over")
+            else:
+                yield _speed(device, runtime, precision)
+            bar.advance()
+
+
+def _kinds(devices: Sequence[Device]) -> Iterator[tuple[str, RuntimeName, Precision]]:
+    """Yield device, runtime and precision of all that is to be measured, the usual first."""
+    yield devices[0].name, "auto", "fp32"
+    for device in devices:
+        for precision in device.precisions:
+            yield device.name, "torch", cast("Precision", precision)
+    yield "cpu", "ncnn", "fp32"
+    yield "cpu", "onnxruntime", "fp32"
+
+
+def _speed(device: str, runtime: RuntimeName, precision: Precision) -> Speed:
+    model = load_model(bundled_models(2)[0].source("bundled"))
+    try:
+        amp = Amp.create(resolve_device(device), precision)
+        upscaler = Upscaler(model, amp, runtime=runtime)
+        first = _seconds(upscaler, _SIDES[0])  # Pays for what is set up once.
+        first = min(first, _seconds(upscaler, _SIDES[0]))
+        side = int(_SIDES[0] * (_EACH / max(first, 1e-6)) ** 0.5)
+        side = min(max(side, _SIDES[0]), _SIDES[1])
+        seconds = _seconds(upscaler, side) if side > _SIDES[0] else first
+    except (SrganError, RuntimeError) as error:
+        message = error.message if isinstance(error, SrganError) else str(error).partition("\n")[0]
+        return Speed(runtime, device, precision, None, message)
+    megapixels = (model.scale * side) ** 2 / 1e6 / seconds
+    note = f"takes {upscaler.runtime}" if runtime == "auto" else ""
+    return Speed(runtime, device, precision, megapixels, note)
+
+
+def _seconds(upscaler: Upscaler, side: int) -> float:
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    started = time.perf_counter()
+    upscaler.upscale(image, SilentBar())
+    if upscaler.amp.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
