@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from srgan_cli import __version__
-from srgan_cli.cli import doctor, evaluate, models, prepare, train, upscale
+from srgan_cli.cli import compare, doctor, evaluate, models, prepare, train, upscale
 from srgan_cli.cli.exit_codes import ExitCode, exit_code
 from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("prepare")(prepare.prepare)
 app.command("train", cls=brief(TrainConfig))(train.train)
 app.command("upscale")(upscale.upscale)
+app.command("compare")(compare.compare)
 app.command("eval")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")

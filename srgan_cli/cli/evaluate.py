@@ -1,17 +1,15 @@
 """``srgan eval``."""
 
-from pathlib import Path
 from typing import Any
 
 from srgan_cli import engine
 from srgan_cli.cli.evaluation_view import show_crops, show_evaluation
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption, options_of
+from srgan_cli.cli.pages import require_writable, write_page
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import jsonable, show_error, show_json
 from srgan_cli.config import EvalConfig, made
-from srgan_cli.errors import ResourceError, UsageError
-from srgan_cli.paths import write_text
 from srgan_cli.report import evaluation_page
 
 
@@ -36,15 +34,14 @@ def evaluate(
       srgan eval --sr their-results --hr Set5/HR --scale 2
     """
     config = made(EvalConfig, options)
-    _require_writable(config)
+    if config.report:
+        require_writable(config.report, overwrite=config.overwrite)
     observer = RichObserver()
     found = engine.evaluate(config, observer)
     document = jsonable(found)
     exhibits = document.pop("exhibits")
     if config.report:
-        page = evaluation_page(document, exhibits)
-        _write(config.report, page)
-        observer.say(f"report: {config.report} ({len(page.encode()) / 1e6:.1f} MB)")
+        write_page(config.report, evaluation_page(document, exhibits), observer)
     if json:
         show_json(document)
     else:
@@ -55,23 +52,3 @@ def evaluate(
     if found.unmet:
         return ExitCode.BELOW
     return ExitCode.PARTIAL if any(scored.failed for scored in found.sets) else ExitCode.OK
-
-
-def _require_writable(config: EvalConfig) -> None:
-    """Refuse, before an hour of work, a report that could not be written."""
-    if config.report is None:
-        return
-    if config.report.exists() and not config.overwrite:
-        raise UsageError(f"{config.report} exists already", hint="pass --overwrite to replace it")
-    if not config.report.parent.is_dir():
-        raise UsageError(f"{config.report.parent}: no such folder", hint="create it first")
-
-
-def _write(path: Path, page: str) -> None:
-    try:
-        write_text(path, page)
-    except OSError as error:
-        raise ResourceError(
-            f"{path}: {error.strerror or error}",
-            hint="free some disk space, or choose another file",
-        ) from error

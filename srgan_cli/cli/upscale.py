@@ -7,13 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from srgan_cli import engine
+from srgan_cli.cli.compare import write_comparison
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption, options_of
+from srgan_cli.cli.pages import require_writable
 from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import show_json
 from srgan_cli.cli.streams import upscale_stream
 from srgan_cli.cli.upscale_view import show_estimate, show_upscaled
-from srgan_cli.config import UpscaleConfig, made
+from srgan_cli.config import CompareConfig, UpscaleConfig, made
 from srgan_cli.config.upscale import SAFETY
 from srgan_cli.errors import UsageError
 
@@ -55,6 +57,30 @@ def upscale(
         planned = engine.estimate(config, RichObserver())
         (show_json if json else show_estimate)(planned)
         return ExitCode.PARTIAL if planned.failed else ExitCode.OK
-    report = engine.upscale(config, RichObserver())
+    if config.report:
+        require_writable(config.report, overwrite=config.overwrite)
+    observer = RichObserver()
+    report = engine.upscale(config, observer)
+    if config.report:
+        _write_report(config, config.report, report, observer)
     (show_json if json else show_upscaled)(report)
     return ExitCode.PARTIAL if report.failed else ExitCode.OK
+
+
+def _write_report(
+    config: UpscaleConfig, path: Path, report: "engine.UpscaleReport", observer: RichObserver
+) -> None:
+    if not report.written:
+        observer.warn("no --report: nothing was written this time", "delete a result to make it")
+        return
+    page = CompareConfig(
+        config.inputs,
+        output=path,
+        images=config.report_images,
+        max_pixels=config.max_pixels,
+        runtime=config.runtime,
+        tile=config.tile,
+        precision=config.precision,
+        device=config.device,
+    )
+    write_comparison(path, engine.show_batch(config, report, page, observer), observer)

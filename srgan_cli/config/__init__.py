@@ -2,6 +2,7 @@
 
 from srgan_cli.config.checks import SCALES, require_plain_name
 from srgan_cli.config.common import Precision, RuntimeName
+from srgan_cli.config.compare import CompareConfig
 from srgan_cli.config.doctor import DoctorConfig
 from srgan_cli.config.evaluate import EXTRA_METRICS, Channel, EvalConfig
 from srgan_cli.config.file import (
@@ -48,6 +49,7 @@ __all__ = [
     "Action",
     "Adversarial",
     "Channel",
+    "CompareConfig",
     "Degrade",
     "DenseConfig",
     "DiscriminatorName",

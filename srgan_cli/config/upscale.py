@@ -11,10 +11,28 @@ from srgan_cli.config.option import Option
 from srgan_cli.errors import UsageError
 
 SAFETY = "Safety"
+_PAGE = "Page"
 _model = partial(Option, panel="Model")
 _size = partial(Option, panel="Size")
 _format = partial(Option, panel="Format")
 _safety = partial(Option, panel=SAFETY)
+
+
+def factor(text: str) -> float:
+    """Turn what the command line calls a factor into a number: 2, 2.5, 2x, x2, ×2 or 200%.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    number = text.strip().lower().removeprefix("x").removeprefix("×")
+    percent = number.endswith("%")
+    number = number.removesuffix("%") if percent else number.removesuffix("x").removesuffix("×")
+    try:
+        return float(number) / (100 if percent else 1)
+    except ValueError as error:
+        raise UsageError(
+            f"--scale {text!r} is not a factor", hint="pass 2, 2.5, 2x or 250%"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -75,10 +93,11 @@ class UpscaleConfig:
     scale: Annotated[
         float | None,
         _size(
-            "Upscaling factor per side, such as 2, 3 or 2.5.",
+            "Upscaling factor per side, such as 2, 2.5, 2x or 250%.",
             "FACTOR",
             unset="the model's",
             flags=("--scale", "-s"),
+            parse=factor,
         ),
     ] = None
     width: Annotated[int | None, _size("Fit the results into this width.", "PIXELS")] = None
@@ -116,6 +135,12 @@ class UpscaleConfig:
     )
     """They are refused before they are decoded."""
 
+    report: Annotated[
+        Path | None,
+        Option("Write an HTML page that shows results beside their sources.", "FILE.html", _PAGE),
+    ] = None
+    report_images: Annotated[int, Option("Images that --report shows.", "N", _PAGE)] = 10
+
     runtime: Annotated[
         RuntimeName,
         Option("Software that runs the network; auto picks the fastest installed.", panel=SPEED),
@@ -135,6 +160,7 @@ class UpscaleConfig:
         self._check_sizes()
         self._check_format()
         require(self.tile is None or self.tile >= 16, "tile", self.tile, "at least 16")
+        require(self.report_images >= 1, "report_images", self.report_images, "at least 1")
         require(self.max_pixels >= 1, "max_pixels", self.max_pixels, "at least 1")
         if any(c in self.suffix for c in "/\\\0"):
             raise out_of_range("suffix", self.suffix, "text without slashes")

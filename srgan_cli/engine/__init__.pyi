@@ -43,6 +43,9 @@ from srgan_cli.engine.training.sheets import SHEETS as SHEETS
 from srgan_cli.engine.training.train import TrainReport as TrainReport
 from srgan_cli.engine.training.train import train as train
 from srgan_cli.engine.training.validation import ValidationScores as ValidationScores
+from srgan_cli.engine.upscaling.compare import CompareReport as CompareReport
+from srgan_cli.engine.upscaling.compare import compare as compare
+from srgan_cli.engine.upscaling.compare import show_batch as show_batch
 from srgan_cli.engine.upscaling.estimate import Estimate as Estimate
 from srgan_cli.engine.upscaling.estimate import EstimateReport as EstimateReport
 from srgan_cli.engine.upscaling.estimate import estimate as estimate

@@ -82,8 +82,10 @@ class Canvas:
             return self.array()[start:stop].copy()
         return np.asarray(self._image.crop((0, start, self.width, stop)))
 
-    def resized(self, width: int, height: int) -> "Canvas":
-        """Resize with Lanczos' filter, antialiased when shrinking.
+    def resized(
+        self, width: int, height: int, filter_: Image.Resampling = Image.Resampling.LANCZOS
+    ) -> "Canvas":
+        """Resize, antialiased when shrinking.
 
         The channels are resized apart: colour has been continued under transparent
         parts, so it needs no premultiplying, which would lose it there.
@@ -91,17 +93,13 @@ class Canvas:
         if (width, height) == (self.width, self.height):
             return self
         if self._array is None:
-            bands = [_lanczos(band, width, height) for band in self.image().split()]
+            bands = [band.resize((width, height), filter_) for band in self.image().split()]
             merged = bands[0] if len(bands) == 1 else Image.merge(_MODES[self.channels], bands)
             return Canvas.of(merged)
         result = Canvas(width, height, channels=self.channels, deep=True)
         assert result._array is not None
         for channel in range(self.channels):
             plane = Image.fromarray(self._array[..., channel].astype(np.float32))
-            values = np.asarray(_lanczos(plane, width, height))
+            values = np.asarray(plane.resize((width, height), filter_))
             result._array[..., channel] = np.clip(np.round(values), 0, 65535)
         return result
-
-
-def _lanczos(image: Image.Image, width: int, height: int) -> Image.Image:
-    return image.resize((width, height), Image.Resampling.LANCZOS)

@@ -108,3 +108,21 @@ def image_like(image: Image.Image, canvas: Canvas) -> Image.Image:
     result = Image.fromarray(canvas.array()) if canvas.deep else canvas.image()
     result.info = {name: image.info[name] for name in _KEPT if name in image.info}
     return result
+
+
+def canvas_of_frame(frame: Frame) -> Canvas:
+    """Put a frame on a canvas of its size."""
+    channels = (1 if frame.grey else 3) + (frame.alpha is not None)
+    canvas = Canvas(frame.width, frame.height, channels=channels, deep=frame.deep)
+    pixels = frame.pixels
+    canvas.paste(pixels if frame.alpha is None else np.dstack([pixels, frame.alpha]), 0)
+    return canvas
+
+
+def frame_of_canvas(canvas: Canvas) -> Frame:
+    """Take a canvas's pixels as a frame."""
+    pixels = canvas.rows(0, canvas.height)
+    if not canvas.has_alpha:
+        return Frame(pixels)
+    colour = pixels[..., 0] if canvas.channels == 2 else pixels[..., :3]
+    return Frame(colour, pixels[..., -1])

@@ -11,6 +11,7 @@ from typer.main import get_command
 from srgan_cli.cli import app
 from srgan_cli.config import (
     RECIPES,
+    CompareConfig,
     DoctorConfig,
     EvalConfig,
     PrepareConfig,
@@ -26,6 +27,7 @@ CONFIGS = {
     "train": TrainConfig,
     "upscale": UpscaleConfig,
     "eval": EvalConfig,
+    "compare": CompareConfig,
     "doctor": DoctorConfig,
 }
 OWN = {
@@ -33,6 +35,7 @@ OWN = {
     "train": {"recipe", "config", "json", "help_all"},
     "upscale": {"dry_run", "json"},
     "eval": {"json"},
+    "compare": {"json"},
     "doctor": {"json"},
 }
 """Options that are no part of a config."""

@@ -34,7 +34,7 @@ def drift(source: Path, made: Path, *, num_frames: int, max_pixels: int) -> floa
     ):
         pairs = zip(before.frames(), after.frames(), strict=False)
         for wanted, result in islice(pairs, num_frames):
-            worst = min(worst, _psnr(wanted, result))
+            worst = min(worst, frame_drift(wanted, result))
     return worst
 
 
@@ -52,7 +52,8 @@ def require_drift(source: Path, measured: float, limit: float | None) -> None:
         )
 
 
-def _psnr(source: Frame, result: Frame) -> float:
+def frame_drift(source: Frame, result: Frame) -> float:
+    """Return the PSNR in dB of a result, reduced to its source's size, to its source."""
     size = (source.width, source.height)
     # Where the kinds differ, both are laid on white, as transparency is without alpha.
     flat = (source.grey, source.alpha is None) != (result.grey, result.alpha is None)

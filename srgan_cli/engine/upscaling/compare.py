@@ -1,0 +1,300 @@
+"""Upscale images with several models, to look at them side by side (``srgan compare``)."""
+
+import math
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from srgan_cli.config import CompareConfig, UpscaleConfig
+from srgan_cli.engine.models.shelf import (
+    BUNDLED,
+    KnownModel,
+    bundled_models,
+    find_model_for_factor,
+)
+from srgan_cli.engine.upscaling.drift import frame_drift
+from srgan_cli.engine.upscaling.frame import upscale_frame
+from srgan_cli.engine.upscaling.inputs import Failed, find_sources
+from srgan_cli.engine.upscaling.upscale import UpscaleReport
+from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
+from srgan_cli.engine.upscaling.views import FULL_COLOUR, INPUT, View, make_views
+from srgan_cli.errors import InputError
+from srgan_cli.imaging.alpha import bleed
+from srgan_cli.imaging.canvas import Canvas
+from srgan_cli.imaging.decode import open_image
+from srgan_cli.imaging.exchange import canvas_of_frame, frame_of_canvas
+from srgan_cli.imaging.frames import Frame
+from srgan_cli.imaging.levels import LUMA
+from srgan_cli.imaging.types import Uint8Image
+from srgan_cli.observer import Observer, SilentBar, SilentObserver
+
+BICUBIC = "bicubic"
+_PAGE_BYTES = 60_000
+_BASE64 = 4 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFigures:
+    """What is known of one version of an image."""
+
+    name: str
+    seconds: float | None
+    """Time in the network; for a batch, with reading and writing. None: not measured."""
+    drift: float | None
+    """PSNR in dB of the version, reduced again, to its source; None where they are equal."""
+    invented: float
+    """Mean difference of its luma from the reference, in levels of 255."""
+    command: str | None
+    """Makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One image and its versions."""
+
+    name: str
+    width: int
+    """Columns of the image."""
+    height: int
+    """Rows of the image."""
+    result_width: int
+    result_height: int
+    versions: tuple[VersionFigures, ...]
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompareReport:
+    """What ``srgan compare`` shows."""
+
+    title: str
+    versions: tuple[str, ...]
+    """Names, bicubic first."""
+    reference: str
+    """The model that differences are shown from."""
+    full_colour: int
+    """Levels of difference, of 255, that are shown in full colour."""
+    images: tuple[Compared, ...]
+    num_omitted: int
+    """Images beyond the number that is compared."""
+    failed: tuple[Failed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes one version of an image."""
+
+    name: str
+    make: Callable[[Path, Frame, tuple[int, int]], tuple[Canvas, float | None]]
+    """Takes a file, its first frame and the size of the result; returns that and the seconds."""
+    options: str | None
+    """Of the command that makes it."""
+
+
+def compare(config: CompareConfig, observer: Observer) -> CompareReport:
+    """Upscale images with each model and show where the results differ.
+
+    The difference of a model from the bundled ``fidelity`` model of its scale, which is trained
+    to invent nothing, shows what it invented.
+
+    Raises:
+        InputError: No image was found, or none can be used.
+        WeightsError: A model cannot be used.
+        ResourceError: Device or memory are lacking.
+    """
+    named = [find_model_for_factor(spec, config.scale) for spec in config.models]
+    settings = _settings(config)
+    loaded = [load_upscaler(source, settings, observer) for source in named]
+    scale = config.scale or (loaded[0].model.scale if loaded else 2)
+    if not loaded:
+        sources = [model.source("bundled") for model in _bundled(scale)]
+        loaded = [load_upscaler(source, settings, observer) for source in sources]
+    found = find_sources(UpscaleConfig(config.inputs, recursive=config.recursive))
+    fidelity = _fidelity(loaded, scale, settings)
+    pictured = _compared(
+        [_bicubic(), *(_by_model(upscaler, f" -s {scale:g}") for upscaler in loaded)],
+        _by_model(fidelity, ""),
+        [(source.path, scale) for source in found.images],
+        observer,
+        config,
+    )
+    names = [one.model.source.name for one in loaded]
+    return CompareReport(
+        f"{', '.join(names)} at ×{scale:g}",
+        (BICUBIC, *names),
+        fidelity.model.source.name,
+        FULL_COLOUR,
+        *pictured,
+    )
+
+
+def show_batch(
+    config: UpscaleConfig, report: UpscaleReport, page: CompareConfig, observer: Observer
+) -> CompareReport:
+    """Show the results of a batch beside their sources, as :func:`compare` does.
+
+    Args:
+        config: What made the batch.
+        report: What it made; results are read from their files.
+        page: How many images and how many megabytes.
+        observer: Hears of images that cannot be shown.
+    """
+    made = {item.source: item for item in report.written}
+    name = report.model.name
+    sized = (config.width, config.height, config.max_side) != (None, None, None)
+    scale = config.scale or report.scale
+    options = "" if sized else f" -s {scale:g}"
+    for flag in ("width", "height", "max_side", "strength"):
+        value = getattr(config, flag)
+        options += f" --{flag.replace('_', '-')} {value:g}" if value is not None else ""
+
+    def read(path: Path, _: Frame, size: tuple[int, int]) -> tuple[Canvas, float]:
+        with open_image(made[path].output, max_pixels=size[0] * size[1]) as image:
+            return canvas_of_frame(next(image.frames())), made[path].seconds
+
+    fidelity = _fidelity([], scale, _settings(page))
+    pictured = _compared(
+        [_bicubic(), _Maker(name, read, f" --model {shlex.quote(name)}{options}")],
+        _by_model(fidelity, ""),
+        [(item.source, (item.width, item.height)) for item in report.written],
+        observer,
+        page,
+    )
+    reference = fidelity.model.source.name
+    title = f"{name} at ×{scale:g}"
+    return CompareReport(title, (BICUBIC, name), reference, FULL_COLOUR, *pictured)
+
+
+def _settings(config: CompareConfig) -> UpscaleConfig:
+    return UpscaleConfig(
+        (Path(),),
+        runtime=config.runtime,
+        tile=config.tile,
+        precision=config.precision,
+        device=config.device,
+    )
+
+
+def _fidelity(loaded: Sequence[Upscaler], scale: float, settings: UpscaleConfig) -> Upscaler:
+    """Return the bundled fidelity model that reaches a scale, the loaded one where it is among."""
+    source = next(m.source("bundled") for m in _bundled(scale) if m.name.startswith("fidelity"))
+    for upscaler in loaded:
+        if upscaler.model.source.name == source.name:
+            return upscaler
+    return load_upscaler(source, settings, SilentObserver())
+
+
+def _bundled(scale: float) -> list[KnownModel]:
+    """Return the bundled models of the smallest scale that reaches a factor, or the largest."""
+    scales = sorted({int(name.rpartition("x")[2]) for name in BUNDLED})
+    return bundled_models(next((one for one in scales if one >= scale), scales[-1]))
+
+
+def _bicubic() -> _Maker:
+    def make(_: Path, frame: Frame, size: tuple[int, int]) -> tuple[Canvas, None]:
+        if frame.alpha is not None:
+            frame = Frame(bleed(frame.pixels, frame.alpha), frame.alpha)
+        return canvas_of_frame(frame).resized(*size, Image.Resampling.BICUBIC), None
+
+    return _Maker(BICUBIC, make, None)
+
+
+def _by_model(upscaler: Upscaler, options: str) -> _Maker:
+    name = upscaler.model.source.name
+
+    def make(_: Path, frame: Frame, size: tuple[int, int]) -> tuple[Canvas, float]:
+        started = time.perf_counter()
+        canvas = upscale_frame(upscaler, frame, size, SilentBar())
+        return canvas, time.perf_counter() - started
+
+    return _Maker(name, make, f" --model {shlex.quote(name)}{options}")
+
+
+def _compared(
+    makers: Sequence[_Maker],
+    reference: _Maker,
+    images: Sequence[tuple[Path, float | tuple[int, int]]],
+    observer: Observer,
+    config: CompareConfig,
+) -> tuple[tuple[Compared, ...], int, tuple[Failed, ...]]:
+    """Make all versions of all images.
+
+    Args:
+        makers: Of the versions, in the order in which they are shown.
+        reference: What differences are shown from.
+        images: Files, each with the factor or the size of its results.
+        observer: Hears of images that cannot be used.
+        config: Numbers and limits.
+
+    Returns:
+        The images, the number of those omitted, and those that failed.
+    """
+    taken = images[: config.images]
+    bytes_each = (config.page_mb * 1e6 - _PAGE_BYTES) / len(taken) / _BASE64 if taken else 0
+    done, failed = [], []
+    with observer.bar("comparing", total=len(taken), unit="images") as bar:
+        for path, wanted in taken:
+            try:
+                done.append(_one(path, wanted, makers, reference, config, bytes_each))
+            except InputError as error:
+                observer.warn(error.message, error.hint)
+                failed.append(Failed(path, error.message, error.hint))
+            bar.advance()
+    return tuple(done), len(images) - len(taken), tuple(failed)
+
+
+def _one(
+    path: Path,
+    wanted: float | tuple[int, int],
+    makers: Sequence[_Maker],
+    reference: _Maker,
+    config: CompareConfig,
+    most_bytes: float,
+) -> Compared:
+    with open_image(path, max_pixels=config.max_pixels) as image:
+        frame = next(image.frames())
+    size = wanted if isinstance(wanted, tuple) else _times(frame, wanted)
+    canvases, seconds = {}, {}
+    for maker in makers:
+        canvases[maker.name], seconds[maker.name] = maker.make(path, frame, size)
+    drifts = {name: frame_drift(frame, frame_of_canvas(one)) for name, one in canvases.items()}
+    shown = {name: _on_white(canvas) for name, canvas in canvases.items()}
+    truth = shown.get(reference.name)
+    if truth is None:
+        truth = _on_white(reference.make(path, frame, size)[0])
+    figures = [
+        VersionFigures(
+            maker.name,
+            seconds[maker.name],
+            drifts[maker.name] if math.isfinite(drifts[maker.name]) else None,
+            _mean_difference(shown[maker.name], truth),
+            maker.options and f"srgan upscale {shlex.quote(str(path))}{maker.options}",
+        )
+        for maker in makers
+    ]
+    source = _on_white(canvas_of_frame(frame).resized(*size, Image.Resampling.NEAREST))
+    views = make_views(
+        {INPUT: source, **shown}, truth, num_crops=config.crops, most_bytes=most_bytes
+    )
+    return Compared(str(path), frame.width, frame.height, *size, tuple(figures), views)
+
+
+def _times(frame: Frame, factor: float) -> tuple[int, int]:
+    return max(1, round(frame.width * factor)), max(1, round(frame.height * factor))
+
+
+def _on_white(canvas: Canvas) -> Uint8Image:
+    """Return H, W, 3 pixels with 8 bits, transparency laid on white."""
+    image = canvas.image()
+    if canvas.has_alpha:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _mean_difference(image: Uint8Image, reference: Uint8Image) -> float:
+    return float(np.abs(image @ LUMA - reference @ LUMA).mean())
