@@ -12,6 +12,7 @@ import typer
 from srgan_cli import __version__
 from srgan_cli.cli import compare, doctor, evaluate, models, prepare, train, upscale
 from srgan_cli.cli.exit_codes import ExitCode, exit_code
+from srgan_cli.cli.habits import translated
 from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
 from srgan_cli.config import TrainConfig
@@ -67,12 +68,15 @@ def srgan(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; expected failures take two lines."""
     try:
-        code = app(args=arguments, prog_name="srgan", standalone_mode=False)
+        words = translated(sys.argv[1:] if arguments is None else arguments)
+        code = app(args=words, prog_name="srgan", standalone_mode=False)
     except SrganError as error:
         show_failure(error)
         return exit_code(error)
     except typer.TyperException as error:
-        show_error(error.format_message(), "see: srgan --help, or --help after a command")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "srgan"
+        show_error(error.format_message(), f"see: {command} --help")
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED

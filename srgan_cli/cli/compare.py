@@ -5,9 +5,9 @@ from typing import Any
 
 from srgan_cli import engine
 from srgan_cli.cli.exit_codes import ExitCode
-from srgan_cli.cli.options import JsonOption, options_of
+from srgan_cli.cli.options import JsonOption, QuietOption, options_of
 from srgan_cli.cli.pages import require_writable, write_page
-from srgan_cli.cli.progress import RichObserver
+from srgan_cli.cli.progress import QuietObserver, RichObserver
 from srgan_cli.cli.render import jsonable, show_json, show_table
 from srgan_cli.config import CompareConfig, made
 from srgan_cli.observer import Observer
@@ -15,7 +15,7 @@ from srgan_cli.report import comparison_page
 
 
 @options_of(CompareConfig)
-def compare(json: JsonOption = False, **options: Any) -> ExitCode:
+def compare(json: JsonOption = False, quiet: QuietOption = False, **options: Any) -> ExitCode:
     """Compare models on your own images, on one page to look at.
 
     The page holds the input, bicubic and each model's result under a slider, with
@@ -30,7 +30,7 @@ def compare(json: JsonOption = False, **options: Any) -> ExitCode:
     """
     config = made(CompareConfig, options)
     require_writable(config.output, overwrite=config.overwrite)
-    observer = RichObserver()
+    observer = QuietObserver() if quiet else RichObserver()
     found = engine.compare(config, observer)
     write_comparison(config.output, found, observer)
     if json:
@@ -38,7 +38,7 @@ def compare(json: JsonOption = False, **options: Any) -> ExitCode:
         for image in document["images"]:
             del image["views"]
         show_json(document)
-    else:
+    elif not quiet:
         _show(found)
     return ExitCode.PARTIAL if found.failed else ExitCode.OK
 

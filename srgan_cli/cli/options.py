@@ -20,6 +20,8 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON document on stdout.")
 ]
 
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
+
 
 def options_of(kind: type) -> Callable[[Command], Command]:
     """Give a command the options that a config declares, in place of its ``**options``.

@@ -15,6 +15,7 @@ from rich.table import Column
 from rich.text import Text
 
 from srgan_cli.cli.render import one_line, stderr
+from srgan_cli.observer import Bar, SilentBar
 
 
 class RichObserver:
@@ -36,7 +37,7 @@ class RichObserver:
                 self._console.print(line, soft_wrap=True)
 
     @contextmanager
-    def bar(self, title: str, *, total: float, unit: str) -> Iterator["_RichBar"]:
+    def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:
         """Open a bar with rate and time left."""
         if self._progress is not None:
             bar = _RichBar(self._progress, title, total, unit)
@@ -59,6 +60,18 @@ class RichObserver:
                 yield _RichBar(self._progress, title, total, unit)
         finally:
             self._progress = None
+
+
+class QuietObserver(RichObserver):
+    """Shows warnings alone."""
+
+    def say(self, message: str) -> None:
+        """Drop the fact."""
+
+    @contextmanager
+    def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:  # noqa: ARG002
+        """Open a bar that nobody sees."""
+        yield SilentBar()
 
 
 class _RichBar:

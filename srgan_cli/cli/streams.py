@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from srgan_cli import engine
-from srgan_cli.cli.progress import RichObserver
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.errors import InputError, UsageError
+from srgan_cli.observer import Observer
 
 _STREAM = Path("-")
 
 
-def upscale_stream(config: UpscaleConfig, source: BinaryIO, target: BinaryIO) -> None:
+def upscale_stream(
+    config: UpscaleConfig, source: BinaryIO, target: BinaryIO, observer: Observer
+) -> None:
     """Upscale one image from a file or ``source`` into ``target`` or a folder.
 
     The streams are spooled to disk, because decoders and encoders seek.
@@ -32,7 +34,7 @@ def upscale_stream(config: UpscaleConfig, source: BinaryIO, target: BinaryIO) ->
             with path.open("wb") as file:
                 shutil.copyfileobj(source, file)
         output = Path(folder, "out") if config.output == _STREAM else config.output
-        report = engine.upscale(replace(config, inputs=(path,), output=output), RichObserver())
+        report = engine.upscale(replace(config, inputs=(path,), output=output), observer)
         for failure in report.failed:
             reason = failure.reason.replace(str(path), "-" if path.name == "stdin" else str(path))
             raise InputError(reason, hint=failure.hint)

@@ -9,9 +9,9 @@ import typer
 from srgan_cli import engine
 from srgan_cli.cli.compare import write_comparison
 from srgan_cli.cli.exit_codes import ExitCode
-from srgan_cli.cli.options import JsonOption, options_of
+from srgan_cli.cli.options import JsonOption, QuietOption, options_of
 from srgan_cli.cli.pages import require_writable
-from srgan_cli.cli.progress import RichObserver
+from srgan_cli.cli.progress import QuietObserver, RichObserver
 from srgan_cli.cli.render import show_json
 from srgan_cli.cli.streams import upscale_stream
 from srgan_cli.cli.upscale_view import show_estimate, show_upscaled
@@ -31,6 +31,7 @@ def upscale(
         ),
     ] = False,
     json: JsonOption = False,
+    quiet: QuietOption = False,
     **options: Any,
 ) -> ExitCode:
     """Upscale images.
@@ -48,22 +49,25 @@ def upscale(
       curl -s https://example.org/a.png | srgan upscale - -o - > b.png
     """
     config = made(UpscaleConfig, options)
+    observer = QuietObserver() if quiet else RichObserver()
     if _STREAM in config.inputs or config.output == _STREAM:
         if json or dry_run:
             raise UsageError("- goes with neither --json nor --dry-run", hint="name files")
-        upscale_stream(config, sys.stdin.buffer, sys.stdout.buffer)
+        upscale_stream(config, sys.stdin.buffer, sys.stdout.buffer, observer)
         return ExitCode.OK
     if dry_run:
-        planned = engine.estimate(config, RichObserver())
+        planned = engine.estimate(config, observer)
         (show_json if json else show_estimate)(planned)
         return ExitCode.PARTIAL if planned.failed else ExitCode.OK
     if config.report:
         require_writable(config.report, overwrite=config.overwrite)
-    observer = RichObserver()
     report = engine.upscale(config, observer)
     if config.report:
         _write_report(config, config.report, report, observer)
-    (show_json if json else show_upscaled)(report)
+    if json:
+        show_json(report)
+    elif not quiet:
+        show_upscaled(report, config)
     return ExitCode.PARTIAL if report.failed else ExitCode.OK
 
 

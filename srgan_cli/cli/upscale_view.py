@@ -1,11 +1,16 @@
 """The tables that ``srgan upscale`` prints."""
 
 from srgan_cli import engine
-from srgan_cli.cli.render import show_table
+from srgan_cli.cli.render import say, show_table
+from srgan_cli.config import UpscaleConfig
 
 
-def show_upscaled(report: "engine.UpscaleReport") -> None:
+def show_upscaled(report: "engine.UpscaleReport", config: UpscaleConfig) -> None:
     """Print what was written, left alone and failed."""
+    if not report.written and not report.failed:
+        count = len(report.unchanged)
+        say(f"nothing to do: {count} result{'s are' if count != 1 else ' is'} up to date")
+        return
     checked = any(item.drift is not None for item in report.written)
     rows = [
         [
@@ -18,8 +23,9 @@ def show_upscaled(report: "engine.UpscaleReport") -> None:
     ]
     rows += [[str(item.source), "failed", "", *[""] * checked] for item in report.failed]
     unchanged = f"{len(report.unchanged)} unchanged, " if report.unchanged else ""
+    counts = f"{len(report.written)} written, {unchanged}{len(report.failed)} failed"
     show_table(
-        f"×{report.scale}: {len(report.written)} written, {unchanged}{len(report.failed)} failed",
+        f"×{config.scale or report.scale:g}: {counts}",
         {"image": "left", "size": "right", "time": "right"}
         | ({"drift": "right"} if checked else {}),
         rows,

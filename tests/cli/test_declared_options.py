@@ -33,9 +33,9 @@ CONFIGS = {
 OWN = {
     "prepare": {"report", "json"},
     "train": {"recipe", "config", "json", "help_all"},
-    "upscale": {"dry_run", "json"},
+    "upscale": {"dry_run", "json", "quiet"},
     "eval": {"json"},
-    "compare": {"json"},
+    "compare": {"json", "quiet"},
     "doctor": {"json"},
 }
 """Options that are no part of a config."""

@@ -95,8 +95,10 @@ def test_interrupted_upscale_leaves_no_partial_file(tmp_path):
     Image.new("RGB", (3000, 3000)).save(source / "b.png")
     process = start("upscale", source, "-o", output)
     wait_until((output / "a.png").exists, process)
-    interrupt(process)
+    err = interrupt(process)
     assert files_below(output) == ["a.png"]
+    assert "interrupted: 1 of 2 images are finished" in err
+    assert "run the same command again" in err
 
 
 def test_interrupted_prepare_leaves_no_half_made_set(home, tmp_path):

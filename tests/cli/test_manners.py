@@ -4,7 +4,10 @@ import shutil
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 
+from srgan_cli.cli import app
+from srgan_cli.cli.habits import ALIASES, translated
 from tests.toolbox import assert_fails, files_below, synthetic_photograph
 
 
@@ -112,3 +115,79 @@ def test_a_video_is_answered_with_the_commands_for_it(srgan, tmp_path):
     film.write_bytes(b"...")
     commands = (f"ffmpeg -i {film} frames/", "srgan upscale frames -o big", "-framerate")
     assert_fails(srgan("upscale", film, "-o", "out"), 3, "a video", *commands)
+
+
+@pytest.mark.parametrize(("text", "side"), [("2x", 64), ("x2", 64), ("150%", 48), ("×3", 96)])
+@pytest.mark.usefixtures("photo")
+def test_a_factor_may_be_written_as_people_write_it(srgan, tmp_path, text, side):
+    assert srgan("upscale", "in.png", "-o", "out.png", "-s", text).code == 0
+    assert _size(tmp_path / "out.png")[0][0] == side
+
+
+@pytest.mark.parametrize("text", ["two", "", "x", "%", "2xx"])
+def test_what_is_no_factor_is_answered_with_examples(srgan, text):
+    assert_fails(srgan("upscale", "in.png", "-s", text), 2, "is not a factor", "2.5, 2x or 250%")
+
+
+@pytest.mark.usefixtures("photo")
+def test_a_line_for_real_esrgan_works(srgan, tmp_path):
+    line = "upscale -i in.png --out out.png --outscale 3 --model-name photo-x4 --fp32 -g -1"
+    result = srgan(*line.split())
+    assert result.code == 0, result.err
+    assert _size(tmp_path / "out.png")[0] == (96, 72)
+    assert "photo-x4 (--model)" in result.err
+    assert result.out.startswith("×3: 1 written")
+
+
+@pytest.mark.parametrize(
+    ("line", "own"),
+    [
+        ("train --lr 1e-4 --batch-size=8", "train --learning-rate 1e-4 --batch 8"),
+        ("upscale --input=a.png -x -g 1", "upscale a.png --tta --device cuda:1"),
+        ("upscale --gpu-id=0 a.png", "upscale --device cuda:0 a.png"),
+        ("upscale a.png -- -i", "upscale a.png -- -i"),
+        ("eval --lr LR --gt HR", "eval --lr LR --hr HR"),
+        ("models list", "models list"),
+        ("", ""),
+    ],
+)
+def test_other_tools_names_are_turned_into_ours(line, own):
+    assert translated(line.split()) == own.split()
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_aliases_lead_to_options_and_hide_none(name):
+    command = get_command(app).commands[name]
+    options = {flag for parameter in command.params for flag in parameter.opts}
+    for alias, own in ALIASES[name].items():
+        assert alias not in options
+        first = own if isinstance(own, str) else next(iter(own), None)
+        assert first is None or first in options
+
+
+@pytest.mark.usefixtures("photo")
+def test_a_rerun_with_nothing_to_do_says_so_in_one_line(srgan):
+    assert srgan("upscale", "in.png").code == 0
+    again = srgan("upscale", "in.png")
+    assert (again.code, again.out) == (0, "nothing to do: 1 result is up to date\n")
+
+
+@pytest.mark.usefixtures("photo")
+def test_quiet_prints_warnings_and_errors_only(srgan, tmp_path):
+    result = srgan("upscale", "in.png", "--quiet")
+    assert (result.code, result.out, result.err) == (0, "", "")
+    (tmp_path / "bad.png").write_text("no image")
+    result = srgan("upscale", "bad.png", "in.png", "-q")
+    assert (result.code, result.out) == (7, "")
+    assert result.err.startswith("warning: bad.png: ")
+
+
+@pytest.mark.usefixtures("photo")
+def test_the_first_line_names_the_strength(srgan):
+    assert ", ×2, strength 0.25, " in srgan("upscale", "in.png", "--strength", "0.25").err
+
+
+@pytest.mark.parametrize("line", ["upscale --nope", "train --nope", "models show", "compare"])
+def test_the_hint_names_the_command_at_hand(srgan, line):
+    command = line.partition(" --")[0]
+    assert_fails(srgan(*line.split()), 2, f"see: srgan {command} --help")

@@ -108,7 +108,14 @@ def upscale_with(
     with _ledgers(plan.jobs, ranks) as ledgers:
         for ledger in ledgers.values():
             _require_whole(ledger, config, observer)
-        batch.run_all(jobs, ledgers)
+        try:
+            batch.run_all(jobs, ledgers)
+        except KeyboardInterrupt:
+            observer.warn(
+                f"interrupted: {len(batch.finished)} of {len(jobs)} images are finished",
+                "run the same command again to make the rest",
+            )
+            raise
     # torchrun ends all processes as soon as one ends with an exit code other than 0,
     # which is what an image that cannot be read leads to.
     ranks.wait()
@@ -181,6 +188,8 @@ class _Batch:
         self.written: list[Upscaled] = []
         self.unchanged: list[Path] = []
         self.failed: list[Failed] = []
+        self.finished: list[Path] = []
+        """Results that stand there, in the order in which threads finished them."""
 
     def fail(self, failure: Failed) -> None:
         """Report an image that could not be upscaled."""
@@ -221,9 +230,12 @@ class _Batch:
                 sha256 = file_sha256(job.source)
                 if self._is_done(job, ledger, sha256):
                     bar.advance(job.header.megapixels)
+                    self.finished.append(job.output)
                     return job.output
                 self._require_free(job, ledger, sha256)
-                return self._upscale(job, ledger, sha256, bar)
+                done = self._upscale(job, ledger, sha256, bar)
+                self.finished.append(job.output)
+                return done
         except InputError as error:
             bar.advance(job.header.megapixels - bar.done)  # What will not be done is not awaited.
             return Failed(job.source, error.message, error.hint)

@@ -269,8 +269,9 @@ def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer
     means = "" if upscaler.runtime == "torch" else f" with {upscaler.runtime}"
     if gains_from_extra(config.runtime, model.generator, model.generator.align, amp):
         means = "; pip install 'srgan-cli[fast]' is faster"
+    strength = "" if config.strength is None else f", strength {config.strength:g}"
     observer.say(
-        f"model: {source.name} ({source.reason}), ×{model.scale}, {amp.precision} on "
+        f"model: {source.name} ({source.reason}), ×{model.scale}{strength}, {amp.precision} on "
         f"{amp.device}{means}"
     )
     return upscaler
