@@ -46,9 +46,7 @@ class TrainingStatus:
     waiting: float
     """Share of the time spent waiting for patches."""
     seconds_left: float
-    """Until the end of the run; of this phase alone while the next one's pace is unknown."""
-    next_phase: str | None
-    """The phase whose pace is unknown."""
+    """Until the end of the run: both phases, validations and the comparison at the end."""
     memory: int
     """Most bytes taken so far, on the device where it keeps count."""
 

@@ -1,5 +1,6 @@
 """``srgan train``."""
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 from srgan_cli import engine
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import HelpAllOption, JsonOption, option_name, options_of
+from srgan_cli.cli.progress import RichObserver
 from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.cli.training_report import write_report
 from srgan_cli.cli.training_screen import TrainingScreen
@@ -65,6 +67,9 @@ def train(
             is_eager=True,
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show steps and time; train nothing.")
+    ] = False,
     json: JsonOption = False,
     help_all: HelpAllOption = False,  # noqa: ARG001 - its callback does the work
     **options: Any,
@@ -78,16 +83,22 @@ def train(
     [bold]Examples[/]
 
       srgan train --epochs 131 --batch 16
-      srgan train --steps 20000 --pretrain 1 --name fidelity
+      srgan train --init fidelity --minutes 20 --name comics
       srgan train --recipe photo-x4 --batch 32
       srgan train --resume latest
     """
+    started = time.perf_counter()
     if options["resume"] is not None:
         _refuse_others(_given(context, "COMMANDLINE") - {"resume", "data", "json"})
     settings = made(TrainConfig, _decided(context, options))
+    given = frozenset(_given(context, "COMMANDLINE") | _given(context, "DEFAULT_MAP"))
+    if dry_run:
+        plan = engine.plan_training(settings, RichObserver(), given=given, started=started)
+        (show_json if json else _show_plan)(plan)
+        return ExitCode.OK
     screen = TrainingScreen()
     try:
-        report = engine.train(settings, screen)
+        report = engine.train(settings, screen, given=given, started=started)
     finally:
         if screen.last is not None:
             with suppress(OSError):  # A disk that is full has been told by then.
@@ -124,6 +135,33 @@ def _show(report: "engine.TrainReport") -> None:
         )
     say(f"weights: {report.weights}")
     say("next: srgan upscale IMAGE... -o out/, or srgan eval")
+
+
+def _show_plan(plan: "engine.TrainPlan") -> None:
+    """Print what a run would take."""
+    rows = [
+        [
+            phase.name,
+            f"{phase.steps:,}",
+            f"{phase.seconds_per_step:.3g} s",
+            f"{phase.validations:,}",
+            engine.duration(phase.seconds),
+        ]
+        for phase in plan.phases
+    ]
+    show_table(
+        f"{plan.batch} patches per step; nothing is trained",
+        {"phase": "left"}
+        | dict.fromkeys(("steps", "time per step", "validations", "time"), "right"),
+        rows,
+    )
+    say(
+        f"{engine.duration(plan.seconds)} in all, from start to score: begun now, it is done "
+        f"about {engine.clock_time(plan.ends)}"
+    )
+    say(f"disk: up to {plan.num_bytes / 1e6:,.0f} MB")
+    if plan.advice:
+        say(f"that is more than a day: {plan.advice}")
 
 
 def _refuse_others(given: set[str]) -> None:

@@ -171,8 +171,7 @@ def _machine(status: TrainingStatus) -> Text:
 
 
 def _time_left(status: TrainingStatus) -> str:
-    left = str(timedelta(seconds=round(status.seconds_left)))
-    return f"{left} + {status.next_phase}" if status.next_phase else left
+    return str(timedelta(seconds=round(status.seconds_left)))
 
 
 def sparkline(values: Sequence[float]) -> str:

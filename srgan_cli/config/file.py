@@ -24,7 +24,10 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
 """Keys of each table, with the options that they stand for."""
 
 
-SAME_LENGTH = (("epochs", "steps"), ("pretrain", "pretrain_epochs", "pretrain_steps"))
+SAME_LENGTH = (
+    ("epochs", "steps", "minutes", "hours"),
+    ("pretrain", "pretrain_epochs", "pretrain_steps"),
+)
 """Options of which one takes the place of the others."""
 
 

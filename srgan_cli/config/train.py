@@ -103,10 +103,9 @@ class TrainConfig:
     ] = False
     init: Annotated[
         Path | None,
-        _data(
-            "Start from these weights; architecture and sizes are theirs.", "NAME|FILE", common=True
-        ),
+        _data("Start from these weights and their settings.", "NAME|FILE", common=True),
     ] = None
+    """Architecture and sizes are theirs, and so are losses that were not given."""
     name: Annotated[
         str | None, _data("Name of the run.", "NAME", unset="preset and time", common=True)
     ] = None
@@ -119,6 +118,12 @@ class TrainConfig:
     ] = 131
     steps: Annotated[
         int | None, _length("Length in steps, instead of epochs.", "N", common=True)
+    ] = None
+    minutes: Annotated[
+        float | None, _length("Length in minutes: as many steps as fit.", "N", common=True)
+    ] = None
+    hours: Annotated[
+        float | None, _length("Length in hours: as many steps as fit.", "N", common=True)
     ] = None
     pretrain: Annotated[
         float,
@@ -285,6 +290,13 @@ class TrainConfig:
                 "--equivariant cannot tie the weights of this generator",
                 hint="pass --preset plain, with --channels a multiple of 8",
             )
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that the run is to take, where that is what was asked for."""
+        if self.hours is not None:
+            return 3600 * self.hours
+        return None if self.minutes is None else 60 * self.minutes
 
     def generator_config(self, scale: int) -> GeneratorConfig:
         """Return the preset's sizes at a scale, with those that were given instead.

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from srgan_cli.config.checks import require, require_plain_name, require_seed
+from srgan_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from srgan_cli.config.train import TrainConfig
@@ -44,6 +45,13 @@ def _check_lengths(config: "TrainConfig") -> None:
     for name in ("epochs", "steps", "validate_every"):
         value = getattr(config, name)
         require(value is None or value >= 1, name, value, "at least 1")
+    given = [name for name in ("steps", "minutes", "hours") if getattr(config, name) is not None]
+    if len(given) > 1:
+        both = " and ".join(f"--{name}" for name in given)
+        raise UsageError(f"{both} set the same length", hint="remove one of them")
+    for name in ("minutes", "hours"):
+        value = getattr(config, name)
+        require(value is None or 0 < value <= 10**5, name, value, "above 0, at most 100000")
     require(0 <= config.pretrain <= 1, "pretrain", config.pretrain, "from 0 to 1")
     for name in ("pretrain_epochs", "pretrain_steps"):
         value = getattr(config, name)

@@ -32,7 +32,7 @@ CONFIGS = {
 }
 OWN = {
     "prepare": {"report", "json"},
-    "train": {"recipe", "config", "json", "help_all"},
+    "train": {"recipe", "config", "dry_run", "json", "help_all"},
     "upscale": {"dry_run", "json", "quiet"},
     "eval": {"json"},
     "compare": {"json", "quiet"},

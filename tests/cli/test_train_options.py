@@ -16,7 +16,7 @@ def asked(srgan, monkeypatch, tmp_path):
     """Return a function that gives the config that a command line, and a file, ask for."""
     seen = SimpleNamespace(config=None)
 
-    def train(config, _observer):
+    def train(config, _observer, **_):
         seen.config = config
         raise KeyboardInterrupt
 

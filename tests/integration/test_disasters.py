@@ -48,7 +48,7 @@ def plant_nan(monkeypatch, at, times=math.inf, network="generator"):
     intact, hits = Trainer.step, []
 
     def step(self, phase, number, batch):
-        if number == at and len(batch.lr) > 1 and len(hits) < times:
+        if number == at and len(hits) < times:
             hits.append(number)
             with torch.no_grad():
                 next(getattr(self, network).parameters())[0, 0, 0, 0] = math.nan

@@ -23,7 +23,7 @@ at, delay = int(sys.argv[1]), float(sys.argv[2])
 intact = Trainer.step
 
 def step(self, phase, number, batch):
-    if number == at and len(batch.lr) > 1:
+    if number == at:
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
     return intact(self, phase, number, batch)
 

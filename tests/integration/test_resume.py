@@ -122,7 +122,7 @@ def test_ctrl_c_in_the_middle_of_a_step_lets_it_finish(observer, monkeypatch, wh
     intact, calls = getattr(Trainer, place), []
 
     def pressed(self, *args):
-        calls.append(1)
+        calls.extend([1] * (runs_dir() / "r").exists())  # Steps are measured before there is one.
         if len(calls) == 3:
             os.kill(os.getpid(), signal.SIGINT)
         return intact(self, *args)

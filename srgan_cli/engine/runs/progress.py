@@ -51,6 +51,8 @@ class Progress:
     """Skipped updates of the generator at the last record."""
     pending: tuple[Mapping[str, float], ...] = ()
     """Loss terms of the steps since the last record."""
+    costs: Mapping[str, Any] | None = None
+    """What the parts of the run took when it was planned."""
 
     @property
     def rate_factor(self) -> float:
@@ -81,7 +83,8 @@ class Progress:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild it from its JSON form, among whose keys may be others."""
-        own = {field.name: values[field.name] for field in fields(cls)}
+        own = {field.name: values[field.name] for field in fields(cls) if field.name != "costs"}
+        own["costs"] = values.get("costs")  # Checkpoints of earlier versions have none.
         own["best"] = None if own["best"] is None else Best(**own["best"])
         own["rollbacks"] = tuple(RollBack(**one) for one in own["rollbacks"])
         own["pending"] = tuple(own["pending"])

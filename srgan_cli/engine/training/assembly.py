@@ -1,5 +1,6 @@
 """Build the parts of a run (data, networks, losses, trainer) from its options, and check them."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,8 +11,12 @@ from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
+from srgan_cli.engine.networks.base import num_parameters
 from srgan_cli.engine.networks.vgg import load_perceptual
+from srgan_cli.engine.training.forecast import Costs
+from srgan_cli.engine.training.measure import larger_batch, measure
 from srgan_cli.engine.training.patches import BatchesAhead, PatchSampler
+from srgan_cli.engine.training.plan import OPEN_END, Deadline, TrainPlan, planned
 from srgan_cli.engine.training.preflight import (
     LARGEST_BATCH,
     MemoryBudget,
@@ -23,7 +28,7 @@ from srgan_cli.engine.training.schedule import Phase, plan_phases
 from srgan_cli.engine.training.teacher import TeacherCache, ask_teacher
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.engine.training.validation import Validator
-from srgan_cli.engine.training.warmstart import adopted
+from srgan_cli.engine.training.warmstart import Given, adopted
 from srgan_cli.observer import Observer
 from srgan_cli.processes import Node, num_cores
 
@@ -45,6 +50,23 @@ class RunParts:
     validator: Validator
     phases: list[Phase]
     trainer: Trainer
+    plan: TrainPlan | None
+    """Of a new run; None for one that goes on."""
+    costs: Costs
+    """What its parts take, as far as that was measured."""
+    deadline: Deadline | None = None
+    """Of a new run that is to take a given time."""
+
+    def __str__(self) -> str:
+        """Say in one line what is trained, on what, and for how long."""
+        trainer, ranks = self.trainer, self.trainer.ranks
+        amp, processes = trainer.amp, f" in {ranks.size} processes" if ranks.size > 1 else ""
+        phases = ", ".join(f"{phase.name} {phase.steps:,}" for phase in self.phases)
+        return (
+            f"{self.config.preset} generator ({num_parameters(trainer.generator):,} parameters), "
+            f"{amp.precision} on {amp.device}{processes}, "
+            f"{self.steps:,} steps of {self.config.batch}: {phases}"
+        )
 
     @property
     def steps(self) -> int:
@@ -53,20 +75,39 @@ class RunParts:
 
 
 def assemble(
-    config: TrainConfig, amp: Amp, ranks: Ranks, observer: Observer, *, is_new: bool = True
+    config: TrainConfig,
+    amp: Amp,
+    ranks: Ranks,
+    observer: Observer,
+    *,
+    is_new: bool = True,
+    given: Given = None,
+    started: float | None = None,
+    dry_run: bool = False,
 ) -> RunParts:
-    """Open the data set, make the networks, and see that a step fits into memory.
+    """Open the data set, make the networks, see that a step fits into memory, and plan the run.
+
+    Args:
+        config: The options.
+        amp: Device and precision.
+        ranks: The processes that train together.
+        observer: Is told what was found.
+        is_new: False for a run that goes on: it has its sizes and its length.
+        given: As :func:`adopted` has it.
+        started: When the command started, by :func:`time.perf_counter`; now when None.
+        dry_run: Whether the parts are to be looked at only: no teacher is asked.
 
     Raises:
         InputError: No data set, or one that does not suit the options.
-        UsageError: The batch cannot be shared out.
+        UsageError: The batch cannot be shared out, or the time is too short.
         WeightsError: The network of the perceptual loss, or the teacher, cannot be used.
         ResourceError: A step does not fit into memory.
     """
+    started = time.perf_counter() if started is None else started
     data, reason = find_dataset(config.data)
     store = Store(data, config.scale)
     if is_new:  # A run that goes on has its sizes; the weights that it began with may be gone.
-        config = adopted(config, store.scale)
+        config = adopted(config, store.scale, given, observer)
     config = config.resolved(data, store.scale)
     manifest = store.manifest
     observer.say(
@@ -74,6 +115,8 @@ def assemble(
     )
     # Patches that do not fit the images are found before patches that do not fit the memory.
     assumed = replace(config, batch=config.batch or ranks.size)
+    if config.seconds is not None:
+        assumed = replace(assumed, steps=OPEN_END, minutes=None, hours=None)
     phases = plan_phases(assumed, _sampler(assumed, store, ranks).steps)
     features = None
     if phases[-1].name == "adversarial":
@@ -83,18 +126,51 @@ def assemble(
         return Trainer(config, config.generator_config(store.scale), amp, features, together)
 
     config = _with_batch(config, lambda: make_trainer(Ranks()), phases, ranks, observer)
-    teacher = ask_teacher(config, store, amp, ranks, observer)
+    teacher = None if dry_run else ask_teacher(config, store, amp, ranks, observer)
     sampler = _sampler(config, store, ranks, teacher)
+    batches, validator = _batches(config, sampler, amp.device), Validator(store, features, ranks)
+    plan, costs, deadline = None, Costs.unknown(phases), None
+    if is_new:
+        if not config.seconds:  # With --batch auto, only now are the steps of an epoch known.
+            phases = plan_phases(config, sampler.steps)
+        trial = make_trainer(ranks)
+        measured = measure(trial, batches, validator, phases, ranks, seconds=config.seconds)
+        if ranks.leads:
+            _propose_batch(trial, phases, config, ranks, observer)
+        size = sum(weight.nbytes for weight in trial.ema.state_dict().values())
+        if config.seconds is not None:
+            deadline = Deadline(started + config.seconds, config.seconds)
+        spent = ranks.agreed(time.perf_counter() - started)
+        config, plan = planned(config, measured, sampler.steps, size, spent)
+        costs = measured.costs
+        del trial
     return RunParts(
         config,
         manifest.fingerprint,
         teacher,
         sampler,
-        _batches(config, sampler, amp.device),
-        Validator(store, features, ranks),
+        batches,
+        validator,
         plan_phases(config, sampler.steps),
         make_trainer(ranks),
+        plan,
+        costs,
+        deadline,
     )
+
+
+def _propose_batch(
+    trial: Trainer, phases: Sequence[Phase], config: TrainConfig, ranks: Ranks, observer: Observer
+) -> None:
+    """Say which larger batch a GPU would take in little more time, if there is one."""
+    if trial.amp.device.type != "cuda" or config.batch >= LARGEST_BATCH * ranks.size:
+        return
+    larger = larger_batch(trial, phases[-1], config.batch // ranks.size, LARGEST_BATCH)
+    if larger is not None:
+        observer.say(
+            f"{trial.amp.device} idles with {config.batch} patches per step: "
+            f"--batch {larger * ranks.size} fits, and trains on more patches per second"
+        )
 
 
 def _sampler(

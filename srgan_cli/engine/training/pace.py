@@ -1,17 +1,23 @@
-"""Measure a run's speed, its waiting for data, and the time left."""
+"""Measure a run's speed and its waiting for data, which tells the time left."""
 
 from collections import deque
-from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
 
-from srgan_cli.engine.training.schedule import Phase
+from srgan_cli.engine.training.forecast import Costs
 
 _REMEMBERED = 50
 
 
 class Pace:
-    """Times of the last steps of each phase."""
+    """What the last steps and the last validation of each phase took.
 
-    def __init__(self) -> None:
+    Args:
+        costs: What they are expected to take: counted until there are steps of the phase.
+    """
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
         self._steps: dict[str, deque[tuple[float, float]]] = {}
 
     def add(self, phase: str, seconds: float, waited: float) -> None:
@@ -19,35 +25,34 @@ class Pace:
 
         Args:
             phase: The phase's name.
-            seconds: All of the step, and what came with it: records, validations.
+            seconds: All of the step, without a validation after it.
             waited: The part of it spent waiting for patches.
         """
         self._steps.setdefault(phase, deque(maxlen=_REMEMBERED)).append((seconds, waited))
 
-    def seconds_per_step(self, phase: str) -> float | None:
-        """Return the mean of the last steps of a phase, or None before its first."""
+    def validated(self, phase: str, seconds: float) -> None:
+        """Take down what a validation took, with what is saved after it."""
+        phases = self._costs.phases
+        new = replace(phases[phase], validation=seconds)
+        self._costs = replace(self._costs, phases={**phases, phase: new})
+
+    def seconds_per_step(self, phase: str) -> float:
+        """Return the mean of the last steps of a phase, or what is expected before its first."""
         steps = self._steps.get(phase)
-        return sum(seconds for seconds, _ in steps) / len(steps) if steps else None
+        if not steps:
+            return self._costs.phases[phase].step
+        return fmean(seconds for seconds, _ in steps)
 
     def waiting(self, phase: str) -> float:
         """Return the share of a phase's last steps that was spent waiting."""
         steps = self._steps.get(phase, ())
         return sum(waited for _, waited in steps) / max(1e-9, sum(seconds for seconds, _ in steps))
 
-    def seconds_left(self, phases: Sequence[Phase], step: int) -> tuple[float, str | None]:
-        """Return the time to the end of the run, and a phase that this leaves out.
-
-        Args:
-            phases: All phases.
-            step: Steps done.
-        """
-        left = 0.0
-        for phase in phases:
-            steps = phase.stop - max(step, phase.start)
-            if steps <= 0:
-                continue
-            pace = self.seconds_per_step(phase.name)
-            if pace is None:
-                return left, phase.name
-            left += steps * pace
-        return left, None
+    @property
+    def costs(self) -> Costs:
+        """What the parts of the rest of the run are expected to take now."""
+        phases = {
+            name: replace(costs, step=self.seconds_per_step(name))
+            for name, costs in self._costs.phases.items()
+        }
+        return replace(self._costs, phases=phases)

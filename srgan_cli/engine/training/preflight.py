@@ -23,6 +23,10 @@ _WORKSPACE = 1.5
 Measured by benchmarks/step_memory.py."""
 
 
+PROBE = -1
+"""Number of a step that is made to be measured: no run has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
     """How many patches one process can take in a step."""
@@ -112,10 +116,20 @@ def _tried(trainer: Trainer, phases: Sequence[PhaseName], wanted: int) -> Memory
 
 def _steps(trainer: Trainer, phases: Sequence[PhaseName], patches: int) -> None:
     """Make a step of each phase on grey images."""
+    for name in phases:
+        probe(trainer, name, grey(trainer, patches))
+
+
+def probe(trainer: Trainer, name: PhaseName, batch: Batch) -> None:
+    """Make a step that is none of the run's, with a learning rate of 0."""
+    trainer.step(Phase(name, 0, 1, 1e-9, 1), PROBE, batch)
+
+
+def grey(trainer: Trainer, patches: int) -> Batch:
+    """Return grey patches."""
     side, scale = trainer.config.patch, trainer.generator.scale
     lr, hr = (torch.full((patches, n, n, 3), 128, dtype=torch.uint8) for n in (side, side * scale))
-    for name in phases:
-        trainer.step(Phase(name, 0, 1, 1e-9, 1), 0, Batch(lr, hr))
+    return Batch(lr, hr)
 
 
 class _Held:

@@ -2,19 +2,23 @@
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from srgan_cli.engine.models.shelf import bundled_rival
 from srgan_cli.engine.models.trained_runs import Qualification
 from srgan_cli.engine.models.weights import load_model
-from srgan_cli.engine.training.assembly import RunParts
-from srgan_cli.engine.training.validation import ValidationScores
+from srgan_cli.engine.training.trainer import Trainer
+from srgan_cli.engine.training.validation import ValidationScores, Validator
 from srgan_cli.imaging.comparison import FEWEST_IMAGES, PSNR, Difference, Metric, compare
+
+if TYPE_CHECKING:
+    from srgan_cli.engine.training.assembly import RunParts
 
 _PERCEPTUAL = Metric("perceptual", "perceptual distance", 3, False, "distance of VGG features")
 _BICUBIC = "bicubic"
 
 
-def qualify(parts: RunParts) -> Qualification:
+def qualify(parts: "RunParts") -> Qualification:
     """Score a run's averaged weights and the bundled model on its validation images.
 
     A run of the pixel loss alone has earned its place when its PSNR is better; an
@@ -31,6 +35,22 @@ def qualify(parts: RunParts) -> Qualification:
     network = trainer.amp.place(load_model(rival.source("")).generator)
     theirs = validator.score_each(network, device, perceptual=adversarial)
     return judged(ours, theirs, rival.name)
+
+
+def scoring_seconds(trainer: Trainer, validator: Validator, *, adversarial: bool) -> float:
+    """Estimate how long :func:`qualify` takes, from one image for each network.
+
+    Args:
+        trainer: Of the run.
+        validator: Of the run.
+        adversarial: Whether the run has an adversarial phase.
+    """
+    device = trainer.amp.device
+    networks = [trainer.ema]
+    rival = bundled_rival(trainer.ema.scale, adversarial=adversarial)
+    if rival is not None:
+        networks.append(trainer.amp.place(load_model(rival.source("")).generator))
+    return sum(validator.seconds(each, device, perceptual=adversarial) for each in networks)
 
 
 def judged(

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from srgan_cli.engine.devices.memory import peak_memory
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.models.trained_runs import Qualification, forget_qualification
 from srgan_cli.engine.models.weights import ModelSource
-from srgan_cli.engine.networks.base import num_parameters
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.runs.folder import EXAMPLES_FILE, accepted_edits, write_config
@@ -21,6 +21,7 @@ from srgan_cli.engine.runs.journal import METRICS_FILE, Journal
 from srgan_cli.engine.runs.progress import RATE_FACTORS, Best, Progress, every_step_skipped
 from srgan_cli.engine.training.assembly import RunParts
 from srgan_cli.engine.training.checkpoint_writer import CheckpointWriter
+from srgan_cli.engine.training.forecast import Costs
 from srgan_cli.engine.training.metrics_buffer import MetricsBuffer
 from srgan_cli.engine.training.pace import Pace
 from srgan_cli.engine.training.patches import example_sheet
@@ -57,23 +58,15 @@ class Session:
     ) -> None:
         self.parts, self.folder, self.observer = parts, folder, observer
         self.config, self.trainer, self._ranks = parts.config, parts.trainer, ranks
-        self.progress = Progress()
+        self.progress = Progress(costs=parts.costs.to_dict())
         self._checkpoint_writer = CheckpointWriter(parts, folder, background, writes=ranks.leads)
         self._journal = Journal(folder, writes=ranks.leads, tensorboard=self.config.tensorboard)
         self.validations = Validations(parts, self._journal, observer)
-        self._pace = Pace()
+        self._pace = Pace(parts.costs)
         self._metrics = MetricsBuffer(ranks)
         self._losses: Mapping[str, float] = {}
         self._skipped_shown = 0
-        amp = self.trainer.amp
-        processes = f" in {ranks.size} processes" if ranks.size > 1 else ""
-        observer.say(
-            f"run: {folder.name}, {self.config.preset} generator "
-            f"({num_parameters(self.trainer.generator):,} parameters), "
-            f"{amp.precision} on {amp.device}{processes}, "
-            f"{parts.steps:,} steps of {self.config.batch}: "
-            + ", ".join(f"{phase.name} {phase.steps:,}" for phase in parts.phases)
-        )
+        observer.say(f"run: {folder.name}, {parts}")
 
     @property
     def done(self) -> bool:
@@ -132,6 +125,8 @@ class Session:
                 hint="put the same weights back, or start a new run",
             )
         self.progress = Progress.from_dict(checkpoint.progress)
+        with suppress(RecordError):  # Runs of earlier versions were not measured.
+            self._pace = Pace(Costs.from_dict(self.progress.costs))
         try:
             before = TrainConfig.from_dict(checkpoint.progress["config"])
         except RecordError as error:
@@ -165,10 +160,15 @@ class Session:
             seconds=self.progress.seconds + time.perf_counter() - started,
             good=False,
         )
+        self._pace.add(phase.name, time.perf_counter() - started, waited)
         trouble = self._take_stock(phase)
         if trouble is not None:
             self._roll_back(trouble)
-        self._pace.add(phase.name, time.perf_counter() - started, waited)
+
+    @property
+    def _seconds_left(self) -> float:
+        every = self.config.validate_every
+        return self._pace.costs.seconds_left(self.parts.phases, self.progress.step, every)
 
     @property
     def _phase(self) -> Phase:
@@ -194,7 +194,9 @@ class Session:
         if step % _STEPS_PER_RECORD == 0 or validates:
             trouble = self._record(phase)
         if validates and trouble is None:
+            started = time.perf_counter()
             trouble = self._validate(phase)
+            self._pace.validated(phase.name, time.perf_counter() - started)
         return trouble
 
     def _record(self, phase: Phase) -> str | None:
@@ -216,6 +218,8 @@ class Session:
                 "rollbacks": len(self.progress.rollbacks),
             }
         )
+        if self.parts.deadline is not None:
+            self.parts.deadline.check(self._seconds_left, self.observer)
         if not fruitless:
             return None
         broken = [name for name, value in means.items() if value is None] or ["gradient"]
@@ -319,7 +323,6 @@ class Session:
         phase = phase_of(step, self.parts.phases)
         scores, verdict = self.validations.scores, self.validations.verdict
         passes = self.config.batch / len(self.parts.sampler)
-        seconds_left, next_phase = self._pace.seconds_left(self.parts.phases, step)
         return TrainingStatus(
             run=self.folder,
             phase=phase.name,
@@ -338,7 +341,6 @@ class Session:
             rollbacks=len(self.progress.rollbacks),
             rate=self.config.batch / (self._pace.seconds_per_step(phase.name) or math.inf),
             waiting=self._pace.waiting(phase.name),
-            seconds_left=seconds_left,
-            next_phase=next_phase,
+            seconds_left=self._seconds_left,
             memory=peak_memory(self.trainer.amp.device),
         )

@@ -1,7 +1,9 @@
 """Start or resume a run, train it and write its weights (``srgan train``)."""
 
 import shutil
-from contextlib import nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +27,14 @@ from srgan_cli.engine.runs.folder import (
 )
 from srgan_cli.engine.runs.health import HealthVerdict
 from srgan_cli.engine.runs.progress import RollBack
-from srgan_cli.engine.training.assembly import assemble
+from srgan_cli.engine.training.assembly import RunParts, assemble
+from srgan_cli.engine.training.plan import TrainPlan
 from srgan_cli.engine.training.session import Session
 from srgan_cli.engine.training.validation import ValidationScores
-from srgan_cli.errors import ResourceError
+from srgan_cli.engine.training.warmstart import Given
+from srgan_cli.errors import ResourceError, UsageError
 from srgan_cli.interrupts import interrupts_held_back
-from srgan_cli.observer import SilentObserver, TrainObserver
+from srgan_cli.observer import Observer, SilentObserver, TrainObserver
 from srgan_cli.processes import alone
 
 
@@ -62,7 +66,44 @@ class TrainReport:
     """Whether this process was to report it; False in the others of ``torchrun``."""
 
 
-def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
+def plan_training(
+    config: TrainConfig,
+    observer: Observer,
+    *,
+    given: Given = None,
+    started: float | None = None,
+) -> TrainPlan:
+    """Say how long a new run takes and what it needs on disk; write nothing.
+
+    A few steps of each phase are measured. A teacher is not asked, and its time not counted.
+
+    Args:
+        config: The options.
+        observer: Is told what was found.
+        given: As :func:`train` has it.
+        started: As :func:`train` has it.
+
+    Raises:
+        As :func:`train`, and UsageError where a run is to go on.
+    """
+    if config.resume is not None:
+        raise UsageError("only a new run can be planned", hint="leave out --resume")
+    new_run_folder(config)
+    device = local_device(config.device)
+    with joined_ranks(device) as ranks, _out_of_memory_told(device):
+        amp = Amp.create(device, config.precision)
+        parts = assemble(config, amp, ranks, observer, given=given, started=started, dry_run=True)
+    assert parts.plan is not None
+    return parts.plan
+
+
+def train(
+    config: TrainConfig,
+    observer: TrainObserver,
+    *,
+    given: Given = None,
+    started: float | None = None,
+) -> TrainReport:
     """Train a generator, first on the pixel loss, then against a discriminator.
 
     A run is a folder below the user data directory::
@@ -78,6 +119,14 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
 
     Under ``torchrun`` every process calls this with the same options; the first one writes.
 
+    Args:
+        config: The options.
+        observer: Is told what goes on.
+        given: Names of the options that hold whatever the weights of ``--init`` suggest; None
+            for those that are not at their default.
+        started: When the command started, by :func:`time.perf_counter`, from which ``minutes``
+            and ``hours`` count; now when None.
+
     Raises:
         InputError: No data set, or one that does not suit the options; options that were
             edited since.
@@ -91,6 +140,7 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
     folder = None if spec is None else find_run(spec)
     if folder is not None:
         config = with_data(folder, read_config(folder), config.data)
+    started = time.perf_counter() if started is None else started
     device = local_device(config.device)
     with joined_ranks(device) as ranks:
         if not ranks.leads:
@@ -99,17 +149,16 @@ def train(config: TrainConfig, observer: TrainObserver) -> TrainReport:
         target = folder or ranks.agreed(new_run_folder(config))
         existed = target.exists()
         try:
-            with Background() as background:
-                return _train(config, target, folder is None, amp, ranks, background, observer)
+            with Background() as background, _out_of_memory_told(device):
+                is_new = folder is None
+                parts = assemble(
+                    config, amp, ranks, observer, is_new=is_new, given=given, started=started
+                )
+                return _train(parts, target, background, observer)
         except Timeout as error:
             raise ResourceError(
                 f"another process is training {target.name}",
                 hint="wait until it has finished, stop it, or start another run",
-            ) from error
-        except torch.OutOfMemoryError as error:
-            raise ResourceError(
-                f"{device}: out of memory",
-                hint="pass a smaller --batch, --patch or --discriminator-width",
             ) from error
         except OSError as error:
             if ranks.leads and not (existed or has_checkpoint(target)):
@@ -125,21 +174,29 @@ def _unwritten(run: Path, error: OSError) -> ResourceError:
     return ResourceError(f"run {run.name}: {error.strerror or error}", hint=hint)
 
 
+@contextmanager
+def _out_of_memory_told(device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"{device}: out of memory",
+            hint="pass a smaller --batch, --patch or --discriminator-width",
+        ) from error
+
+
 def _train(
-    config: TrainConfig,
-    target: Path,
-    is_new: bool,
-    amp: Amp,
-    ranks: Ranks,
-    background: Background,
-    observer: TrainObserver,
+    parts: RunParts, target: Path, background: Background, observer: TrainObserver
 ) -> TrainReport:
-    parts = assemble(config, amp, ranks, observer, is_new=is_new)
+    ranks = parts.trainer.ranks
     session = Session(parts, target, ranks, background, observer)
     target.parent.mkdir(parents=True, exist_ok=True)
     with alone(target) if ranks.leads else nullcontext():
-        if is_new:
+        if parts.plan is not None:
             require_new_run(target)  # Another process may have made and finished it by now.
+            observer.say(str(parts.plan))
+            if parts.plan.advice:
+                observer.warn("that is more than a day", hint=parts.plan.advice)
             session.start()  # Makes the folder.
         else:
             session.resume()

@@ -1,8 +1,9 @@
 """Score a generator on the validation images of its data set during training."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from srgan_cli.imaging.types import Levels, Uint8Image
 _CROP = 128
 _FEATURES_CROP = 64
 _NUM_SHOWN = 4
+_NUM_TIMED = 3
 _MOST_PSNR = 100.0  # Equal images would make every mean infinite.
 
 
@@ -114,13 +116,34 @@ class Validator:
         rows, self.shown = [], []
         for i in self._mine:
             lr, hr = self._pairs[i]
-            sr = to_pixels(generator(from_image(lr).to(device)))
-            distance = self._distance(sr, hr, device) if perceptual else None
-            rows.append(ValidationScores(*self._measure(sr, hr), *self._bicubic[i], distance))
+            sr, scores = self._scored(i, generator, device, perceptual=perceptual)
+            rows.append(scores)
             if len(self.shown) < _NUM_SHOWN:
                 bicubic = upscale_bicubic(lr, self._scale)
                 self.shown = [*self.shown, Shown(lr, bicubic, sr, hr)]
         return [row for share in self._ranks.gather(rows) for row in share]
+
+    @torch.inference_mode()
+    def seconds(self, generator: Network, device: torch.device, *, perceptual: bool) -> float:
+        """Estimate how long :meth:`score` takes in this process, from one of its images."""
+        pixels = [self._pairs[i][0].size for i in self._mine]
+        if not pixels:
+            return 0.0
+        taken = []
+        for _ in range(_NUM_TIMED):
+            started = time.perf_counter()
+            self._scored(self._mine[0], generator, device, perceptual=perceptual)
+            taken.append(time.perf_counter() - started)
+        return median(taken) * sum(pixels) / pixels[0]
+
+    def _scored(
+        self, i: int, generator: Network, device: torch.device, *, perceptual: bool
+    ) -> tuple[Uint8Image, ValidationScores]:
+        """Upscale one image; return the result and its scores."""
+        lr, hr = self._pairs[i]
+        sr = to_pixels(generator(from_image(lr).to(device)))
+        distance = self._distance(sr, hr, device) if perceptual else None
+        return sr, ValidationScores(*self._measure(sr, hr), *self._bicubic[i], distance)
 
     def _measure(self, sr: Uint8Image, hr: Uint8Image) -> tuple[float, float, float]:
         a, b = (crop_border(luma(image), self._scale) for image in (sr, hr))

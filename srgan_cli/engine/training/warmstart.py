@@ -1,28 +1,54 @@
 """Start a run from existing weights (``srgan train --init``)."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
+from typing import Any
 
 from srgan_cli.config import PRESETS, GeneratorConfig, PlainConfig, TrainConfig
+from srgan_cli.config.option import declared
 from srgan_cli.engine.models.shelf import find_model
-from srgan_cli.engine.models.weights import ModelSource, load_model
+from srgan_cli.engine.models.weights import Model, ModelSource, load_model
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.equivariance import Equivariance
 from srgan_cli.engine.networks.plain import PlainNetwork
 from srgan_cli.engine.training.trainer import Trainer
 from srgan_cli.errors import UsageError
 from srgan_cli.observer import Observer
+from srgan_cli.typed import RecordError
+
+Given = frozenset[str] | None
+"""Names of the options that were given, which nothing takes the place of. None: those that are
+not at their default."""
+
+_PIXEL_LOSS = {"pixel", "luma_weight", "chroma_weight", "fft_weight"}
+_ADVERSARIAL = {
+    *("degrade", "degrade_share", "judge", "perceptual", "perceptual_layers"),
+    *("adversarial", "adversarial_learning_rate"),
+    *("discriminator", "discriminator_width", "discriminator_steps", "discriminator_limit"),
+    *("discriminator_learning_rate", "schedule", "milestones", "gamma", "cooldown"),
+    *(option.name for option in declared(TrainConfig) if option.table == "weights"),
+}
+_TAKEN_ON = {"pretrain": _PIXEL_LOSS, "adversarial": _PIXEL_LOSS | _ADVERSARIAL}
+"""Settings that a run takes on from weights, by the phase that they end."""
+_BELONGS_TO = {"judge": "degraded_weight", "adversarial": "gradient_penalty_weight"}
+"""Options that mean something only beside another's value."""
+_LENGTHS = {"pretrain", "pretrain_epochs", "pretrain_steps"}
 
 
-def adopted(config: TrainConfig, scale: int) -> TrainConfig:
-    """Return options with architecture, sizes and equivariance of the weights of ``--init``.
+def adopted(config: TrainConfig, scale: int, given: Given, observer: Observer) -> TrainConfig:
+    """Return options with the architecture, sizes and losses of the weights of ``--init``.
 
-    Weights of the pixel loss alone are trained on with it, unless the options say otherwise. A
+    Weights of the pixel loss alone are trained on with it, those of adversarial training with
+    the losses and the discriminator that they had, unless the options say otherwise. A
     plain network may be given more ``channels`` than its weights have; what is new is not tied,
     unless ``equivariant`` asks for it.
 
     Args:
         config: The options; ``init`` is a name, as ``--model`` takes it, or a file.
         scale: Factor per side that the run is for.
+        given: Names of the options that were given.
+        observer: Is told which settings the weights bring.
 
     Raises:
         UsageError: Options contradict the weights.
@@ -30,9 +56,29 @@ def adopted(config: TrainConfig, scale: int) -> TrainConfig:
     """
     if config.init is None:
         return config
+    given = _differing(config) if given is None else given
     source = find_model(str(config.init), scale)
     model = load_model(source)
-    found = model.generator.config
+    config = _with_sizes(config, given, model)
+    phase = model.trained.get("phase")
+    if phase not in _TAKEN_ON:
+        return config
+    before = _values(config)
+    if not given & _LENGTHS:
+        config = replace(config, pretrain=1.0 if phase == "pretrain" else 0.0)
+    config = _with_settings(config, _TAKEN_ON[phase] - given, given, model.trained.get("config"))
+    taken = {name: value for name, value in _values(config).items() if value != before[name]}
+    if taken:
+        words = ", ".join(
+            f"{name.replace('_', '-')} {_word(value)}" for name, value in taken.items()
+        )
+        observer.say(f"init: settings of {source.name}, unless you give others: {words}")
+    return config
+
+
+def _with_sizes(config: TrainConfig, given: frozenset[str], model: Model) -> TrainConfig:
+    """Take architecture, sizes and equivariance from weights."""
+    source, found = model.source, model.generator.config
     presets = [name for name, sizes in PRESETS.items() if type(sizes) is type(found)]
     if found is None or not presets:
         raise UsageError(
@@ -41,10 +87,10 @@ def adopted(config: TrainConfig, scale: int) -> TrainConfig:
         )
     sizes = asdict(found)
     del sizes["scale"]
-    given = config.preset if config.preset != TrainConfig.preset else presets[0]
-    named = {**asdict(PRESETS[given]), **config.generator}
-    differing = {"preset": given} if given not in presets else dict(config.generator)
-    if presets[0] == TrainConfig.preset and given != presets[0]:
+    preset = config.preset if "preset" in given else presets[0]
+    named = {**asdict(PRESETS[preset]), **config.generator}
+    differing = {"preset": preset} if preset not in presets else dict(config.generator)
+    if "preset" in given and len(presets) > 1 and preset in presets:
         differing = named  # Presets of this architecture differ in their sizes alone.
     channels = config.generator.get("channels", 0)
     widened = isinstance(found, PlainConfig) and channels > found.channels
@@ -61,18 +107,55 @@ def adopted(config: TrainConfig, scale: int) -> TrainConfig:
         )
     tied = isinstance(found, PlainConfig) and found.channels % 8 == 0 and not widened
     tied = tied and Equivariance(model.generator).holds()
-    config = replace(
+    return replace(
         config,
         init=source.path,
-        preset=given,
+        preset=preset,
         generator=sizes,
         equivariant=config.equivariant or tied,
     )
-    lengths = (config.pretrain, config.pretrain_epochs, config.pretrain_steps)
-    untold = lengths == (TrainConfig.pretrain, None, None)
-    if untold and model.trained.get("phase") == "pretrain":
-        return replace(config, pretrain=1.0)
-    return config
+
+
+def _with_settings(
+    config: TrainConfig, names: AbstractSet[str], given: AbstractSet[str], header: object
+) -> TrainConfig:
+    """Take settings from the options that weights were trained with, as their header has them."""
+    names = names - {theirs for other, theirs in _BELONGS_TO.items() if other in given}
+    values = config.to_dict()
+    for option in declared(TrainConfig):
+        table = header if option.table is None else _entry(header, option.table)
+        if option.name in names:
+            into = values if option.table is None else values[option.table]
+            into[option.key] = _entry(table, option.key, into[option.key])
+    try:
+        return TrainConfig.from_dict(values)
+    except (RecordError, UsageError):  # Of another version of srgan, or not of srgan at all.
+        return config
+
+
+def _entry(table: object, key: str, default: object = None) -> Any:
+    return table.get(key, default) if isinstance(table, Mapping) else default
+
+
+def _values(config: TrainConfig) -> dict[str, Any]:
+    """Return the value of every option, by its name."""
+    tables = {None: config, "weights": config.weights}
+    return {
+        option.name: getattr(tables[option.table], option.key)
+        for option in declared(TrainConfig)
+        if option.table in tables
+    }
+
+
+def _differing(config: TrainConfig) -> frozenset[str]:
+    defaults = _values(TrainConfig())
+    return frozenset(name for name, value in _values(config).items() if value != defaults[name])
+
+
+def _word(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> None:

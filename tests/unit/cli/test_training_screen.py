@@ -39,7 +39,6 @@ STATUS = TrainingStatus(
     rate=412.6,
     waiting=0.0031,
     seconds_left=98_765,
-    next_phase=None,
     memory=9 * 2**30,
 )
 
@@ -72,10 +71,6 @@ def test_panel_shows_everything_within_the_terminal(width):
 def test_long_names_do_not_break_the_panel():
     text = drawn(replace(STATUS, run=Path("x" * 300)))
     assert all(len(row) == 80 for row in text.splitlines())
-
-
-def test_time_left_says_what_it_does_not_know():
-    assert "+ adversarial left" in line(replace(STATUS, next_phase="adversarial"))
 
 
 def test_sparkline_goes_from_the_lowest_to_the_highest():
