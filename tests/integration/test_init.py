@@ -4,12 +4,15 @@ import pytest
 import torch
 
 from srgan_cli import engine
+from srgan_cli.config import TrainConfig, made, read_recipe
+from srgan_cli.config.option import declared
 from srgan_cli.engine.models.shelf import find_model
-from srgan_cli.engine.models.weights import load_model
+from srgan_cli.engine.models.weights import load_model, save_weights
 from srgan_cli.engine.runs.folder import read_config
 from srgan_cli.errors import UsageError, WeightsError
-from tests.toolbox import call, tiny
+from tests.toolbox import assert_fails, call, tiny
 
+SMALL = ("--steps", 2, "--batch", 2, "--patch", 16, "--device", "cpu", "--name", "mine")
 QUICK = {"steps": 1, "learning_rate": 1e-9, "ema": 0.0}
 
 
@@ -69,3 +72,81 @@ def test_the_nearest_name_is_suggested(observer):
     with pytest.raises(WeightsError) as caught:
         engine.train(tiny(init="fidelty-x2"), observer)
     assert caught.value.hint == "did you mean fidelity-x2?"
+
+
+def settings(home):
+    return read_config(home / "runs" / "mine")
+
+
+def test_photo_weights_go_on_with_the_losses_of_their_recipe(prepared, capsys):
+    done = call(capsys, "train", "--init", "photo", *SMALL)
+    assert done.code == 0, done.err
+    first = done.err.splitlines()[0]
+    assert first.startswith("init: settings of photo-x2, unless you give others: ")
+    for word in ("pretrain 0,", "judge clean", "degrade mild", "degrade-share 0.5", "perceptual-weight 11.5"):
+        assert word in first
+    ours = settings(prepared.parents[1])
+    values = {**declared_defaults(), **read_recipe("photo-x2")}
+    recipe = made(TrainConfig, values)
+    for name in (
+        *("weights", "judge", "pixel", "degrade", "degrade_share", "adversarial"),
+        *("adversarial_learning_rate", "discriminator_width", "schedule"),
+    ):
+        assert getattr(ours, name) == getattr(recipe, name), name
+    assert (ours.batch, ours.patch, ours.steps) == (2, 16, 2)
+    assert "pretrain" not in done.err.splitlines()[2]
+
+
+def test_what_is_given_holds_even_where_it_is_the_default(prepared, capsys):
+    given = ("--judge", "all", "--pixel", "l1", "--pretrain", 0.5, "--perceptual-weight", 1)
+    done = call(capsys, "train", "--init", "photo", *given, "--discriminator-width", 64, *SMALL)
+    assert done.code == 0, done.err
+    ours = settings(prepared.parents[1])
+    assert (ours.judge, ours.pixel, ours.pretrain) == ("all", "l1", 0.5)
+    assert (ours.weights.perceptual, ours.discriminator_width) == (1, 64)
+    # What goes with it follows; the rest is still that of the weights.
+    assert ours.weights.degraded == 0
+    assert (ours.degrade, ours.weights.lattice) == ("mild", 40)
+
+
+def test_a_file_of_options_holds_too(prepared, capsys, tmp_path):
+    (tmp_path / "run.toml").write_text("adversarial = 'hinge'\n[weights]\nlattice = 0.0")
+    options = ("--config", tmp_path / "run.toml")
+    done = call(capsys, "train", "--init", "photo", *options, *SMALL)
+    assert done.code == 0, done.err
+    weights = settings(prepared.parents[1]).weights
+    assert (weights.lattice, weights.gradient_penalty, weights.smooth) == (0, 0, 30)
+
+
+def test_fidelity_weights_go_on_with_their_pixel_loss(prepared, capsys):
+    done = call(capsys, "train", "--init", "fidelity", *SMALL)
+    assert done.code == 0, done.err
+    ours = settings(prepared.parents[1])
+    assert (ours.pixel, ours.weights.luma, ours.pretrain) == ("psnr", 10, 1)
+    line = done.err.splitlines()[0]
+    assert line.startswith("init: settings of fidelity-x2, unless you give others: pretrain 1, ")
+
+
+def test_a_preset_that_contradicts_the_weights_is_refused_even_if_it_is_the_default(
+    prepared, capsys
+):
+    done = call(capsys, "train", "--init", "fidelity", "--preset", "compact", *SMALL)
+    assert_fails(done, 2, "fidelity-x2 has other sizes than --preset")
+    assert not (prepared.parents[1] / "runs").exists()
+
+
+def test_settings_that_cannot_be_read_are_left_alone(prepared, observer, tmp_path):
+    generator = load_model(find_model("fidelity", 2)).generator
+    path = tmp_path / "odd.safetensors"
+    odd = {"pixel": 7, "weights": ["none"], "judge": {}, "degrade": "mild"}
+    save_weights(path, generator, {"phase": "adversarial", "config": odd})
+    engine.train(tiny(name="mine", init=path, **QUICK), observer)
+    ours = settings(prepared.parents[1])
+    assert (ours.pixel, ours.judge, ours.degrade, ours.pretrain) == ("l1", "all", "none", 0)
+    assert (
+        observer.said[0] == "init: settings of odd.safetensors, unless you give others: pretrain 0"
+    )
+
+
+def declared_defaults():
+    return {option.name: option.default for option in declared(TrainConfig)}

@@ -7,13 +7,14 @@ from statistics import fmean
 from srgan_cli.engine.training.forecast import Costs
 
 _REMEMBERED = 50
+_ENOUGH = 10
 
 
 class Pace:
     """What the last steps and the last validation of each phase took.
 
     Args:
-        costs: What they are expected to take: counted until there are steps of the phase.
+        costs: What they are expected to take; counts like steps until there are enough.
     """
 
     def __init__(self, costs: Costs) -> None:
@@ -37,11 +38,12 @@ class Pace:
         self._costs = replace(self._costs, phases={**phases, phase: new})
 
     def seconds_per_step(self, phase: str) -> float:
-        """Return the mean of the last steps of a phase, or what is expected before its first."""
-        steps = self._steps.get(phase)
-        if not steps:
-            return self._costs.phases[phase].step
-        return fmean(seconds for seconds, _ in steps)
+        """Return the mean of the last steps of a phase; the first few are filled up to enough."""
+        taken = [seconds for seconds, _ in self._steps.get(phase, ())]
+        expected = self._costs.phases[phase].step
+        if expected or not taken:
+            taken += [expected] * max(1 - len(taken), _ENOUGH - len(taken))
+        return fmean(taken)
 
     def waiting(self, phase: str) -> float:
         """Return the share of a phase's last steps that was spent waiting."""

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from srgan_cli.cli import training_screen
-from srgan_cli.cli.training_screen import TrainingScreen, line, panel, sparkline
+from srgan_cli.cli.training_screen import TrainingScreen, panel, sparkline
 from srgan_cli.observer import TrainingStatus
 
 STATUS = TrainingStatus(
