@@ -94,7 +94,8 @@ def train(
     given = frozenset(_given(context, "COMMANDLINE") | _given(context, "DEFAULT_MAP"))
     if dry_run:
         plan = engine.plan_training(settings, RichObserver(), given=given, started=started)
-        (show_json if json else _show_plan)(plan)
+        if plan.leads:
+            (show_json if json else _show_plan)(plan)
         return ExitCode.OK
     screen = TrainingScreen()
     try:

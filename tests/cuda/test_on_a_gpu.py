@@ -20,6 +20,7 @@ from srgan_cli.observer import SilentBar, SilentObserver
 from tests.toolbox import (
     TINY,
     Killed,
+    Recorder,
     bits,
     random_generator,
     stop_before,
@@ -106,6 +107,13 @@ def test_batch_auto_finds_a_batch_by_trying():
     config = tiny(name="r", device="cuda", batch=0)
     parts = assemble(config, Amp.create(CUDA, "fp32"), Ranks(), SilentObserver())
     assert parts.config.batch == 64
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_gpu_that_idles_gets_a_larger_batch_proposed():
+    observer = Recorder()
+    engine.plan_training(tiny(name="r", device="cuda", batch=2), observer)
+    assert any("idles with 2 patches per step: --batch " in line for line in observer.said)
 
 
 def test_torchrun_trains_over_nccl(prepared):

@@ -84,13 +84,18 @@ def test_a_run_that_is_better_than_the_bundled_model_is_used_from_its_end_on(
 
 
 @pytest.mark.usefixtures("enough", "home")
-def test_a_run_that_is_as_good_as_the_bundled_model_changes_nothing():
+def test_a_run_that_is_as_good_as_the_bundled_model_changes_nothing(tmp_path, capsys):
     init = engine.find_model("fidelity-x2", None).path
     found = engine.train(tiny(name="same", init=init, **FINE_TUNED), SilentObserver()).qualification
     assert not found.qualified
     assert found.reason.startswith("not shown to be better than fidelity-x2: ")
     assert abs(found.psnr.mean) < 0.005
     assert engine.find_model(None, 2).name == BUNDLED[0]
+    image = next((tmp_path / "in").iterdir())
+    first = call(capsys, "upscale", image, "-o", tmp_path / "out").err.splitlines()[0]
+    said = "your run same is not used: not shown to be better than fidelity-x2: "
+    assert first.startswith(f"model: {BUNDLED[0]} (bundled; {said}")
+    assert "to use it: --model same, or srgan models default same)" in first
 
 
 @pytest.mark.usefixtures("enough")

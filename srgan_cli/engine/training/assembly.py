@@ -135,8 +135,7 @@ def assemble(
             phases = plan_phases(config, sampler.steps)
         trial = make_trainer(ranks)
         measured = measure(trial, batches, validator, phases, ranks, seconds=config.seconds)
-        if ranks.leads:
-            _propose_batch(trial, phases, config, ranks, observer)
+        _propose_batch(lambda: make_trainer(Ranks()), phases, config, amp, ranks, observer)
         size = sum(weight.nbytes for weight in trial.ema.state_dict().values())
         if config.seconds is not None:
             deadline = Deadline(started + config.seconds, config.seconds)
@@ -160,15 +159,21 @@ def assemble(
 
 
 def _propose_batch(
-    trial: Trainer, phases: Sequence[Phase], config: TrainConfig, ranks: Ranks, observer: Observer
+    make_trainer: Callable[[], Trainer],
+    phases: Sequence[Phase],
+    config: TrainConfig,
+    amp: Amp,
+    ranks: Ranks,
+    observer: Observer,
 ) -> None:
     """Say which larger batch a GPU would take in little more time, if there is one."""
-    if trial.amp.device.type != "cuda" or config.batch >= LARGEST_BATCH * ranks.size:
+    if not ranks.leads or amp.device.type != "cuda":
         return
-    larger = larger_batch(trial, phases[-1], config.batch // ranks.size, LARGEST_BATCH)
+    patches = -(-config.batch // ranks.size)
+    larger = larger_batch(make_trainer(), phases[-1], patches, LARGEST_BATCH)
     if larger is not None:
         observer.say(
-            f"{trial.amp.device} idles with {config.batch} patches per step: "
+            f"{amp.device} idles with {config.batch} patches per step: "
             f"--batch {larger * ranks.size} fits, and trains on more patches per second"
         )
 

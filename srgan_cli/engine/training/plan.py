@@ -56,6 +56,8 @@ class TrainPlan:
     """Most that the run's folder takes on disk."""
     advice: str
     """What to do instead, if it takes more than a day; else empty."""
+    leads: bool = True
+    """Whether this process is to report it; False in the others of ``torchrun``."""
 
     def __str__(self) -> str:
         """Say it in one line."""

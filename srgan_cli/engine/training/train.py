@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -91,10 +91,12 @@ def plan_training(
     new_run_folder(config)
     device = local_device(config.device)
     with joined_ranks(device) as ranks, _out_of_memory_told(device):
+        if not ranks.leads:
+            observer = SilentObserver()
         amp = Amp.create(device, config.precision)
         parts = assemble(config, amp, ranks, observer, given=given, started=started, dry_run=True)
     assert parts.plan is not None
-    return parts.plan
+    return replace(parts.plan, leads=ranks.leads)
 
 
 def train(
