@@ -1,5 +1,6 @@
 """Time is told first and kept: plans, dry runs, and runs of a given time that were killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -22,13 +23,14 @@ MINUTES = 12
 QUICK = TINY[2:]
 
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from srgan_cli.cli import run
 from srgan_cli.engine.training import assembly
+from srgan_cli.engine.training.forecast import Costs
+from srgan_cli.engine.training.measure import Measured
 from srgan_cli.engine.training.trainer import Trainer
-from tests.integration.test_time import COSTS, Measured
 
-at, intact = int(sys.argv[1]), Trainer.step
+at, costs, intact = int(sys.argv[1]), json.loads(sys.argv[2]), Trainer.step
 
 def step(self, phase, number, batch):
     if number == at:
@@ -36,8 +38,8 @@ def step(self, phase, number, batch):
     return intact(self, phase, number, batch)
 
 Trainer.step = step
-assembly.measure = lambda *_, **__: Measured(COSTS, 0)
-run(sys.argv[2:])
+assembly.measure = lambda *_, **__: Measured(Costs.from_dict(costs), 0)
+run(sys.argv[3:])
 """
 
 
@@ -57,7 +59,8 @@ def test_a_run_of_a_given_time_that_was_killed_ends_as_if_it_had_not_been(
     prepared, observer, monkeypatch, at
 ):
     options = [*QUICK, "--minutes", MINUTES, "--validate-every", 4, "--warmup", 2, "--name", "r"]
-    command = [sys.executable, "-c", KILLED, at, "train", *options]
+    costs = json.dumps(COSTS.to_dict())
+    command = [sys.executable, "-c", KILLED, at, costs, "train", *options]
     killed = subprocess.run(
         [*map(str, command)],
         capture_output=True,
