@@ -41,6 +41,11 @@ def interpolate(first: Model, second: Model, alpha: float) -> Network:
             f"{first.source.name} and {second.source.name} have different architectures or sizes",
             hint="blend a model with one that was trained from it",
         )
+    if not all(value.is_floating_point() for value in ours.values()):
+        raise WeightsError(
+            f"{first.source.name} is a {kinds[0]}, which has no weights to blend",
+            hint="blend models that run in PyTorch",
+        )
     network = copy.deepcopy(one)
     network.load_state_dict(
         {key: (1 - alpha) * value + alpha * theirs[key] for key, value in ours.items()}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from srgan_cli.config import require_plain_name
+from srgan_cli.engine.models.foreign_files import is_foreign
 from srgan_cli.engine.models.shelf import defaults, find_model, known_models, set_default
 from srgan_cli.engine.models.tensor_files import read_tensors
 from srgan_cli.engine.models.weights import (
@@ -50,8 +51,9 @@ class ModelInfo:
     """``bundled``, ``shelf``, ``run`` or ``file``."""
     path: Path
     size: int
-    """Bytes of the file."""
+    """Bytes of its files."""
     sha256: str
+    """Of the file that holds its numbers."""
     summary: Summary
     default: bool
     """Whether it is taken when nothing is named for its scale."""
@@ -108,7 +110,7 @@ def add_model(
     The numbers stay as they are; a pickle is opened for the last time.
 
     Args:
-        path: ``.safetensors``, ``.pth`` or ``.pt``.
+        path: ``.safetensors``, ``.pth``, ``.onnx``, or ``.param`` with a ``.bin`` beside it.
         name: What to call it; the file's name when None.
         observer: Hears what was found.
         licence: Its licence, such as ``CC-BY-4.0``.
@@ -118,10 +120,9 @@ def add_model(
         UsageError: The name is taken or no name.
         WeightsError: The file cannot be used.
     """
-    name = name or path.stem
+    name = name or path.stem.removesuffix(".ncnn")
     require_plain_name(name, "--name")
     require_free_name(name)
-    file = read_tensors(path)
     model = load_model(ModelSource(name, path, "--model"))
     summary = summarise(model)
     observer.say(f"{path}: {summary.architecture}, ×{summary.scale}")
@@ -132,10 +133,11 @@ def add_model(
         **model.about,
         **({"licence": licence} if licence else {}),
         **({"fidelity": find_model(fidelity, None).name} if fidelity else {}),
-        "origin": {"file": path.name, "sha256": file_sha256(path)},
+        "origin": {"file": path.name, "sha256": file_sha256(model.files[-1])},
     }
     # What a header describes has our names for its parameters; others keep theirs.
-    tensors = model.generator.state_dict() if described else file.tensors
+    others = not described and not is_foreign(path)
+    tensors = read_tensors(path).tensors if others else model.generator.state_dict()
     return put_on_shelf(name, tensors, header)
 
 
@@ -231,8 +233,8 @@ def _describe(source: ModelSource, kind: str) -> ModelInfo:
         source.name,
         kind,
         source.path,
-        source.path.stat().st_size,
-        file_sha256(source.path),
+        sum(file.stat().st_size for file in model.files),
+        file_sha256(model.files[-1]),
         summary,
         kind != "file" and defaults().get(summary.scale) == source.name,
         _BUNDLED_LICENCE if kind == "bundled" else model.licence,

@@ -45,19 +45,20 @@ def fill(
         WeightsError: A parameter is missing, surplus, of another shape, or holds no
             floating-point numbers. The message names it.
     """
-    wanted = {key: value.shape for key, value in network.state_dict().items()}
+    wanted = network.state_dict()
     for key, tensor in tensors.items():
-        shape = wanted.get(names.get(key, key))
-        if shape is None:
+        parameter = wanted.get(names.get(key, key))
+        if parameter is None:
             raise WeightsError(
                 f"{path}: unexpected parameter {key} for {_kind(network)}", hint=_HINT
             )
-        if tensor.shape != shape:
-            found, right = ("×".join(map(str, size)) or "1" for size in (tensor.shape, shape))
+        if tensor.shape != parameter.shape:
+            sizes = (tensor.shape, parameter.shape)
+            found, right = ("×".join(map(str, size)) or "1" for size in sizes)
             raise WeightsError(
                 f"{path}: {key} has shape {found}, but {_kind(network)} needs {right}", hint=_HINT
             )
-        if tensor.dtype not in _FLOATS:
+        if tensor.dtype not in {*_FLOATS, parameter.dtype}:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise WeightsError(
                 f"{path}: {key} of {_kind(network)} has type {kind} instead of floats", hint=_HINT
@@ -66,7 +67,10 @@ def fill(
     for key in wanted:
         if key not in present:
             raise WeightsError(f"{path}: {key} is missing for {_kind(network)}", hint=_HINT)
-    values = {names.get(key, key): value.float().contiguous() for key, value in tensors.items()}
+    values = {
+        names.get(key, key): (value.float() if value.dtype in _FLOATS else value).contiguous()
+        for key, value in tensors.items()
+    }
     network.load_state_dict(values, assign=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from srgan_cli.engine.models.foreign_files import files_of, load_foreign
 from srgan_cli.engine.models.recognise import fill, is_discriminator, recognise
 from srgan_cli.engine.models.spandrel_network import load_with_spandrel
 from srgan_cli.engine.models.tensor_files import (
@@ -34,7 +35,7 @@ class ModelSource:
     name: str
     """What people call it: the run's, the bundled model's or the file's name."""
     path: Path
-    """The safetensors file."""
+    """The weights file; of a pair of ncnn, the ``.param``."""
     reason: str
     """Why it was taken, in words."""
 
@@ -56,6 +57,11 @@ class Model:
     def scale(self) -> int:
         """Factor per side."""
         return self.generator.scale
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that its numbers depend on; the last one holds numbers."""
+        return self.between or files_of(self.source.path)
 
     @property
     def trainings(self) -> Mapping[str, Mapping[str, Any]]:
@@ -105,12 +111,15 @@ def load_model(source: ModelSource) -> Model:
     """Rebuild a network from its weights file, in fp32 on the CPU, for inference.
 
     The header of our own files says which network it is; in others it is told from the
-    names and shapes of the parameters, at last by spandrel.
+    names and shapes of the parameters, at last by spandrel. Files of ncnn and ONNX list layers.
 
     Raises:
         WeightsError: The file is damaged, or holds the weights of no network that upscales
             images.
     """
+    foreign = load_foreign(source.path)
+    if foreign is not None:
+        return Model(source, foreign.eval().requires_grad_(requires_grad=False), {})
     file = read_tensors(source.path)
     header = file.header or {}
     network = _build(file)
@@ -128,7 +137,10 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _build(file: TensorFile) -> Network:
     network = _described(file)
     if network is not None:
-        fill(network, file.tensors, {}, file.path)
+        try:
+            fill(network, file.tensors, {}, file.path)
+        except ValueError as error:
+            raise WeightsError(f"{file.path}: cannot be used: {error}", hint=HINT) from error
         return network
     shapes = {key: value.shape for key, value in file.tensors.items()}
     if is_discriminator(shapes):

@@ -2,11 +2,20 @@
 
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.dense import DenseNetwork
+from srgan_cli.engine.networks.layered import LayerNetwork
 from srgan_cli.engine.networks.msrresnet import MSRResNet
 from srgan_cli.engine.networks.plain import PlainNetwork
+from srgan_cli.engine.networks.span import SpanNetwork
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 
-ARCHITECTURES: tuple[type[Network], ...] = (DenseNetwork, PlainNetwork, SRVGGNetCompact, MSRResNet)
+ARCHITECTURES: tuple[type[Network], ...] = (
+    DenseNetwork,
+    PlainNetwork,
+    SRVGGNetCompact,
+    MSRResNet,
+    SpanNetwork,
+    LayerNetwork,
+)
 """In the order in which the owner of a file's parameters is looked for."""
 
 

@@ -8,7 +8,7 @@ of them. The methods that are not abstract have defaults for a network that only
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,6 +18,20 @@ from srgan_cli.config import GeneratorConfig
 
 Shapes = Mapping[str, Size]
 """Shapes of a file's parameters by name, without wrappers such as ``module.``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a file of layers without the parameters' names tells of a network (ncnn, ONNX)."""
+
+    scale: int
+    """Factor per side."""
+    convolutions: tuple[Size, ...]
+    """Shapes of the weights of all convolutions, in the order in which they run."""
+    numbers: frozenset[float]
+    """What values are multiplied by."""
+    constants: tuple[Tensor, ...]
+    """Small tensors that do not depend on the image."""
 
 
 class Network(nn.Module, ABC):
@@ -107,6 +121,17 @@ class Network(nn.Module, ABC):
         """
         del shapes
         return None
+
+    @classmethod
+    def from_outline(cls, outline: Outline) -> Iterable["Network"]:
+        """Build the networks whose layers a file may hold, without values.
+
+        Called on the meta device. Which of them it is, if any, is found by putting the file's
+        numbers into them and comparing results. What is raised for shapes that make no sense
+        counts as none.
+        """
+        del outline
+        return ()
 
     def as_basicsr(self) -> "Network | None":
         """Return a network that BasicSR has a class for and that computes the same, if any.

@@ -2,8 +2,9 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from itertools import product
 from typing import Any, Self
 
 import torch
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
 from srgan_cli.config import DenseConfig
-from srgan_cli.engine.networks.base import Network, Recognised, Shapes, count
+from srgan_cli.engine.networks.base import Network, Outline, Recognised, Shapes, count
 from srgan_cli.engine.networks.layers import SLOPE, conv3x3, leaky
 from srgan_cli.engine.networks.wide_srvgg import WideSrvgg, numbers
 
@@ -250,6 +251,32 @@ class DenseNetwork(Network):
         if config.fold != fold:
             config = replace(config, unshuffle=fold)
         return Recognised(cls._held_by(len(shapes), config), names)
+
+    @classmethod
+    def from_outline(cls, outline: Outline) -> Iterable[Self]:
+        """Tell its sizes from its convolutions; the factor on residuals is one of the numbers."""
+        (channels, folded, *_), *inner = outline.convolutions
+        growth, fold = inner[0][0], math.isqrt(folded // 3)
+        num_convs = 1 + [shape[0] for shape in inner].index(channels)
+        shuffled = outline.convolutions[-1][0] != 3
+        doublings = [3] if outline.scale * fold == 3 else [2] * (outline.scale * fold // 2)
+        tail = 2 if shuffled else 4 + len(doublings) - (outline.scale * fold == 8)
+        for dense_blocks, factor in product((3, 1), {1.0, *outline.numbers}):
+            num_blocks, rest = divmod(len(inner) - tail + 1, dense_blocks * num_convs)
+            if rest or not 0 < factor <= 1:
+                continue
+            config = DenseConfig(
+                scale=outline.scale,
+                channels=channels,
+                growth=growth,
+                num_blocks=num_blocks,
+                dense_blocks=dense_blocks,
+                num_convs=num_convs,
+                residual_scale=factor,
+                upsampler="pixelshuffle" if shuffled else "nearest",
+                unshuffle=None if shuffled else fold,
+            )
+            yield cls(config)
 
     @torch.no_grad()
     def as_basicsr(self) -> Network | None:

@@ -1,12 +1,13 @@
 """MSRResNet, SRGAN's generator as BasicSR publishes it."""
 
 import math
+from collections.abc import Iterable
 from typing import Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srgan_cli.engine.networks.base import Network, Recognised, Shapes, count
+from srgan_cli.engine.networks.base import Network, Outline, Recognised, Shapes, count
 from srgan_cli.engine.networks.layers import conv3x3
 
 
@@ -80,6 +81,14 @@ class MSRResNet(Network):
         factor = math.isqrt(shapes["upconv1.weight"][0] // channels)
         scale = 4 if "upconv2.weight" in shapes else factor
         return Recognised(cls(channels, count(shapes, r"body\.(\d+)\..*"), scale), {})
+
+    @classmethod
+    def from_outline(cls, outline: Outline) -> Iterable[Self]:
+        """Tell its sizes from the first convolution and the number of all."""
+        others = 5 if outline.scale == 4 else 4
+        blocks, rest = divmod(len(outline.convolutions) - others, 2)
+        if not rest:
+            yield cls(outline.convolutions[0][0], blocks, outline.scale)
 
     def as_basicsr(self) -> Self:
         """Return it as it is."""

@@ -1,6 +1,7 @@
 """The plain network: convolutions one after the other, with a long skip connection."""
 
 import math
+from collections.abc import Iterable
 from typing import Self
 
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srgan_cli.config import PlainConfig
-from srgan_cli.engine.networks.base import Network, Recognised, Shapes, count
+from srgan_cli.engine.networks.base import Network, Outline, Recognised, Shapes, count
 from srgan_cli.engine.networks.layers import SLOPE, conv3x3, leaky, start_near_identity
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.engine.networks.wide_srvgg import WideSrvgg, numbers
@@ -110,6 +111,12 @@ class PlainNetwork(Network):
         scale = math.isqrt(shapes["conv_last.weight"][0] // 3)
         config = PlainConfig(scale, shapes["conv_first.weight"][0], num_convs)
         return Recognised(cls(config), {})
+
+    @classmethod
+    def from_outline(cls, outline: Outline) -> Iterable[Self]:
+        """Tell its sizes from the first convolution and the number of all."""
+        channels = outline.convolutions[0][0]
+        yield cls(PlainConfig(outline.scale, channels, len(outline.convolutions) - 2))
 
     @torch.no_grad()
     def as_basicsr(self) -> SRVGGNetCompact:

@@ -2,13 +2,14 @@
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Self
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srgan_cli.config import SrvggConfig
-from srgan_cli.engine.networks.base import Network, Recognised, Shapes
+from srgan_cli.engine.networks.base import Network, Outline, Recognised, Shapes
 from srgan_cli.engine.networks.layers import SLOPE, conv3x3, start_near_identity
 
 
@@ -102,6 +103,11 @@ class SRVGGNetCompact(Network):
         if last > len(shapes) or not scale:
             return None
         return Recognised(cls(first[0], last // 2 - 1, scale), {})
+
+    @classmethod
+    def from_outline(cls, outline: Outline) -> Iterable[Self]:
+        """Tell its sizes from the first convolution and the number of all."""
+        yield cls(outline.convolutions[0][0], len(outline.convolutions) - 2, outline.scale)
 
     def as_basicsr(self) -> Self:
         """Return it as it is."""

@@ -158,6 +158,8 @@ _WRITERS: dict[str, Callable[[Any, Value], _Written]] = {
     "convolution": _convolution,
     "leaky_relu": _leaky_relu,
     "relu": lambda _args, _result: ("ReLU", "", b""),
+    "silu": lambda _args, _result: ("Swish", "", b""),
+    "sigmoid": lambda _args, _result: ("Sigmoid", "", b""),
     "prelu_kernel": _prelu,
     "cat": _cat,
     "add": _arithmetic(0),

@@ -111,6 +111,11 @@ def _leaky_relu(graph: _Graph, args: Any, inputs: list[str], output: Value) -> N
     graph.node("LeakyRelu", inputs, output.name, alpha=args[1] if len(args) > 1 else 0.01)
 
 
+def _silu(graph: _Graph, _: Any, inputs: list[str], output: Value) -> None:
+    graph.node("Sigmoid", inputs, f"{output.name}_gate")
+    graph.node("Mul", [*inputs, f"{output.name}_gate"], output.name)
+
+
 def _prelu(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
     slopes = graph.numbers_of(args[1].reshape(-1, 1, 1))
     graph.node("PRelu", [*inputs, slopes], output.name)
@@ -159,6 +164,8 @@ def _pixel_unshuffle(graph: _Graph, args: Any, inputs: list[str], output: Value)
 _WRITERS: dict[str, _Write] = {
     "convolution": _convolution,
     "leaky_relu": _leaky_relu,
+    "silu": _silu,
+    "sigmoid": lambda graph, _, inputs, output: graph.node("Sigmoid", inputs, output.name),
     "relu": lambda graph, _, inputs, output: graph.node("Relu", inputs, output.name),
     "prelu_kernel": _prelu,
     "cat": _cat,

@@ -135,7 +135,7 @@ def _settings(config: UpscaleConfig, model: Model) -> str:
     values |= {"strip_metadata": config.strip_metadata, "precision": config.precision}
     if config.tta:
         values["tta"] = True
-    weights = [file_sha256(path) for path in model.between or (model.source.path,)]
+    weights = [file_sha256(path) for path in model.files]
     if config.strength is not None:
         weights.append(f"{config.strength!r}")
     return settings_sha256(values | {"weights": " ".join(weights)})
