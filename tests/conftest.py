@@ -11,6 +11,7 @@ from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.config import PrepareConfig
+from srgan_cli.engine.models import installable
 from srgan_cli.observer import SilentObserver
 from tests.toolbox import synthetic_photograph
 
@@ -29,6 +30,14 @@ def _one_thread():
 def _interruptible():
     """Programs that tests start hear Ctrl-C even if the test run itself was started deaf to it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def packages(monkeypatch) -> list[Path]:
+    """Look for packages with published models in these folders, none at first, and nowhere else."""
+    folders: list[Path] = []
+    monkeypatch.setattr(installable, "_folders", lambda module: [each / module for each in folders])
+    return folders
 
 
 @pytest.fixture

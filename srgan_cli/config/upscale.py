@@ -71,7 +71,7 @@ class UpscaleConfig:
     model: Annotated[
         str | None,
         _model(
-            "Model that srgan models list shows, part of its name, or a .safetensors or .pth file.",
+            "Model of srgan models list, or a .safetensors, .pth, .onnx or .param (ncnn) file.",
             "NAME|FILE",
             unset="the newest run that is better than the bundled model, else that",
             flags=("--model", "-n"),

@@ -13,6 +13,8 @@ from srgan_cli.engine.evaluation.protocol import ImageScores as ImageScores
 from srgan_cli.engine.evaluation.protocol import Protocol as Protocol
 from srgan_cli.engine.evaluation.protocol import SetScores as SetScores
 from srgan_cli.engine.models.blend import blend_models as blend_models
+from srgan_cli.engine.models.installable import PublishedModel as PublishedModel
+from srgan_cli.engine.models.installable import published_models as published_models
 from srgan_cli.engine.models.library import ModelInfo as ModelInfo
 from srgan_cli.engine.models.library import ModelList as ModelList
 from srgan_cli.engine.models.library import add_model as add_model

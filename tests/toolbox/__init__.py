@@ -14,6 +14,13 @@ from tests.toolbox.commands import (
 )
 from tests.toolbox.disks import enlarge, small_disk
 from tests.toolbox.images import synthetic_photograph
+from tests.toolbox.layer_files import (
+    convolution_numbers,
+    onnx_file,
+    write_ncnn,
+    write_onnx,
+    write_param,
+)
 from tests.toolbox.networks import Chain, Pooled, random_generator
 from tests.toolbox.runs import (
     Count,
@@ -41,11 +48,13 @@ __all__ = [
     "assert_fails",
     "bits",
     "call",
+    "convolution_numbers",
     "enlarge",
     "equal",
     "files_below",
     "finished",
     "last_checkpoint",
+    "onnx_file",
     "random_generator",
     "sampler_of",
     "save_bilinear",
@@ -57,5 +66,8 @@ __all__ = [
     "synthetic_photograph",
     "tiny",
     "torchrun",
+    "write_ncnn",
+    "write_onnx",
+    "write_param",
     "write_set",
 ]

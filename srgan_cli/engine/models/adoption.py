@@ -80,7 +80,9 @@ def _filled(candidate: Network, layered: LayerNetwork) -> bool:
     state = {key: value for key, value in candidate.state_dict().items() if not value.is_meta}
     for name, module in _in_running_order(candidate):
         waiting = given[type(module)]
-        wanted = dict(module.named_parameters())
+        wanted = {key: value for key, value in module.named_parameters() if value.is_meta}
+        if not wanted:
+            continue  # It has its numbers already.
         values = waiting.pop(0) if waiting else {}
         for key, parameter in wanted.items():
             value = values.get(key)
@@ -116,10 +118,9 @@ def _in_running_order(network: Network) -> list[tuple[str, nn.Module]]:
         for name, module in network.named_modules()
         if type(module) in {nn.Conv2d, nn.PReLU}
     ]
-    shapes = {key: value for key, value in network.named_buffers() if not value.is_meta}
     try:
         with torch.no_grad():
-            on_meta = {key: value.to("meta") for key, value in shapes.items()}
+            on_meta = {key: value.to("meta") for key, value in network.state_dict().items()}
             torch.func.functional_call(network, on_meta, torch.empty(1, 3, 16, 16, device="meta"))
     finally:
         for hook in hooks:

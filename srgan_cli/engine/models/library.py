@@ -11,7 +11,13 @@ from torch import Tensor
 
 from srgan_cli.config import require_plain_name
 from srgan_cli.engine.models.foreign_files import is_foreign
-from srgan_cli.engine.models.shelf import defaults, find_model, known_models, set_default
+from srgan_cli.engine.models.shelf import (
+    defaults,
+    find_model,
+    installed_models,
+    known_models,
+    set_default,
+)
 from srgan_cli.engine.models.tensor_files import read_tensors
 from srgan_cli.engine.models.weights import (
     Model,
@@ -48,7 +54,7 @@ class ModelInfo:
 
     name: str
     kind: str
-    """``bundled``, ``shelf``, ``run`` or ``file``."""
+    """``bundled``, ``shelf``, ``run``, ``installed`` or ``file``."""
     path: Path
     size: int
     """Bytes of its files."""
@@ -78,7 +84,7 @@ def list_models() -> ModelList:
     """Describe every model that has a name; files that cannot be used cost only themselves."""
     models, unusable = [], {}
     defaults()  # Damaged defaults are not the models' fault.
-    for entry in known_models():
+    for entry in (*known_models(), *installed_models()):
         try:
             models.append(_describe(entry.source("--model"), entry.kind))
         except WeightsError as error:
@@ -93,7 +99,7 @@ def show_model(spec: str) -> ModelInfo:
         WeightsError: Nothing is called so, or it cannot be used.
     """
     source = find_model(spec, None)
-    kinds = {entry.path: entry.kind for entry in known_models()}
+    kinds = {entry.path: entry.kind for entry in (*known_models(), *installed_models())}
     return _describe(source, kinds.get(source.path, "file"))
 
 
@@ -147,7 +153,7 @@ def require_free_name(name: str) -> None:
     Raises:
         UsageError: One has.
     """
-    for entry in known_models():
+    for entry in (*known_models(), *installed_models()):
         if entry.name == name:
             raise _taken(name, entry.kind)
 

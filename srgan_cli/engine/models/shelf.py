@@ -10,6 +10,7 @@ from typing import Literal
 
 from filelock import Timeout
 
+from srgan_cli.engine.models.installable import published_as, published_models
 from srgan_cli.engine.models.trained_runs import TrainedRun, run_weights, trained_runs
 from srgan_cli.engine.models.weights import WEIGHTS_FILE, ModelSource
 from srgan_cli.errors import ResourceError, WeightsError
@@ -19,7 +20,7 @@ from srgan_cli.records import read_json
 
 BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
 """Names of the models that come with the program; of one scale, the first is the default."""
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx", ".param")
 
 _USUAL_SCALE = 2
 
@@ -33,12 +34,14 @@ class KnownModel:
     """A model that has a name."""
 
     name: str
-    kind: Literal["bundled", "shelf", "run"]
+    kind: Literal["bundled", "shelf", "run", "installed"]
     path: Path
+    note: str = ""
+    """What a user has to know of it: package and licence."""
 
     def source(self, reason: str) -> ModelSource:
         """Return it as what a command takes."""
-        return ModelSource(self.name, self.path, reason)
+        return ModelSource(self.name, self.path, "; ".join(filter(None, (reason, self.note))))
 
 
 def known_models() -> tuple[KnownModel, ...]:
@@ -51,13 +54,24 @@ def known_models() -> tuple[KnownModel, ...]:
     )
 
 
+def installed_models() -> tuple[KnownModel, ...]:
+    """Return the published models whose package is installed."""
+    found = []
+    for model in published_models():
+        if model.installed:
+            package, path = model.installed
+            note = f"from {package}, licence {model.licence}"
+            found.append(KnownModel(model.name, "installed", path, note))
+    return tuple(found)
+
+
 def find_model(spec: str | None, scale: int | None) -> ModelSource:
     """Find the weights that a command is to use.
 
     A name is looked for first; then a file or a run's folder; then the model of that name
     for the scale (``fidelity`` is ``fidelity-x2`` at ×2); then a part of a name that only
-    one model has. No name hides another: where two models have the one that was given, the
-    user has to say which.
+    one model has. Models of installed packages are found by their whole name. No name hides
+    another: where two models have the one that was given, the user has to say which.
 
     Args:
         spec: Name with or without ``-xN``, part of a name, file, or a run's folder. When None:
@@ -71,7 +85,10 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     if spec is None:
         return _unnamed(scale)
     known = known_models()
-    if named := [entry for entry in known if entry.name == spec]:
+    published = published_as(spec)
+    name = published.name if published else spec
+    installed = [entry for entry in installed_models() if entry.name == name]
+    if named := [*(entry for entry in known if entry.name == spec), *installed]:
         return _only(named, spec).source("--model")
     path = Path(spec)
     if path.is_dir() and (path / WEIGHTS_FILE).is_file():
@@ -84,6 +101,11 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     parts = [entry for entry in known if spec and spec.lower() in entry.name.lower()]
     if parts:
         return _only(parts, spec).source(f"the only model with {spec} in its name")
+    if published:
+        raise WeightsError(
+            f"{spec} is not installed ({published.size / 1e6:.1f} MB, licence {published.licence})",
+            hint=published.command,
+        )
     raise _unknown(spec, known)
 
 

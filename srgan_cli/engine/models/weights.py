@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from srgan_cli.engine.models.foreign_files import files_of, load_foreign
+from srgan_cli.engine.models.installable import published_with
 from srgan_cli.engine.models.recognise import fill, is_discriminator, recognise
 from srgan_cli.engine.models.spandrel_network import load_with_spandrel
 from srgan_cli.engine.models.tensor_files import (
@@ -119,7 +120,9 @@ def load_model(source: ModelSource) -> Model:
     """
     foreign = load_foreign(source.path)
     if foreign is not None:
-        return Model(source, foreign.eval().requires_grad_(requires_grad=False), {})
+        known = published_with(files_of(source.path)[-1])
+        stated = {"licence": known.licence, "published": known.name} if known else {}
+        return Model(source, foreign.eval().requires_grad_(requires_grad=False), {}, stated)
     file = read_tensors(source.path)
     header = file.header or {}
     network = _build(file)

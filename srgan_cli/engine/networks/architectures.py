@@ -4,6 +4,7 @@ from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.dense import DenseNetwork
 from srgan_cli.engine.networks.layered import LayerNetwork
 from srgan_cli.engine.networks.msrresnet import MSRResNet
+from srgan_cli.engine.networks.onnx_network import OnnxNetwork
 from srgan_cli.engine.networks.plain import PlainNetwork
 from srgan_cli.engine.networks.span import SpanNetwork
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
@@ -15,6 +16,7 @@ ARCHITECTURES: tuple[type[Network], ...] = (
     MSRResNet,
     SpanNetwork,
     LayerNetwork,
+    OnnxNetwork,
 )
 """In the order in which the owner of a file's parameters is looked for."""
 

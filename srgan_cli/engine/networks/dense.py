@@ -257,12 +257,13 @@ class DenseNetwork(Network):
         """Tell its sizes from its convolutions; the factor on residuals is one of the numbers."""
         (channels, folded, *_), *inner = outline.convolutions
         growth, fold = inner[0][0], math.isqrt(folded // 3)
-        num_convs = 1 + [shape[0] for shape in inner].index(channels)
+        # A block begins where as many channels are read as lie between blocks.
+        num_convs = 1 + [shape[1] for shape in inner[1:]].index(channels)
         shuffled = outline.convolutions[-1][0] != 3
-        doublings = [3] if outline.scale * fold == 3 else [2] * (outline.scale * fold // 2)
-        tail = 2 if shuffled else 4 + len(doublings) - (outline.scale * fold == 8)
+        total = outline.scale * fold
+        tail = 2 if shuffled else 3 + (1 if total == 3 else total.bit_length() - 1)
         for dense_blocks, factor in product((3, 1), {1.0, *outline.numbers}):
-            num_blocks, rest = divmod(len(inner) - tail + 1, dense_blocks * num_convs)
+            num_blocks, rest = divmod(len(inner) - tail, dense_blocks * num_convs)
             if rest or not 0 < factor <= 1:
                 continue
             config = DenseConfig(

@@ -37,22 +37,20 @@ class SpanNetwork(Network):
     Args:
         channels: Channels of all features.
         scale: Factor per side.
-        mean: What is subtracted from the image's colours.
+        mean: What is subtracted from the image's colours; without it, a file has to tell.
         spread: What they are multiplied by then.
     """
-
-    norm_weight: Tensor
-    norm_bias: Tensor
 
     def __init__(
         self, channels: int, scale: int, mean: Tensor | None = None, spread: float = 1
     ) -> None:
         super().__init__()
         self._scale = scale
-        mean = torch.zeros(3, device="cpu") if mean is None else mean.reshape(3)
-        spreads = spread * torch.eye(3, device="cpu")
-        self.register_buffer("norm_weight", spreads.reshape(3, 3, 1, 1))
-        self.register_buffer("norm_bias", -spread * mean)
+        self.norm = nn.Conv2d(3, 3, 1)
+        if mean is not None:
+            spreads = spread * torch.eye(3, device=mean.device)
+            self.norm.weight = nn.Parameter(spreads.reshape(3, 3, 1, 1))
+            self.norm.bias = nn.Parameter(-spread * mean.reshape(3))
         self.conv_1 = conv3x3(3, channels)
         for i in range(_BLOCKS):
             self.add_module(f"block_{i + 1}", _Block(channels))
@@ -62,7 +60,7 @@ class SpanNetwork(Network):
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB."""
-        features: Tensor = self.conv_1(F.conv2d(lr, self.norm_weight, self.norm_bias))
+        features: Tensor = self.conv_1(self.norm(lr))
         made = [features]
         first = features
         for i in range(_BLOCKS):
@@ -89,7 +87,7 @@ class SpanNetwork(Network):
     @classmethod
     def recognise(cls, shapes: Shapes) -> Recognised | None:
         """Tell its sizes from the shapes of its first and its last convolution."""
-        if "norm_weight" not in shapes or "block_1.c1_r.weight" not in shapes:
+        if "norm.weight" not in shapes or "block_1.c1_r.weight" not in shapes:
             return None
         scale = math.isqrt(shapes["upsampler.weight"][0] // 3)
         return Recognised(cls(shapes["conv_1.weight"][0], scale), {})
@@ -97,9 +95,11 @@ class SpanNetwork(Network):
     @classmethod
     def from_outline(cls, outline: Outline) -> Iterable[Self]:
         """Tell its sizes from its convolutions, and how it normalises colours from the numbers."""
-        if len(outline.convolutions) != 3 * _BLOCKS + 4:
-            return
-        channels = outline.convolutions[0][0]
-        for mean in (*(each for each in outline.constants if each.numel() == 3), None):
+        *normalising, first = outline.convolutions[: len(outline.convolutions) - 3 * _BLOCKS - 3]
+        channels = first[0]
+        if normalising:
+            yield cls(channels, outline.scale)
+        means = [each for each in outline.constants if each.numel() == 3]
+        for mean in (*means, torch.zeros(3, device="cpu")):
             for spread in (1.0, *(number for number in outline.numbers if number > 1)):
                 yield cls(channels, outline.scale, mean, spread)
