@@ -113,5 +113,6 @@ def _numbers(tensor: "onnx.TensorProto") -> Tensor:
 
     try:
         return torch.from_numpy(numpy_helper.to_array(tensor).copy())
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(f"damaged: {tensor.name[:40]} holds no numbers") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        name = tensor.name[:40]
+        raise ValueError(f"damaged: {name} holds other numbers than it says") from error
