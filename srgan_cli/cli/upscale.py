@@ -51,8 +51,8 @@ def upscale(
     config = made(UpscaleConfig, options)
     observer = QuietObserver() if quiet else RichObserver()
     if _STREAM in config.inputs or config.output == _STREAM:
-        if json or dry_run:
-            raise UsageError("- goes with neither --json nor --dry-run", hint="name files")
+        if json or dry_run or config.report:
+            raise UsageError("- goes with none of --json, --dry-run, --report", hint="name files")
         upscale_stream(config, sys.stdin.buffer, sys.stdout.buffer, observer)
         return ExitCode.OK
     if dry_run:

@@ -160,6 +160,11 @@ class UpscaleConfig:
         self._check_sizes()
         self._check_format()
         require(self.tile is None or self.tile >= 16, "tile", self.tile, "at least 16")
+        if self.report is not None and self.in_place:
+            raise UsageError(
+                "--report shows results beside their sources, which --in-place replaces",
+                hint="pass --output FOLDER instead of --in-place",
+            )
         require(self.report_images >= 1, "report_images", self.report_images, "at least 1")
         require(self.max_pixels >= 1, "max_pixels", self.max_pixels, "at least 1")
         if any(c in self.suffix for c in "/\\\0"):

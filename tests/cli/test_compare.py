@@ -91,6 +91,9 @@ def test_an_existing_page_is_not_replaced_unless_asked(srgan, folder):
         ("compare missing.png", 3, ["missing.png"]),
         ("compare a.png -n nothing", 4, ["nothing"]),
         ("compare a.png -n photo -n photo", 2, ["twice"]),
+        ("compare a.png -n photo -n photo-x2", 2, ["called alike"]),
+        ("upscale a.png --in-place --report p.html", 2, ["--in-place"]),
+        ("upscale - -o - --report p.html", 2, ["--report"]),
         ("compare a.png -s 1", 2, ["--scale is 1"]),
         ("compare a.png -s big", 2, ["'big' is not a factor", "250%"]),
         ("compare a.png --crops -1", 2, ["--crops is -1"]),
@@ -98,11 +101,7 @@ def test_an_existing_page_is_not_replaced_unless_asked(srgan, folder):
     ],
 )
 def test_wrong_usage_is_told_in_two_lines(srgan, line, code, words):
-    result = srgan(*line.split())
-    if code == 4:  # Fails after the first line.
-        assert result.code == 4
-    else:
-        assert_fails(result, code, *words)
+    assert_fails(srgan(*line.split()), code, *words)
 
 
 def test_an_unreadable_image_costs_only_itself_and_is_named_on_the_page(srgan, folder):
@@ -111,6 +110,10 @@ def test_an_unreadable_image_costs_only_itself_and_is_named_on_the_page(srgan, f
     found = _data(folder / "compare.html")
     assert [image["name"] for image in found["images"]] == ["a.png"]
     assert "bad.png" in found["failed"][0]["reason"]
+    assert srgan("compare", "*.tif", "a.png", "-o", "other.html").code == 7
+    assert "*.tif" in _data(folder / "other.html")["failed"][0]["reason"]
+    assert srgan("compare", "bad.png", "-o", "none.html").code == 3
+    assert not (folder / "none.html").exists()
 
 
 def test_the_number_of_images_and_the_size_of_the_page_are_limited(srgan, folder):

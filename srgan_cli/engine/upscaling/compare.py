@@ -23,7 +23,7 @@ from srgan_cli.engine.upscaling.inputs import Failed, find_sources
 from srgan_cli.engine.upscaling.upscale import UpscaleReport
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
 from srgan_cli.engine.upscaling.views import FULL_COLOUR, INPUT, View, make_views
-from srgan_cli.errors import InputError
+from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.alpha import bleed
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.decode import open_image
@@ -114,22 +114,35 @@ def compare(config: CompareConfig, observer: Observer) -> CompareReport:
     if not loaded:
         sources = [model.source("bundled") for model in _bundled(scale)]
         loaded = [load_upscaler(source, settings, observer) for source in sources]
+    names = [one.model.source.name for one in loaded]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"two models are called alike: {', '.join(sorted(names))}",
+            hint="name each model once, and give files different names",
+        )
     found = find_sources(UpscaleConfig(config.inputs, recursive=config.recursive))
+    for failure in found.failed:
+        observer.warn(failure.reason, failure.hint)
     fidelity = _fidelity(loaded, scale, settings)
-    pictured = _compared(
-        [_bicubic(), *(_by_model(upscaler, f" -s {scale:g}") for upscaler in loaded)],
-        _by_model(fidelity, ""),
+    makers = [
+        _by_model(upscaler, f" --model {shlex.quote(spec)} -s {scale:g}")
+        for upscaler, spec in zip(loaded, config.models or names, strict=True)
+    ]
+    done, num_omitted, failed = _compared(
+        [_bicubic(), *makers],
+        _by_model(fidelity, None),
         [(source.path, scale) for source in found.images],
         observer,
         config,
     )
-    names = [one.model.source.name for one in loaded]
     return CompareReport(
         f"{', '.join(names)} at ×{scale:g}",
         (BICUBIC, *names),
         fidelity.model.source.name,
         FULL_COLOUR,
-        *pictured,
+        done,
+        num_omitted,
+        found.failed + failed,
     )
 
 
@@ -148,7 +161,7 @@ def show_batch(
     name = report.model.name
     sized = (config.width, config.height, config.max_side) != (None, None, None)
     scale = config.scale or report.scale
-    options = "" if sized else f" -s {scale:g}"
+    options = f" --model {shlex.quote(config.model or name)}" + ("" if sized else f" -s {scale:g}")
     for flag in ("width", "height", "max_side", "strength"):
         value = getattr(config, flag)
         options += f" --{flag.replace('_', '-')} {value:g}" if value is not None else ""
@@ -159,8 +172,8 @@ def show_batch(
 
     fidelity = _fidelity([], scale, _settings(page))
     pictured = _compared(
-        [_bicubic(), _Maker(name, read, f" --model {shlex.quote(name)}{options}")],
-        _by_model(fidelity, ""),
+        [_bicubic(), _Maker(name, read, options)],
+        _by_model(fidelity, None),
         [(item.source, (item.width, item.height)) for item in report.written],
         observer,
         page,
@@ -204,15 +217,13 @@ def _bicubic() -> _Maker:
     return _Maker(BICUBIC, make, None)
 
 
-def _by_model(upscaler: Upscaler, options: str) -> _Maker:
-    name = upscaler.model.source.name
-
+def _by_model(upscaler: Upscaler, options: str | None) -> _Maker:
     def make(_: Path, frame: Frame, size: tuple[int, int]) -> tuple[Canvas, float]:
         started = time.perf_counter()
         canvas = upscale_frame(upscaler, frame, size, SilentBar())
         return canvas, time.perf_counter() - started
 
-    return _Maker(name, make, f" --model {shlex.quote(name)}{options}")
+    return _Maker(upscaler.model.source.name, make, options)
 
 
 def _compared(
@@ -233,6 +244,9 @@ def _compared(
 
     Returns:
         The images, the number of those omitted, and those that failed.
+
+    Raises:
+        InputError: None of them can be used.
     """
     taken = images[: config.images]
     bytes_each = (config.page_mb * 1e6 - _PAGE_BYTES) / len(taken) / _BASE64 if taken else 0
@@ -245,6 +259,8 @@ def _compared(
                 observer.warn(error.message, error.hint)
                 failed.append(Failed(path, error.message, error.hint))
             bar.advance()
+    if not done:
+        raise InputError(failed[0].reason, hint=failed[0].hint)
     return tuple(done), len(images) - len(taken), tuple(failed)
 
 
