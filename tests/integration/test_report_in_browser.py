@@ -1,9 +1,7 @@
 """The report of ``srgan eval`` in headless Chromium, used as a person would use it."""
 
 import base64
-import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +11,9 @@ from PIL import Image
 from srgan_cli.cli import run
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
 from tests.toolbox import synthetic_photograph
+from tests.toolbox.browser import CHROMIUM, DRIVER, headless, quietly_opened, resize
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
@@ -52,41 +50,14 @@ def page(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    profile = tmp_path_factory.mktemp("profile")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars"),
-        f"--user-data-dir={profile}",
-        "--window-size=1200,900",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with headless(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture
 def opened(browser, page):
-    """Open the report, and check at the end that it logged nothing and asked for nothing."""
-    browser.get("about:blank")
-    for emulation in ("clearDeviceMetricsOverride", "setEmulatedMedia"):
-        browser.execute_cdp_cmd(f"Emulation.{emulation}", {})
-    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
-    for log in ("performance", "browser"):
-        browser.get_log(log)  # What the browser did on its own behalf until here.
-    browser.get(page.as_uri())
-    yield browser
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = {
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    }
-    assert {url for url in requests if not url.startswith("data:")} == {page.as_uri()}
-    assert browser.get_log("browser") == []
+    with quietly_opened(browser, page) as driver:
+        yield driver
 
 
 def _find(browser, css):
@@ -245,7 +216,7 @@ def test_names_are_shown_as_text(opened):
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(opened):
-    _resize(opened, 360, 740)
+    resize(opened, 360, 740)
     opened.refresh()
     assert opened.execute_script("return document.documentElement.scrollWidth") == 360
     assert _find(opened, "#stage").size["width"] > 320
@@ -275,18 +246,13 @@ def test_screenshots_for_the_documentation(browser):
         ("eval-report-dark", 1200, 900, "dark"),
         ("eval-report-phone", 390, 844, "light"),
     ):
-        _resize(browser, width, height)
+        resize(browser, width, height)
         _prefer(browser, scheme)
         browser.execute_script("scrollTo(0, 0)")
         if name == "eval-report-dark":
             browser.execute_script("document.getElementById('viewer').scrollIntoView()")
         shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
         Path(SCREENSHOTS, f"{name}.png").write_bytes(base64.b64decode(shot))
-
-
-def _resize(browser, width, height):
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def _prefer(browser, scheme):

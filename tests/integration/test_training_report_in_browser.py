@@ -1,10 +1,8 @@
 """The report of ``srgan train`` in headless Chromium."""
 
 import base64
-import json
 import math
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +13,9 @@ from srgan_cli.engine.training.validation import Shown
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
 from srgan_cli.report.training import training_page
 from tests.toolbox import synthetic_photograph
+from tests.toolbox.browser import CHROMIUM, DRIVER, headless, quietly_opened, resize
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"
@@ -69,47 +67,18 @@ def page(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    profile = tmp_path_factory.mktemp("profile")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars"),
-        f"--user-data-dir={profile}",
-        "--window-size=1200,900",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with headless(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture
 def opened(browser, page):
-    """Open the report, and check at the end that it logged nothing and asked for nothing."""
-    browser.get("about:blank")
-    for log in ("performance", "browser"):
-        browser.get_log(log)
-    browser.get(page.as_uri())
-    yield browser
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = {
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    }
-    assert {url for url in urls if not url.startswith("data:")} == {page.as_uri()}
-    assert browser.get_log("browser") == []
+    with quietly_opened(browser, page) as driver:
+        yield driver
 
 
 def texts(browser, css):
     return [element.text for element in browser.find_elements("css selector", css)]
-
-
-def set_size(browser, width, height):
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def prefer(browser, scheme):
@@ -141,7 +110,7 @@ def test_every_term_and_score_has_its_curve(opened):
 
 @pytest.mark.parametrize("width", [1200, 360])
 def test_labels_of_the_axes_are_whole_and_large_enough_to_read(opened, width):
-    set_size(opened, width, 800)
+    resize(opened, width, 800)
     opened.refresh()
     script = (
         "return [...document.querySelectorAll('svg text')].map(text => {"
@@ -181,7 +150,7 @@ def test_light_and_dark_follow_the_system(opened):
 
 
 def test_a_phone_shows_it_without_scrolling_sideways(opened):
-    set_size(opened, 360, 740)
+    resize(opened, 360, 740)
     opened.refresh()
     width = opened.execute_script("return document.documentElement.scrollWidth")
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -190,7 +159,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened):
 
 @pytest.mark.skipif(not SCREENSHOT, reason="needs SRGAN_TRAINING_REPORT")
 def test_an_image_for_the_documentation(browser):
-    set_size(browser, 1100, 1250)
+    resize(browser, 1100, 1250)
     prefer(browser, "light")
     browser.get(Path(SCREENSHOT).as_uri())
     shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"]
