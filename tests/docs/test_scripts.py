@@ -164,6 +164,16 @@ def test_train_shows_the_parts_of_a_step(script):
 
 
 @pytest.mark.slow
+def test_domain_draws_pages_trains_on_some_and_compares_on_the_others(tmp_path):
+    options = "--steps 1 --batch 1 --patch 16"
+    out = started("benchmarks/domain.py", tmp_path, "--count", 1, "--options", options)
+    drawn = [path.read_bytes() for path in tmp_path.glob("*/volume*.png")]
+    assert len(drawn) == len(set(drawn)) == 10
+    assert re.search(r"^\$ srgan train --init fidelity --name comics --steps 1", out, re.MULTILINE)
+    assert re.search(r"│ comics +│ +\d+\.\d+ │", out)
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("prepared")
 def test_train_compares_with_a_plain_loop():
     options = ("--batch", 2, "--width", 4, "--steps", 1, "--rounds", 1, "--precision", "fp32")
