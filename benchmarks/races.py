@@ -1,10 +1,10 @@
 """Run short fair races between recipes at ×2: ``races.py DATASET SETS VARIANT [VARIANT …]``.
 
-Every variant gets the same seed, the same patches and the same seconds of processor time on
-one thread (``--minutes``), so other work on the machine changes how long a race takes, not
-who wins it. What is chosen is chosen by the validation split of DATASET; Set5 and Set14, read
-from SETS, are only shown. A variant is ``name:key=value,…`` with the keys of ``Variant`` in
-races_networks.py.
+Every variant gets the same seed, unless it says another, the same patches and the same seconds of
+processor time on one thread (``--minutes``), so other work on the machine changes how long a race
+takes, not who wins it. What is chosen is chosen by the validation split of DATASET; Set5 and
+Set14, read from SETS, are only shown. A variant is ``name:key=value,…`` with the keys of
+``Variant`` in races_networks.py.
 """
 
 import argparse

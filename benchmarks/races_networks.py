@@ -37,8 +37,11 @@ class Variant:
     """Places to choose from for each patch."""
     loss: str = "l1"
     """``l1``, ``charbonnier`` or ``psnr``."""
+    luma: float = 0.0
+    """Weight of the loss on luma beside it."""
     fft: float = 0.0
     """Weight of the spectrum's loss beside it."""
+    seed: int = 0
     decay: float = 0.999
     """Of the weights' running mean, which is what is scored."""
     equivariant: int = 0

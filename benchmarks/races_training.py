@@ -16,7 +16,7 @@ from srgan_cli.config import PlainConfig
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
-from srgan_cli.engine.losses.content import fft_loss, pixel_loss
+from srgan_cli.engine.losses.content import fft_loss, luma_loss, pixel_loss
 from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.networks.equivariance import Equivariance
 from srgan_cli.engine.training.muon import Muon
@@ -27,7 +27,7 @@ from srgan_cli.imaging.resize import downscale, mod_crop
 
 def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, int]:
     """Train for some minutes of processor time; return the averaged weights and the steps."""
-    torch.manual_seed(0)
+    torch.manual_seed(variant.seed)
     amp = Amp.create(torch.device("cpu"), "auto")
     tied = None
     if variant.equivariant:
@@ -39,7 +39,7 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
     network = network.to(memory_format=torch.channels_last)
     averaged = copy.deepcopy(network)
     sizes = {"patch": variant.patch, "batch": variant.batch, "detail": variant.detail}
-    sampler = PatchSampler(store, "train", seed=0, **sizes)
+    sampler = PatchSampler(store, "train", seed=variant.seed, **sizes)
     if variant.optimizer == "muon":
         optimizer: torch.optim.Optimizer = Muon(network)
         peaks = [variant.rate, variant.muon_rate]  # Its groups: everything else, hidden kernels.
@@ -56,6 +56,8 @@ def train(variant: Variant, store: Store, minutes: float) -> tuple[nn.Module, in
             sr = network(lr)
         network.zero_grad(set_to_none=True)
         loss = pixel_loss(sr, hr, variant.loss)
+        if variant.luma:
+            loss = loss + variant.luma * luma_loss(sr, hr, variant.loss)
         if variant.fft:
             loss = loss + variant.fft * fft_loss(sr, hr)
         loss.backward()

@@ -170,7 +170,7 @@ class TrainConfig:
             "adversarial phase always uses Adam.",
             "NAME",
         ),
-    ] = "adam"
+    ] = "muon"
     learning_rate: Annotated[
         float, _optimizer("Peak rate in pretraining.", "RATE", common=True)
     ] = 1e-3

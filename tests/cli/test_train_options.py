@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 from srgan_cli import engine
-from srgan_cli.config import RECIPES, LossWeights, TrainConfig
+from srgan_cli.config import RECIPES, LossWeights, TrainConfig, read_recipe
 from tests.toolbox import assert_fails
 
 
@@ -35,6 +35,13 @@ def asked(srgan, monkeypatch, tmp_path):
 def test_options_that_are_left_out_are_the_configs_defaults(asked):
     assert asked() == TrainConfig()
     assert asked(file="") == TrainConfig()
+
+
+def test_the_command_of_the_mission_is_the_default_run(asked):
+    config = asked("--epochs", 131, "--batch", 16)
+    assert config == asked() == TrainConfig(preset="compact", epochs=131, batch=16, pretrain=0.5)
+    assert (config.optimizer, config.schedule, config.pixel) == ("muon", "cosine", "l1")
+    assert (config.adversarial, config.perceptual, config.steps) == ("wgan-gp", "vgg16", None)
 
 
 def test_options_become_fields(asked):
@@ -111,6 +118,15 @@ def test_a_file_does_not_go_with_resume(srgan, tmp_path):
     (tmp_path / "run.toml").write_text("batch = 8")
     result = srgan("train", "--resume", "latest", "--config", tmp_path / "run.toml")
     assert_fails(result, 2, "--config")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_does_not_depend_on_the_defaults_of_what_it_learns_by(name):
+    phase = "adversarial_learning_rate" if name.startswith("photo") else "learning_rate"
+    decisive = {"preset", "equivariant", "init", "degrade", "detail", "steps", "batch", "patch"}
+    decisive |= {"optimizer", "schedule", "warmup", "ema", "pixel", phase}
+    decisive |= {f"{term}_weight" for term in ("luma", "chroma", "fft")}
+    assert decisive <= read_recipe(name).keys()
 
 
 @pytest.mark.parametrize("name", RECIPES)
