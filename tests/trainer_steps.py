@@ -32,7 +32,7 @@ ALL_PIXEL_TERMS = {
 
 
 def small_trainer(precision="fp32", features=None, scale=2.0**10, **options):
-    config = TrainConfig(discriminator_width=8, seed=3, **options)
+    config = TrainConfig(**{"discriminator_width": 8, "seed": 3, "optimizer": "adam"} | options)
     # A scale that fits at once: the default's search for it is another test.
     trainer = Trainer(config, SMALL, Amp(CPU, DTYPES[precision], scale), features)
     # One that is no longer new: all its layers have gradients.

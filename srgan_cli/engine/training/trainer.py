@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from srgan_cli.config import GeneratorConfig, TrainConfig
+from srgan_cli.config import GeneratorConfig, OptimizerName, TrainConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.losses.objectives import Objectives
@@ -23,7 +23,7 @@ from srgan_cli.engine.runs.checkpoint import Checkpoint
 from srgan_cli.engine.training.muon import Muon
 from srgan_cli.engine.training.patches import Batch
 from srgan_cli.engine.training.schedule import Phase
-from srgan_cli.engine.training.updater import NetworkUpdater, Part, gather
+from srgan_cli.engine.training.updater import MakeOptimizer, NetworkUpdater, Part, gather
 from srgan_cli.imaging.tensors import to_unit
 
 _ACCURACY_DECAY = 0.9
@@ -71,8 +71,7 @@ class Trainer:
         # WGAN-GP, algorithm 1: no first moment, since the critic's aim keeps moving.
         betas = (0.0, 0.9) if config.adversarial == "wgan-gp" else (0.9, 0.999)
         updater = partial(NetworkUpdater, amp=amp, ranks=self.ranks, clip=config.clip)
-        first = Muon if config.optimizer == "muon" else _adam
-        self.generator_updater = updater(self.generator, first, tied=tied)
+        self.generator_updater = updater(self.generator, _maker(config.optimizer), tied=tied)
         self.discriminator_updater = updater(self.discriminator, partial(_adam, betas=betas))
         self._accuracy = torch.full((), 0.5, device=amp.device)
 
@@ -206,13 +205,20 @@ class Trainer:
             progress: What goes with it, as JSON can hold it.
         """
         state = {name: updater.state() for name, updater in self._updaters.items()}
-        own = {"descents": state, "accuracy": float(self._accuracy)}
+        muon = isinstance(self.generator_updater.optimizer, Muon)
+        own = {
+            "descents": state,
+            "accuracy": float(self._accuracy),
+            "optimizer": "muon" if muon else "adam",
+        }
         return Checkpoint.of(self._modules, self._optimizers, {**progress, "trainer": own})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the state of a checkpoint."""
-        checkpoint.restore(self._modules, self._optimizers)
         own = checkpoint.progress["trainer"]
+        # The adversarial phase has another optimizer than pretraining.
+        self.generator_updater.renew(_maker(own.get("optimizer", self.config.optimizer)))
+        checkpoint.restore(self._modules, self._optimizers)
         for name, updater in self._updaters.items():
             updater.restore(own["descents"][name])
         self._accuracy.fill_(own["accuracy"])
@@ -228,6 +234,10 @@ class Trainer:
     @property
     def _optimizers(self) -> dict[str, Optimizer]:
         return {f"{name}_optimizer": each.optimizer for name, each in self._updaters.items()}
+
+
+def _maker(name: OptimizerName) -> MakeOptimizer:
+    return Muon if name == "muon" else _adam
 
 
 def _adam(network: nn.Module, betas: tuple[float, float] = (0.9, 0.999)) -> Adam:
