@@ -211,6 +211,21 @@ def test_corpus_counts_outcomes(tmp_path, make_photographs):
     assert re.search(r"^ +1 refused$", out, re.MULTILINE)
 
 
+def test_fuzz_finds_no_problem_in_a_few_damaged_files():
+    out = started("benchmarks/fuzz.py", "--images", 40, "--files", 0, "--seed", 1)
+    counted = re.findall(r"^ *(\d+) images, .*: (?:made|refused)$", out, re.MULTILINE)
+    assert sum(map(int, counted)) == 42  # Two of them are whole.
+    assert re.search(r"^ *0 problems$", out, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_fuzz_tries_damaged_side_files():
+    out = started("benchmarks/fuzz.py", "--images", 0, "--files", 20, "--seed", 1)
+    counted = re.findall(r"^ *(\d+) side files, .*: exit code \d+$", out, re.MULTILINE)
+    assert sum(map(int, counted)) == 20
+    assert re.search(r"^ *0 problems$", out, re.MULTILINE)
+
+
 def test_photo_tree_and_its_report_agree(tmp_path, make_photographs):
     make_photographs(tmp_path / "in", count=8, size=(700, 640))
     started("benchmarks/photo_tree.py", tmp_path / "in", tmp_path / "tree", "--count", 60)

@@ -106,7 +106,7 @@ class Tiff:
     def _number(self, code: str, offset: int) -> int:
         try:
             (value,) = struct.unpack_from(self.order + code, self.data, offset)
-        except struct.error as error:
+        except (struct.error, OverflowError) as error:  # The latter: from 2**63 on.
             raise ValueError("cut short") from error
         return int(value)
 
