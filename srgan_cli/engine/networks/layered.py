@@ -64,7 +64,7 @@ class LayerNetwork(ForeignNetwork):
         try:
             with torch.inference_mode():
                 result = self.compute(torch.empty(1, 3, height, width, device="meta"))
-        except (RuntimeError, IndexError):
+        except (RuntimeError, IndexError, ArithmeticError):
             return None
         return tuple(result.shape[1:]) if result.ndim == 4 else None  # type: ignore[return-value]
 
