@@ -251,6 +251,37 @@ def test_damaged_header_of_a_checkpoint_is_told(srgan, used_home, mutate):
     assert_fails(srgan("train", "--resume", "tiny"), 4, paths[-1].name)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upscale {image} -o out --model tiny",
+        "eval {folder} --model tiny",
+        "models show tiny",
+        "models export tiny --to pth -o out",
+        "models card tiny -o out",
+        "models add {weights} --name new",
+        "models blend tiny fidelity-x2",
+        "models default tiny",
+        "train --init tiny --name new",
+    ],
+)
+def test_weights_with_a_flipped_bit_are_used_nowhere(
+    srgan, used_home, make_photographs, tmp_path, monkeypatch, line
+):
+    monkeypatch.chdir(tmp_path)
+    (image,) = make_photographs(tmp_path / "in", count=1, size=(40, 32))
+    weights = used_home / "runs/tiny/weights.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-500] ^= 1
+    weights.write_bytes(bytes(data))
+    line = line.format(image=image, folder=image.parent, weights=weights)
+    assert_fails(srgan(*line.split()), 4, "weights.safetensors: damaged: its checksum")
+    assert not (tmp_path / "out").exists()
+    listed = srgan("models", "list")
+    assert listed.code == 0
+    assert "tiny: cannot be used" in listed.out
+
+
 def _pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)

@@ -23,6 +23,9 @@ from srgan_cli.paths import written_beside
 HEADER_KEY = "srgan"
 """Key of the safetensors header under which srgan describes the weights, as JSON."""
 
+DIGEST_KEY = "crc32"
+"""Key of the safetensors header for the :func:`tensors_digest` of files that srgan wrote."""
+
 HINT = "choose a model of `srgan models list`, or a .safetensors or .pth file"
 
 _NESTED = ("params_ema", "params-ema", "params", "state_dict", "model_state_dict", "model", "net")
@@ -75,9 +78,16 @@ def read_header(path: Path) -> Mapping[str, Any] | None:
 
 def _read_safetensors(path: Path) -> TensorFile:
     with _refusing(path), safe_open(path, framework="pt") as file:
-        header = _header(file.metadata(), path)
+        metadata = file.metadata() or {}
+        header = _header(metadata, path)
         # Copies: the file may be replaced while they are in use.
         tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+    digest = metadata.get(DIGEST_KEY)  # Those of older versions have none.
+    if header is not None and digest not in (None, tensors_digest(tensors, metadata[HEADER_KEY])):
+        raise WeightsError(
+            f"{path}: damaged: its checksum does not match",
+            hint="restore it from a copy, or make it again as it was made: train, add, blend",
+        )
     return TensorFile(path, _without_prefix(tensors), header)
 
 

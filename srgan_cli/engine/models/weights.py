@@ -14,10 +14,12 @@ from srgan_cli.engine.models.installable import published_with
 from srgan_cli.engine.models.recognise import fill, is_discriminator, recognise
 from srgan_cli.engine.models.spandrel_network import load_with_spandrel
 from srgan_cli.engine.models.tensor_files import (
+    DIGEST_KEY,
     HEADER_KEY,
     HINT,
     TensorFile,
     read_tensors,
+    tensors_digest,
     write_tensors,
 )
 from srgan_cli.engine.networks import architectures
@@ -98,14 +100,16 @@ def save_weights(path: Path, generator: Network, trained: Mapping[str, Any]) -> 
 def save_tensors(
     path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, new: bool = False
 ) -> None:
-    """Write a safetensors file with a header of our own, in one step.
+    """Write a safetensors file with a header and a checksum of our own, in one step.
 
     Raises:
         FileExistsError: There is one of that name, and it is to be a new one.
         OSError: The disk is full or the folder cannot be written.
     """
     contiguous = {key: value.contiguous() for key, value in tensors.items()}
-    write_tensors(path, contiguous, {HEADER_KEY: json.dumps(header)}, new=new)
+    text = json.dumps(header)
+    metadata = {HEADER_KEY: text, DIGEST_KEY: tensors_digest(contiguous, text)}
+    write_tensors(path, contiguous, metadata, new=new)
 
 
 def load_model(source: ModelSource) -> Model:

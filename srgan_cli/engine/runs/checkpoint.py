@@ -11,14 +11,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from srgan_cli.engine.models.tensor_files import tensors_digest, write_tensors
+from srgan_cli.engine.models.tensor_files import DIGEST_KEY, tensors_digest, write_tensors
 from srgan_cli.errors import WeightsError
 from srgan_cli.observer import Observer
 
 CHECKPOINTS = "checkpoints"
 
 _HEADER_KEY = "srgan-checkpoint"
-_DIGEST_KEY = "crc32"
 _HINT = "resume another run, or start a new one"
 
 
@@ -73,7 +72,7 @@ class Checkpoint:
                 progress = json.loads(text)
                 # Copies: the file may be replaced while they are in use.
                 tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-                digest = header[_DIGEST_KEY]
+                digest = header[DIGEST_KEY]
         except (KeyError, ValueError, RecursionError) as error:
             raise WeightsError(f"{path}: not a checkpoint of srgan train", hint=_HINT) from error
         except (OSError, SafetensorError) as error:
@@ -104,7 +103,7 @@ class Checkpoint:
             OSError: The disk is full or the folder cannot be written.
         """
         text = json.dumps(self.progress)
-        header = {_HEADER_KEY: text, _DIGEST_KEY: tensors_digest(self.tensors, text)}
+        header = {_HEADER_KEY: text, DIGEST_KEY: tensors_digest(self.tensors, text)}
         write_tensors(path, self.tensors, header)
 
     def restore(

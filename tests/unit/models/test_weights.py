@@ -18,6 +18,7 @@ from srgan_cli.engine.models.weights import (
     save_weights,
 )
 from srgan_cli.engine.networks.dense import DenseNetwork
+from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.errors import WeightsError
 from srgan_cli.paths import runs_dir
 from tests.toolbox import random_generator
@@ -165,6 +166,34 @@ def test_weights_that_do_not_fit_their_header_are_refused(generator, path):
     ):
         _resave(path, tensors=tensors, header=_header())
         assert problem in _refusal(path)
+
+
+def _flip(path, place):
+    """Flip a bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[place] ^= 4
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("place", [-1, -1000, "steps"])
+def test_a_flipped_bit_is_found(generator, path, place):
+    save_weights(path, generator, {"steps": 7})
+    assert _load(path).trained == {"steps": 7}
+    if place == "steps":
+        place = path.read_bytes().index(b": 7}") + 2  # 7 becomes 3.
+    _flip(path, place)
+    assert "checksum" in _refusal(path)
+
+
+def test_weights_from_before_there_were_checksums_load(generator, path):
+    header = json.dumps({"trained": {"steps": 7}, **generator.to_header()})
+    _resave(path, tensors=generator.state_dict(), header=header)
+    assert _load(path).trained == {"steps": 7}
+
+
+def test_a_checksum_that_is_not_ours_is_nobodys_business(path):
+    save_file(SRVGGNetCompact(8, 2, 4).state_dict(), path, {"crc32": "of something else"})
+    assert _load(path).scale == 4
 
 
 def test_a_failed_save_keeps_the_old_weights(generator, path, monkeypatch):
