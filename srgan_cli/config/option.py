@@ -3,8 +3,10 @@
 The command line, ``docs/cli.md`` and the keys of a config file are made from these fields.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -147,3 +149,26 @@ def _value(option: Declared, value: Any) -> Any:
             f"--{option.name.replace('_', '-')} {value!r} are not numbers",
             hint="separate them by commas: 0.5,0.75",
         ) from error
+
+
+def command_line(command: str, config: object, *, but: Collection[str] = ()) -> str:
+    """Return the command that gives a config again, from any folder, without defaults.
+
+    Args:
+        command: Its first words.
+        config: A config dataclass without tables.
+        but: Names of options to leave out.
+    """
+    words = []
+    for option in declared(type(config)):
+        value = getattr(config, option.key)
+        if option.name in but or value == option.default:
+            continue
+        flag = (option.option.flags or (f"--{option.name.replace('_', '-')}",))[0]
+        for each in value if isinstance(value, tuple) else (value,):
+            text = str(each.absolute()) if isinstance(each, Path) else str(each)
+            words += [
+                *([] if option.option.argument else [flag]),
+                *([] if each is True else [text]),
+            ]
+    return f"{command} {shlex.join(words)}"

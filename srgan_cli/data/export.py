@@ -13,6 +13,7 @@ from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
 from srgan_cli.data.names import without_hr_folder
 from srgan_cli.data.workers import run_parallel
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.admission import require_regular
 from srgan_cli.observer import Observer
 from srgan_cli.paths import file_sha256, write_text, written_beside
 from srgan_cli.processes import Node
@@ -40,10 +41,11 @@ def export_png(folder: Path, observer: Observer) -> Path:
     """
     target = folder / "png"
     _start(target, file_sha256(folder / MANIFEST))
-    tasks = _tasks(Manifest.read(folder))
+    manifest = Manifest.read(folder)
+    tasks = _tasks(manifest)
     total = sum(len(files) for _, files in tasks)
     with observer.bar("exporting", total=total, unit="images") as bar:
-        work = partial(_export_shard, folder, target)
+        work = partial(_export_shard, folder, target, manifest.repair)
         for (_, files), _ in run_parallel(work, tasks, Node().num_workers):
             bar.advance(len(files))
     return target
@@ -80,18 +82,16 @@ def _files(
     return [(f"{side}/{entry.index}", f"{entry.split}/{to}/{name}") for side, to in sides]
 
 
-def _export_shard(folder: Path, target: Path, task: Task) -> None:
+def _export_shard(folder: Path, target: Path, repair: str, task: Task) -> None:
     name, files = task
     try:
+        require_regular(folder / name)
         with safe_open(folder / name, framework="np") as shard:
             for key, file in files:
                 if not (target / file).exists():
                     _write(target / file, shard.get_tensor(key))
-    except SafetensorError as error:
-        raise InputError(
-            f"{folder / name}: damaged shard ({error})",
-            hint="prepare the data set again with --overwrite",
-        ) from error
+    except (InputError, SafetensorError) as error:
+        raise InputError(f"{folder / name}: damaged shard ({error})", hint=repair) from error
 
 
 def _write(path: Path, pixels: "Image.SupportsArrayInterface") -> None:

@@ -7,13 +7,14 @@ A data set is one folder, described in ``docs/data.md``::
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
 
 from srgan_cli.config import SCALES
 from srgan_cli.errors import InputError
-from srgan_cli.paths import datasets_dir
+from srgan_cli.paths import datasets_dir, file_sha256
 from srgan_cli.records import parse_json, read_text
 from srgan_cli.typed import RecordError, build
 
@@ -70,6 +71,24 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Checksum:
+    """What a shard was when it was written."""
+
+    size: int
+    """Bytes."""
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Read a file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return cls(path.stat().st_size, file_sha256(path))
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What ``manifest.json`` holds."""
 
@@ -91,11 +110,22 @@ class Manifest:
     shards: tuple[str, ...]
     """File names, in order."""
     format: int = FORMAT
+    checksums: Mapping[str, Checksum] = field(default_factory=dict)
+    """By shard; none in sets from before there were any."""
+    command: str = ""
+    """The ``srgan prepare`` that makes the set and repairs it; empty in sets from before."""
 
     @property
     def scale(self) -> int:
         """The first of the factors, and the only one of most sets."""
         return self.scales[0]
+
+    @property
+    def repair(self) -> str:
+        """What to do when a shard is missing or damaged, for a hint."""
+        if self.command:
+            return f"repair the data set: {self.command}"
+        return f"repair the data set: srgan prepare FOLDER --name {self.name}, with its options"
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from srgan_cli.data.selection import EvaluationSet
 from srgan_cli.data.shards import Lot, Recipe, Record, plan_lots, read_shard
 from srgan_cli.data.sources import Sources, list_photographs, open_sources
 from srgan_cli.errors import InputError, ResourceError, UsageError
-from srgan_cli.paths import datasets_dir
+from srgan_cli.paths import datasets_dir, file_sha256
 
 _LARGE = 2e9
 """Bytes from which it is said what would make a set smaller."""
@@ -133,8 +133,15 @@ def published(job: PrepareJob) -> Manifest | None:
     return manifest
 
 
-def prepared_before(job: PrepareJob, existing: Manifest | None) -> Prepared:
+def prepared_before(
+    job: PrepareJob, existing: Manifest | None, damaged: Collection[str]
+) -> Prepared:
     """Return what of the published set can be kept.
+
+    Args:
+        job: What is to be made.
+        existing: The published set.
+        damaged: Names of its shards that are as good as absent.
 
     Raises:
         UsageError: Photographs have gone or changed, and ``--overwrite`` was not given.
@@ -143,17 +150,37 @@ def prepared_before(job: PrepareJob, existing: Manifest | None) -> Prepared:
         return {}
     before: Prepared = {}
     for shard in existing.shards:
-        _, records = read_shard(job.folder / shard)
-        before |= {record.photograph: (shard, record) for record in records}
-    gone = before.keys() - set(job.photographs)
+        if shard not in damaged:
+            _, records = read_shard(job.folder / shard)
+            before |= {record.photograph: (shard, record) for record in records}
+    gone = {photograph.source for photograph in before.keys() - set(job.photographs)}
+    gone |= _lost(job, existing, damaged)
     if gone:
-        first = min(photograph.source for photograph in gone)
+        first = min(gone)
         raise UsageError(
             f"{len(gone)} images of data set {job.folder.name} were deleted or changed, "
             f"for example {first}",
             hint="pass --overwrite to prepare the set without them, or choose another --name",
         )
     return before
+
+
+def _lost(job: PrepareJob, existing: Manifest, damaged: Collection[str]) -> set[str]:
+    """Return the sources of damaged shards from which the same images cannot be made again."""
+    listed = {photograph.source for photograph in job.photographs}
+    needed = {entry.source: entry.sha256 for entry in existing.pictures if entry.shard in damaged}
+    return {
+        source
+        for source, sha256 in needed.items()
+        if source not in listed or _sha256(job.sources.path(source)) != sha256
+    }
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None
 
 
 def lots_of(job: PrepareJob, before: Prepared) -> list[Lot]:

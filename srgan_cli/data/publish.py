@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from srgan_cli.config.option import command_line
 from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
 from srgan_cli.data.names import named
 from srgan_cli.data.plan import Prepared, PrepareJob, digest
@@ -11,9 +12,12 @@ from srgan_cli.data.shards import Record
 from srgan_cli.errors import InputError
 from srgan_cli.paths import write_text
 
+_ONCE = {"overwrite", "export", "check"}
+"""Options that do not say what a set holds."""
+
 
 def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
-    """Choose and divide the photographs, and say so in a manifest.
+    """Choose and divide the photographs, and say so in a manifest without checksums.
 
     Raises:
         InputError: Fewer than two can be used.
@@ -54,6 +58,7 @@ def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
         dropped=tuple(selection.dropped),
         flagged=tuple(selection.flagged),
         shards=tuple(sorted(set(shards.values()))),
+        command=command_line("srgan prepare", job.config, but=_ONCE),
     )
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from srgan_cli.data.doctor import examine
+from srgan_cli.data.manifest import Checksum
 from srgan_cli.data.photographs import Photograph, decode, reduced_size
 from srgan_cli.data.similar import HASH_SIDE, Look
 from srgan_cli.data.sources import Sources
@@ -154,7 +155,17 @@ class _Draft:
     num_images: int = 0
 
 
-def make_shard(sources: Sources, recipe: Recipe, folder: Path | None, lot: Lot) -> list[Record]:
+@dataclass(frozen=True, slots=True)
+class MadeShard:
+    """What came of a lot."""
+
+    records: list[Record]
+    """What was found out about each photograph."""
+    checksum: Checksum | None
+    """Of the shard; None where the photographs were examined only."""
+
+
+def make_shard(sources: Sources, recipe: Recipe, folder: Path | None, lot: Lot) -> MadeShard:
     """Prepare the photographs of one lot and write their shard.
 
     Args:
@@ -163,21 +174,20 @@ def make_shard(sources: Sources, recipe: Recipe, folder: Path | None, lot: Lot) 
         folder: The data set's folder; None to examine only.
         lot: Which photographs.
 
-    Returns:
-        What was found out about each.
-
     Raises:
         OSError: The shard cannot be written.
     """
     draft = _Draft(keep_pixels=folder is not None)
     for photograph in lot.photographs:
         draft.records.append(_prepared(sources, photograph, recipe, draft))
+    checksum = None
     if folder is not None:
         header = {"recipe": recipe.to_dict(), "photographs": [asdict(r) for r in draft.records]}
         with written_beside(folder / lot.shard(recipe)) as path:
             # One key only: safetensors does not keep several in an order.
             save_file(draft.tensors, path, metadata={"srgan": json.dumps(header)})
-    return draft.records
+            checksum = Checksum.of(path)
+    return MadeShard(draft.records, checksum)
 
 
 def read_shard(path: Path) -> tuple[dict[str, Any], list[Record]]:
@@ -187,6 +197,7 @@ def read_shard(path: Path) -> tuple[dict[str, Any], list[Record]]:
         InputError: The shard is missing or damaged.
     """
     try:
+        require_regular(path)
         with safe_open(path, framework="np") as shard:
             header = build(_Header, parse_json((shard.metadata() or {}).get("srgan", "")))
         for record in header.photographs:
@@ -194,10 +205,10 @@ def read_shard(path: Path) -> tuple[dict[str, Any], list[Record]]:
                 if len(bytes.fromhex(text)) not in (0, num_bytes):
                     raise RecordError("a look that is none")
         return header.recipe, list(header.photographs)
-    except (OSError, SafetensorError, ValueError) as error:
+    except (InputError, OSError, SafetensorError, ValueError) as error:
         raise InputError(
             f"{path}: damaged shard ({error})",
-            hint="delete it, then prepare the data set again",
+            hint="run the same srgan prepare again",
         ) from error
 
 

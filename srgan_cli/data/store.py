@@ -44,16 +44,18 @@ class Store:
             self._map(folder / shard, entries)
 
     def _map(self, path: Path, entries: list[ManifestEntry]) -> None:
+        known = self.manifest.checksums.get(path.name)
+        if not path.is_file():
+            raise self._damaged(path, "no such file")
         try:
+            if known is not None and (size := path.stat().st_size) != known.size:
+                raise self._damaged(path, f"{size:,} bytes instead of {known.size:,}")
             with safe_open(path, framework="pt") as shard:
                 # safetensors hands out views of the mapped file: no pixel is read here.
                 for key in (key for entry in entries for key in self._keys(entry)):
                     self._tensors[path.name, key] = shard.get_tensor(key)
         except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"{path}: damaged shard ({error})",
-                hint="prepare the data set again with --overwrite",
-            ) from error
+            raise self._damaged(path, str(error)) from error
         for entry in entries:
             self._require_pair(path, entry)
 
@@ -62,10 +64,10 @@ class Store:
         width, height = entry.width, entry.height
         for side, factor in ((lr, self.scale), (hr, 1)):
             if side.dtype != torch.uint8 or side.shape != (height // factor, width // factor, 3):
-                raise InputError(
-                    f"{path}: damaged shard (not the pixels of {entry.source})",
-                    hint="prepare the data set again with --overwrite",
-                )
+                raise self._damaged(path, f"not the pixels of {entry.source}")
+
+    def _damaged(self, path: Path, problem: str) -> InputError:
+        return InputError(f"{path}: damaged shard ({problem})", hint=self.manifest.repair)
 
     def _keys(self, entry: ManifestEntry) -> tuple[str, str]:
         return f"lr-x{self.scale}/{entry.index}", f"hr/{entry.index}"

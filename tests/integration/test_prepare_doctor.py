@@ -247,4 +247,4 @@ def test_export_of_a_damaged_set_says_so(tmp_path, make_photographs, monkeypatch
         monkeypatch.setattr(processes, "num_cores", lambda cores=cores: cores)
         with pytest.raises(InputError, match="damaged shard") as caught:
             export_png(report.folder, WATCH)
-        assert "--overwrite" in caught.value.hint
+        assert caught.value.hint == f"repair the data set: srgan prepare {tmp_path / 'in'}"
