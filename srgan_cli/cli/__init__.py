@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,8 +16,9 @@ from srgan_cli.cli.exit_codes import ExitCode, exit_code
 from srgan_cli.cli.habits import translated
 from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
+from srgan_cli.cli.standard_streams import after_flush, occupy_closed_streams, reader_left
 from srgan_cli.config import TrainConfig
-from srgan_cli.errors import SrganError
+from srgan_cli.errors import InputError, SrganError
 from srgan_cli.imaging.quiet import separate_stderr
 
 app = typer.Typer(
@@ -63,6 +65,13 @@ def srgan(
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
+    try:
+        Path.cwd()
+    except OSError as error:  # Libraries would end the process in their own words.
+        raise InputError(
+            f"the working directory: {error.strerror or error}",
+            hint="cd to a folder that exists, then run the command again",
+        ) from error
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +89,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # Typer has taken it.
+            return reader_left()
+        raise
     except OSError as error:
         subject = f"{error.filename}: " if error.filename else ""
         show_error(
@@ -103,15 +116,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> None:
     """Run ``srgan`` and end the process; SIGTERM saves and ends as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    occupy_closed_streams()
     separate_stderr()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal without × must not end the work.
-    code = run()
+    code = after_flush(run())
     if "torch" in sys.modules and "WORLD_SIZE" in os.environ:
         # At exit PyTorch now and then aborts over a thread of gloo's, and torchrun would take
         # a finished run for a failed one.
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

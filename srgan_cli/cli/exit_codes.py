@@ -38,6 +38,10 @@ class ExitCode(IntEnum):
         130,
         "interrupted; finished images are kept, a training run is saved where it stands",
     )
+    READER_LEFT = (
+        141,
+        "the program that reads the output ended early, as `head` does; files are kept",
+    )
 
 
 def exit_code(error: SrganError) -> ExitCode:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO, TextIO
 
 import typer
 
@@ -53,7 +53,7 @@ def upscale(
     if _STREAM in config.inputs or config.output == _STREAM:
         if json or dry_run or config.report:
             raise UsageError("- goes with none of --json, --dry-run, --report", hint="name files")
-        upscale_stream(config, sys.stdin.buffer, sys.stdout.buffer, observer)
+        upscale_stream(config, _bytes_of(sys.stdin), _bytes_of(sys.stdout), observer)
         return ExitCode.OK
     if dry_run:
         planned = engine.estimate(config, observer)
@@ -88,3 +88,8 @@ def _write_report(
         device=config.device,
     )
     write_comparison(path, engine.show_batch(config, report, page, observer), observer)
+
+
+def _bytes_of(stream: TextIO | None) -> BinaryIO | None:
+    """Return what a standard stream reads or writes; None if it is closed."""
+    return None if stream is None else stream.buffer

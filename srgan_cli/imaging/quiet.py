@@ -6,11 +6,26 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _STDERR = 2
 _lock = threading.Lock()
 _users = 0
 _saved = -1
+
+
+class _Forgiving(io.FileIO):
+    """Messages that nobody can get, because a pipe is broken or a disk is full, end no work."""
+
+    def write(self, data: "Buffer", /) -> int:
+        """Write, or pretend to."""
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
 
 
 def separate_stderr() -> None:
@@ -22,7 +37,7 @@ def separate_stderr() -> None:
         return
     with suppress(OSError):
         sys.stderr.flush()
-        raw = io.FileIO(os.dup(_STDERR), "w")
+        raw = _Forgiving(os.dup(_STDERR), "w")
         sys.stderr = io.TextIOWrapper(
             io.BufferedWriter(raw), sys.stderr.encoding, "replace", line_buffering=True
         )
