@@ -34,6 +34,7 @@ from tests.toolbox import (
     tiny,
     torchrun,
 )
+from tests.toolbox.layer_files import write_ncnn
 
 LESSON = {"degrade": "mild", "degrade_share": 0.75, "teacher_patches": 40}
 
@@ -301,3 +302,13 @@ def test_mixed_damage_is_mild_or_strong():
                 kinds.append(kind)
     assert len(kinds) == 12
     assert set(kinds) == {"mild", "strong"}
+
+
+@pytest.mark.usefixtures("prepared")
+def test_ncnn_teachers_with_equal_layers_have_caches_of_their_own(tmp_path, observer):
+    for seed in (1, 2):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        path = write_ncnn(folder / "t.param", random_generator(PlainConfig(2, 8, 2), seed))
+        engine.train(tiny(name=f"r{seed}", **LESSON, teacher=str(path)), observer)
+    assert len(list(teachers_dir().iterdir())) == 2

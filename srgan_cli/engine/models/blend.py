@@ -55,7 +55,7 @@ def blend_models(
             "of": [
                 {
                     "name": model.source.name,
-                    "sha256": file_sha256(model.source.path),
+                    "sha256": "+".join(file_sha256(path) for path in model.files),
                     "trained": dict(model.trained),
                 }
                 for model in models

@@ -47,7 +47,7 @@ class Lessons:
     """What decides every patch of a cache: its key, but for how many patches there are."""
 
     teacher: str
-    """SHA-256 of the teacher's weights."""
+    """SHA-256 of the teacher's file, or of each of them."""
     data: str
     """Fingerprint of the data set."""
     scale: int
@@ -246,8 +246,9 @@ def ask_teacher(
     if config.teacher is None:
         return None
     source = find_model(config.teacher, store.scale)
+    teacher = load_model(source)
     lessons = Lessons(
-        file_sha256(source.path),
+        "+".join(file_sha256(path) for path in teacher.files),
         store.manifest.fingerprint,
         store.scale,
         config.degrade,
@@ -255,7 +256,6 @@ def ask_teacher(
         max(SIDE, config.patch),
         amp.precision,
     )
-    teacher = load_model(source)
     about = {"name": source.name, "sha256": lessons.teacher, "licence": teacher.licence}
     cache = TeacherCache(
         lessons,
