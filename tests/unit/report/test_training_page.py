@@ -64,6 +64,7 @@ def test_a_series_with_one_point_shows_a_point_and_the_text_says_on_which_side_i
     }
     page = training_page("run", {}, [record], [])
     assert told in page
+    assert "dashed line" not in page  # There is one phase.
     assert page.count("<circle") == 6  # PSNR, SSIM and detail, each of the run and of bicubic.
     assert "<polyline" not in page
     page = training_page("run", {}, [record, {**record, "step": 20}], [])
