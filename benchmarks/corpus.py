@@ -2,13 +2,16 @@
 
 Meant for other people's test suites, such as Pillow's Tests/images: a thousand files that are
 strange on purpose. Each file goes through ``engine.upscale`` alone, in a worker process that is
-killed after a minute. Results are compared with what Pillow alone makes of the source.
+killed after a minute. Results are compared with what Pillow alone makes of the source, and, where
+the command ``vips`` is installed (Debian: libvips-tools), with what libvips makes of it, whose
+decoders are others.
 """
 
 import argparse
 import json
 import multiprocessing
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -141,11 +144,15 @@ def upscale(path: Path, output: Path, model: Path) -> dict[str, Any]:
     (made,) = report.written
     if sorted(left) != sorted([".srgan-ledger.jsonl", made.output.name]):
         return {"outcome": "half-written", "reason": str(left)}
-    difference = compare(path, made.output)
-    verdict = "right, not compared" if difference is None else "right"
-    if difference is not None and difference > LARGEST_DIFFERENCE:
+    differences = {
+        "Pillow": compare(path, made.output),
+        "libvips": compare_with_vips(path, made.output),
+    }
+    found = [difference for difference in differences.values() if difference is not None]
+    verdict = "right" if found else "right, not compared"
+    if max(found, default=0) > LARGEST_DIFFERENCE:
         verdict = "differs"
-    return {"outcome": verdict, "difference": difference, "notes": made.notes}
+    return {"outcome": verdict, "differences": differences, "notes": made.notes}
 
 
 def compare(source: Path, made: Path) -> float | None:
@@ -156,15 +163,41 @@ def compare(source: Path, made: Path) -> float | None:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(source) as before, Image.open(made) as after:
+        with Image.open(source) as before:
             if before.mode.startswith(("I", "F")) or before.mode in {"CMYK", "LAB"}:
-                return None
-            if after.mode.startswith("I"):
                 return None
             if before.info.get("default_image") and before.n_frames > 1:
                 before.seek(1)  # The first image is not part of the animation.
-            wanted = ImageOps.exif_transpose(before).convert("RGBA").convert("RGBa")
-            result = after.convert("RGBA").convert("RGBa")
+            return mean_difference(ImageOps.exif_transpose(before), made)
+
+
+def compare_with_vips(source: Path, made: Path) -> float | None:
+    """Return the same beside libvips; None where it cannot read the source as 8-bit sRGB."""
+    if shutil.which("vips") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder, "plain.png")
+        steps = (
+            ("autorot", source, Path(folder, "upright.v")),
+            ("colourspace", Path(folder, "upright.v"), Path(folder, "srgb.v"), "srgb"),
+            ("cast", Path(folder, "srgb.v"), plain, "uchar"),
+        )
+        for step in steps:
+            run = subprocess.run(("vips", *step), capture_output=True, check=False, timeout=TIMEOUT)
+            if run.returncode:
+                return None
+        with Image.open(plain) as before:
+            return mean_difference(before, made)
+
+
+def mean_difference(before: Image.Image, made: Path) -> float | None:
+    """Compare an image, upscaled bilinearly, with a result; None for 16-bit grey."""
+    with warnings.catch_warnings(), Image.open(made) as after:
+        warnings.simplefilter("ignore")
+        if after.mode.startswith("I"):
+            return None
+        wanted = before.convert("RGBA").convert("RGBa")
+        result = after.convert("RGBA").convert("RGBa")
     size = (2 * wanted.width, 2 * wanted.height)
     if result.size != size:
         return 255.0
