@@ -128,7 +128,8 @@ def test_help_fits_eighty_columns(srgan, name):
 
 
 def test_the_commands_exist():
-    assert list(COMMANDS) == ["prepare", "train", "upscale", "eval", "models"]
+    names = ["prepare", "train", "upscale", "compare", "eval", "doctor", "models"]
+    assert list(COMMANDS) == names
 
 
 @pytest.mark.parametrize("name", COMMANDS["models"].commands)
@@ -159,7 +160,7 @@ def test_every_example_can_be_parsed(name, tmp_path, monkeypatch):
     examples = example_lines(COMMANDS[name])
     assert examples
     for line in examples:
-        _, called, *arguments = shlex.split(line)
+        _, called, *arguments = shlex.split(line.partition(" > ")[0])
         COMMANDS[called].make_context(called, arguments)
     assert any(line.startswith(f"srgan {name}") for line in examples)
 
@@ -182,5 +183,6 @@ def test_exit_codes_are_the_documented_ones():
         "PARTIAL": 7,
         "BELOW": 8,
         "INTERRUPTED": 130,
+        "READER_LEFT": 141,
     }
     assert all(code.meaning for code in ExitCode)

@@ -252,7 +252,6 @@ def test_a_dry_run_tells_sizes_and_costs_and_writes_nothing(tmp_path, srgan):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("a.png",),
         ("a.png", "-o", "out", "--in-place"),
         ("a.png", "--in-place", "--ext", "png"),
         ("a.png", "-o", "out", "--ext", "xyz"),
