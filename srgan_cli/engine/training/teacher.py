@@ -114,20 +114,32 @@ class TeacherCache:
         """Return the chunks that are still to be made; those that can be read are opened."""
         return [number for number in range(self._num_chunks) if not self._opened(number)]
 
-    def fill(self, upscaler: Upscaler, name: str, ranks: Ranks, observer: Observer) -> None:
+    def fill(
+        self,
+        missing: Sequence[int],
+        upscaler: Upscaler,
+        name: str,
+        ranks: Ranks,
+        observer: Observer,
+    ) -> None:
         """Make what is missing, in all processes.
+
+        Args:
+            missing: The chunks, the same in every process.
+            upscaler: The teacher.
+            name: What it is called.
+            ranks: The processes.
+            observer: Told of the time and of progress.
 
         Raises:
             ResourceError: The disk is full, or the teacher gives numbers that are not finite.
         """
-        missing = self.missing()
-        if missing:
-            self._announce(upscaler, name, len(missing), ranks, observer)
-            mine = missing[ranks.rank :: ranks.size]
-            with observer.bar(f"teacher {name}", total=len(mine) * CHUNK, unit="patches") as bar:
-                for number in mine:
-                    self._make(number, upscaler)
-                    bar.advance(CHUNK)
+        self._announce(upscaler, name, len(missing), ranks, observer)
+        mine = missing[ranks.rank :: ranks.size]
+        with observer.bar(f"teacher {name}", total=len(mine) * CHUNK, unit="patches") as bar:
+            for number in mine:
+                self._make(number, upscaler)
+                bar.advance(CHUNK)
         ranks.wait()
         if lost := self.missing():
             raise ResourceError(
@@ -264,8 +276,10 @@ def ask_teacher(
         original_share=config.original_share,
         about=about,
     )
-    if ranks.any(bool(cache.missing())):
-        cache.fill(Upscaler(teacher, amp, runtime="auto"), source.name, ranks, observer)
+    # One looks for all: a process that is late would find what another has already made.
+    if missing := ranks.agreed(cache.missing()):
+        upscaler = Upscaler(teacher, amp, runtime="auto")
+        cache.fill(missing, upscaler, source.name, ranks, observer)
     return cache
 
 
