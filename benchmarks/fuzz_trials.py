@@ -222,7 +222,7 @@ def _sorted_out(verb: str, document: dict[str, Any]) -> tuple[set[str], dict[str
     if verb == "prepare":
         manifest = document["manifest"]
         bad = {one["source"]: json.dumps(one) for one in manifest["dropped"]}
-        return {one["source"] for one in manifest["pictures"]}, bad
+        return {Path(one["source"]).name for one in manifest["pictures"]}, bad
     if verb == "eval":
         (scored,) = document["sets"]
         failed = {str(number): text for number, text in enumerate(scored["failed"])}
