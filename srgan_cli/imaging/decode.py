@@ -78,6 +78,8 @@ class OpenImage:
                 if shown is None:
                     return
                 frame = self._upright(shown)
+            # Decoders and headers disagree about some damaged files.
+            require_size(self._path, (frame.width, frame.height), 1, self._max_pixels)
             left -= frame.width * frame.height
             if left < 0:
                 raise InputError(

@@ -13,6 +13,7 @@ from srgan_cli.imaging.io import (
     list_images,
     read_image,
 )
+from srgan_cli.imaging.sources import PillowSource, Shown
 from tests.toolbox import synthetic_photograph
 
 LIMIT = 1_000_000
@@ -188,3 +189,11 @@ def test_16_bits_are_rounded_to_8(tmp_path):
     colour = tmp_path / "colour.png"
     colour.write_bytes(_png16(4, 4))
     assert (read_image(colour, max_pixels=LIMIT).pixels == round(0x1234 / 257)).all()
+
+
+def test_a_frame_without_pixels_is_refused_whatever_the_header_says(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (24, 20)).save(path)
+    empty = Shown(np.zeros((20, 0, 3), np.uint8), None, 1)
+    monkeypatch.setattr(PillowSource, "frames", lambda _: iter([empty]))
+    assert "0x20 has no pixels" in _refusal(path)
