@@ -18,6 +18,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -159,9 +160,10 @@ def compare(source: Path, made: Path) -> float | None:
     """Return the mean difference between a result and a bilinear upscaling by Pillow alone.
 
     In levels of 255; colours count by their opacity. None where Pillow alone cannot tell what
-    the source shows: 16-bit grey, which its conversions cut off, and profiles of inks.
+    the source shows: 16-bit grey, which its conversions cut off, profiles of inks, and files
+    that it cannot read.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), suppress(OSError, ValueError, SyntaxError):
         warnings.simplefilter("ignore")
         with Image.open(source) as before:
             if before.mode.startswith(("I", "F")) or before.mode in {"CMYK", "LAB"}:
@@ -169,6 +171,7 @@ def compare(source: Path, made: Path) -> float | None:
             if before.info.get("default_image") and before.n_frames > 1:
                 before.seek(1)  # The first image is not part of the animation.
             return mean_difference(ImageOps.exif_transpose(before), made)
+    return None
 
 
 def compare_with_vips(source: Path, made: Path) -> float | None:
