@@ -1,5 +1,6 @@
 """Decoders for each kind of file, which yield its frames one after the other."""
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -162,6 +163,8 @@ class PillowSource:
         lost = _lost_depth(self._path, image)
         if lost:
             self._note(f"{lost}-bit {image.mode} was reduced to 8 bits")
+        if _drops_alpha_bit(self._path, image):
+            self._note("the alpha bit of 16-bit BMP pixels is not read: they are opaque")
         _fit_transparent_colour(image)
         image.load()
         return pixels_of(self._path, image, self._note)
@@ -278,6 +281,21 @@ def _lost_depth(path: Path, image: Image.Image) -> int:
             stream = jpeg2000.codestream(data) if image.format == "JPEG2000" else None
             bits = max(stream.depths) if stream else heif.depth(data)
     return bits if bits > 8 else 0
+
+
+def _drops_alpha_bit(path: Path, image: Image.Image) -> bool:
+    """Say whether this is a BMP of 16 bits a pixel whose header names an alpha bit."""
+    if image.format != "BMP":
+        return False
+    with path.open("rb") as file:
+        head = file.read(70)
+    if len(head) < 70:
+        return False
+    (size, bits, compression, alpha) = (
+        struct.unpack_from(kind, head, place)[0]
+        for kind, place in (("<I", 14), ("<H", 28), ("<I", 30), ("<I", 66))
+    )
+    return bool(size >= 56 and bits == 16 and compression == 3 and alpha)
 
 
 def _is_deep(tile: Any) -> bool:

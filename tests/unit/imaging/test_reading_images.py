@@ -8,6 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.decode import open_image
 from srgan_cli.imaging.io import (
     image_extensions,
     list_images,
@@ -197,3 +198,16 @@ def test_a_frame_without_pixels_is_refused_whatever_the_header_says(tmp_path, mo
     empty = Shown(np.zeros((20, 0, 3), np.uint8), None, 1)
     monkeypatch.setattr(PillowSource, "frames", lambda _: iter([empty]))
     assert "0x20 has no pixels" in _refusal(path)
+
+
+@pytest.mark.parametrize(("alpha", "said"), [(0x8000, True), (0, False)])
+def test_an_alpha_bit_that_is_not_read_is_said(tmp_path, alpha, said):
+    masks = struct.pack("<4I", 0x7C00, 0x03E0, 0x001F, alpha)
+    pixels = np.arange(64, dtype="<u2").tobytes()
+    header = struct.pack("<IiiHHIIiiII", 56, 8, 8, 1, 16, 3, len(pixels), 0, 0, 0, 0) + masks
+    path = tmp_path / "a.bmp"
+    size = 14 + len(header) + len(pixels)
+    path.write_bytes(b"BM" + struct.pack("<IHHI", size, 0, 0, 70) + header + pixels)
+    with open_image(path, max_pixels=LIMIT) as image:
+        list(image.frames())
+        assert any("alpha bit" in note for note in image.notes) == said
