@@ -22,6 +22,10 @@ PrecisionField = Annotated[
 DeviceField = Annotated[
     str, Option("Device: cpu, cuda, cuda:1, mps, xpu.", "NAME", SPEED, common=True)
 ]
+RuntimeField = Annotated[
+    RuntimeName,
+    Option("Software that runs the network; auto picks the fastest installed.", panel=SPEED),
+]
 TileField = Annotated[
     int | None,
     Option(

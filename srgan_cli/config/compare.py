@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from srgan_cli.config.checks import require
-from srgan_cli.config.common import SPEED, DeviceField, PrecisionField, RuntimeName, TileField
+from srgan_cli.config.common import DeviceField, PrecisionField, RuntimeField, TileField
 from srgan_cli.config.option import Option
 from srgan_cli.config.upscale import factor
 from srgan_cli.errors import UsageError
@@ -56,10 +56,7 @@ class CompareConfig:
     overwrite: Annotated[bool, _page("Replace an existing page.")] = False
     max_pixels: Annotated[int, _page("Refuse images with more pixels than this.", "N")] = 64_000_000
 
-    runtime: Annotated[
-        RuntimeName,
-        Option("Software that runs the network; auto picks the fastest installed.", panel=SPEED),
-    ] = "auto"
+    runtime: RuntimeField = "auto"
     tile: TileField = None
     precision: PrecisionField = "fp32"
     device: DeviceField = "auto"

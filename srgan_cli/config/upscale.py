@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from srgan_cli.config.checks import out_of_range, require
-from srgan_cli.config.common import SPEED, DeviceField, PrecisionField, RuntimeName, TileField
+from srgan_cli.config.common import DeviceField, PrecisionField, RuntimeField, TileField
 from srgan_cli.config.option import Option
 from srgan_cli.errors import UsageError
 
@@ -141,10 +141,7 @@ class UpscaleConfig:
     ] = None
     report_images: Annotated[int, Option("Images that --report shows.", "N", _PAGE)] = 10
 
-    runtime: Annotated[
-        RuntimeName,
-        Option("Software that runs the network; auto picks the fastest installed.", panel=SPEED),
-    ] = "auto"
+    runtime: RuntimeField = "auto"
     tile: TileField = None
     precision: PrecisionField = "fp32"
     device: DeviceField = "auto"
