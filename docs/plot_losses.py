@@ -30,7 +30,7 @@ PANELS: Mapping[str, Sequence[str]] = {
         "lattice",
         "smooth",
     ),
-    "generator: VGG features": ("perceptual",),
+    "generator: VGG features": ("perceptual", "degraded_perceptual"),
     "validation: PSNR (dB)": ("validation_psnr",),
     "validation: VGG distance": ("validation_perceptual",),
     "validation: detail beside bicubic": ("detail",),

@@ -40,6 +40,10 @@ class LossWeights:
         float, _weight("Extra pixel loss on degraded patches (with --judge clean).")
     ] = 0.0
     """Luma, chroma and spectrum have the same relation to it as to the pixel loss."""
+    degraded_perceptual: Annotated[
+        float, _weight("Perceptual loss on degraded patches (with --judge clean).")
+    ] = 0.0
+    """Restores the look of what is damaged, without a discriminator that asks for grain."""
     lattice: Annotated[
         float, _weight("Penalty on checkerboard patterns that repeat every LR pixel.")
     ] = 0.0

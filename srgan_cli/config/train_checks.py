@@ -24,9 +24,10 @@ def check_ranges(config: "TrainConfig") -> None:
     require(0 < config.degrade_share <= 1, "degrade_share", config.degrade_share, "in (0, 1]")
     never = config.judge == "clean" and config.degrade != "none" and config.degrade_share == 1
     require(not never, "degrade_share", 1, "below 1 with --judge clean")
-    weight = config.weights.degraded
-    judged = weight == 0 or config.judge == "clean"
-    require(judged, "degraded_weight", weight, "0 without --judge clean")
+    for name in ("degraded", "degraded_perceptual"):
+        weight = getattr(config.weights, name)
+        judged = weight == 0 or config.judge == "clean"
+        require(judged, f"{name}_weight", weight, "0 without --judge clean")
     if config.teacher is not None:
         require(config.degrade != "none", "degrade", "none", "another with --teacher")
     require(config.teacher_patches >= 1, "teacher_patches", config.teacher_patches, "at least 1")

@@ -102,14 +102,14 @@ class Objectives:
         terms = self._pixel_terms(sr, hr)
         share, looks = only_judged(judged, sr, hr)
         terms["adversarial"] = share * self._adversarial_term(*looks)
-        if self._features is not None:
-            with self._amp.autocast():
-                terms["perceptual"] = share * perceptual_loss(self._features, *looks)
+        terms |= self._perceptual_terms("perceptual", share, *looks)
         if averaged is not None:
             terms["artefact"] = artefact_loss(sr, hr, averaged)
+        part, damaged = only_judged(1.0 * (judged == 0), sr, hr)
         if weights.degraded:
-            part, (made, wanted) = only_judged(1.0 * (judged == 0), sr, hr)
-            terms["degraded"] = part * _sum(self._pixel_terms(made, wanted), relative)
+            terms["degraded"] = part * _sum(self._pixel_terms(*damaged), relative)
+        if weights.degraded_perceptual:
+            terms |= self._perceptual_terms("degraded_perceptual", part, *damaged)
         if weights.lattice:
             terms["lattice"] = lattice_loss(sr, hr, self._scale)
         if weights.smooth:
@@ -125,6 +125,12 @@ class Objectives:
                 with torch.no_grad():
                     real_logits = self._discriminator(hr)
         return generator_adversarial_loss(self._kind, real_logits, fake_logits)
+
+    def _perceptual_terms(self, name: str, share: float, sr: Tensor, hr: Tensor) -> Terms:
+        if self._features is None:
+            return {}
+        with self._amp.autocast():
+            return {name: share * perceptual_loss(self._features, sr, hr)}
 
     def _pixel_terms(self, sr: Tensor, hr: Tensor) -> Terms:
         terms = {"pixel": pixel_loss(sr, hr, self._pixel)}

@@ -31,7 +31,11 @@ _ADVERSARIAL = {
 }
 _TAKEN_ON = {"pretrain": _PIXEL_LOSS, "adversarial": _PIXEL_LOSS | _ADVERSARIAL}
 """Settings that a run takes on from weights, by the phase that they end."""
-_BELONGS_TO = {"judge": "degraded_weight", "adversarial": "gradient_penalty_weight"}
+_BELONGS_TO = {
+    "degraded_weight": "judge",
+    "degraded_perceptual_weight": "judge",
+    "gradient_penalty_weight": "adversarial",
+}
 """Options that mean something only beside another's value."""
 _LENGTHS = {"pretrain", "pretrain_epochs", "pretrain_steps"}
 
@@ -120,7 +124,7 @@ def _with_settings(
     config: TrainConfig, names: AbstractSet[str], given: AbstractSet[str], header: object
 ) -> TrainConfig:
     """Take settings from the options that weights were trained with, as their header has them."""
-    names = names - {theirs for other, theirs in _BELONGS_TO.items() if other in given}
+    names = names - {name for name, other in _BELONGS_TO.items() if other in given}
     values = config.to_dict()
     for option in declared(TrainConfig):
         table = header if option.table is None else _entry(header, option.table)

@@ -110,9 +110,10 @@ def test_a_training_whose_discriminator_would_never_see_a_patch_is_refused():
     TrainConfig(judge="clean")
 
 
-def test_a_weight_of_degraded_patches_is_refused_where_all_are_judged():
-    weights = LossWeights(degraded=30)
-    with pytest.raises(UsageError, match="degraded-weight"):
+@pytest.mark.parametrize("name", ["degraded", "degraded_perceptual"])
+def test_a_weight_of_degraded_patches_is_refused_where_all_are_judged(name):
+    weights = LossWeights(**{name: 30})
+    with pytest.raises(UsageError, match=f"{name}_weight".replace("_", "-")):
         TrainConfig(weights=weights)
     TrainConfig(weights=weights, judge="clean")
 

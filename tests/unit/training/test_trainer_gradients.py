@@ -190,6 +190,20 @@ def test_the_degraded_term_is_that_of_the_pixels_of_what_is_not_judged(others, b
     torch.testing.assert_close(parts["generator"], gradients["generator"], rtol=1e-3, atol=1e-6)
 
 
+def test_the_degraded_perceptual_term_is_that_of_what_is_not_judged(batch, features):
+    some = replace(batch, judged=np.array([0, 2, 0, 2.0]))
+    weights = LossWeights(degraded_perceptual=3, pixel=0, perceptual=0, adversarial=0)
+    options = {"weights": weights, "judge": "clean"}
+    gradients, terms = first_step("fp32", "adversarial", some, features, **options)
+    alone = Batch(batch.lr[::2], batch.hr[::2])
+    looks = LossWeights(perceptual=1, pixel=0, adversarial=0)
+    wanted, wanted_terms = first_step("fp32", "adversarial", alone, features, weights=looks)
+    assert terms["degraded_perceptual"] == pytest.approx(wanted_terms["generator"] / 2, rel=1e-5)
+    torch.testing.assert_close(gradients["generator"], 1.5 * wanted["generator"])
+    _, of_all_judged = first_step("fp32", "adversarial", batch, features, **options)
+    assert of_all_judged["degraded_perceptual"] == 0
+
+
 def test_a_batch_without_a_judged_patch_has_the_pixel_loss_alone(batch, features):
     none = replace(batch, judged=np.zeros(4))
     gradients, terms = first_step("fp32", "adversarial", none, features)
