@@ -273,6 +273,6 @@ def test_jpeg_has_full_chroma(tmp_path, upscale):
 
 
 def test_the_page_on_images_is_what_the_samples_show():
-    from docs import build_formats
+    from tools import build_formats
 
     assert build_formats.TARGET.read_text(encoding="utf-8") == build_formats.document()

@@ -13,7 +13,7 @@ from srgan_cli.cli import app, run
 from srgan_cli.config import PRESETS, SCALES
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def fenced_commands(path):
@@ -33,7 +33,7 @@ def shell_blocks(text):
 
 
 def test_the_cli_reference_is_what_the_app_says():
-    module = runpy.run_path(str(ROOT / "docs" / "build_reference.py"))
+    module = runpy.run_path(str(ROOT / "tools" / "build_reference.py"))
     assert (ROOT / "docs" / "cli.md").read_text() == module["reference"]()
 
 
@@ -138,7 +138,7 @@ def test_every_name_on_a_route_is_defined_in_its_file():
 
 
 def test_the_table_of_presets_says_what_they_are():
-    module = runpy.run_path(str(ROOT / "docs" / "build_models.py"))
+    module = runpy.run_path(str(ROOT / "tools" / "build_models.py"))
     text = (ROOT / "docs" / "models.md").read_text()
     for name in PRESETS:
         for scale in SCALES:

@@ -20,7 +20,7 @@ from tests.toolbox import tiny
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
-    path for folder in ("benchmarks", "docs", "recipes") for path in (ROOT / folder).glob("*.py")
+    path for folder in ("benchmarks", "tools", "recipes") for path in (ROOT / folder).glob("*.py")
 )
 SCRIPTS = [path for path in FILES if '__name__ == "__main__"' in path.read_text()]
 
@@ -249,7 +249,7 @@ def test_looks_says_which_bars_are_met(script, tmp_path, make_photographs):
 
 
 def test_before_and_after_are_drawn(script, tmp_path):
-    script("docs/build_pictures.py", "--to", tmp_path / "drawn.png")
+    script("tools/build_pictures.py", "--to", tmp_path / "drawn.png")
     drawn, kept = (
         pixels(path) for path in (tmp_path / "drawn.png", ROOT / "docs/images/before-after.png")
     )
@@ -259,7 +259,7 @@ def test_before_and_after_are_drawn(script, tmp_path):
 
 def test_the_last_panel_of_a_run_is_drawn(script, tmp_path):
     (tmp_path / "log").write_text("╭─ first ─╮\r\n╰─╯\r\n╭─ last but one ─╮\r\n╰─╯\r\n╭─╮\r\n╰─╯")
-    script("docs/build_training_screen.py", tmp_path / "log", tmp_path / "screen.svg")
+    script("tools/build_training_screen.py", tmp_path / "log", tmp_path / "screen.svg")
     text = (tmp_path / "screen.svg").read_text()
     assert "last&#160;but&#160;one" in text
 
@@ -273,8 +273,8 @@ def test_trace_prints_the_losses_of_a_run(script):
 
 
 def test_curves_of_a_run_are_drawn(script, tmp_path):
-    pytest.importorskip("matplotlib", reason="pip install 'srgan-cli[docs]'")
+    pytest.importorskip("matplotlib", reason="pip install 'srgan-cli[figures]'")
     records = [{"phase": "adversarial", "step": step, "pixel": 1 / step} for step in range(1, 30)]
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, records)))
-    script("docs/plot_losses.py", tmp_path / "metrics.jsonl", tmp_path / "curves.png")
+    script("tools/plot_losses.py", tmp_path / "metrics.jsonl", tmp_path / "curves.png")
     assert pixels(tmp_path / "curves.png").shape == (720, 1080, 3)

@@ -12,7 +12,7 @@ WINGS = sorted(path for path in ENGINE.iterdir() if path.is_dir() and path.name 
 MOST_LINES = 350
 PYTHON = [
     path
-    for folder in ("srgan_cli", "tests", "benchmarks", "docs", "recipes")
+    for folder in ("srgan_cli", "tests", "benchmarks", "tools", "recipes")
     for path in (ROOT / folder).rglob("*.py")
 ]
 TESTS = [path for path in PYTHON if path.name.startswith("test_")]

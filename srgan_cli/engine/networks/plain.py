@@ -21,7 +21,7 @@ class PlainNetwork(Network):
     VDSR's plain chain (Kim et al. 2016, section 3) at LR size, with one long skip from the
     first features to the last (as in SRResNet, Ledig et al. 2017), pixel shuffle, and the
     result added to the bilinear upscaling. Of all networks of its size it runs fastest,
-    and in the races of docs/recipes.md it comes furthest in the same time.
+    and in the races of docs/lab/recipes.md it comes furthest in the same time.
 
     Args:
         config: Sizes; see :class:`srgan_cli.config.PlainConfig`.

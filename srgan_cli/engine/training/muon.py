@@ -11,7 +11,7 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _NEWTON_SCHULZ_STEPS = 5
 _RMS = 0.6
 """Root mean square of an update, as a multiple of the learning rate: the best of those compared in
-docs/recipes.md; Liu et al. use 0.2."""
+docs/lab/recipes.md; Liu et al. use 0.2."""
 
 
 class Muon(Adam):

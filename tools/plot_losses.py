@@ -1,7 +1,7 @@
-"""Draw how a GAN run went: python docs/plot_losses.py RUN/metrics.jsonl IMAGE.png.
+"""Draw how a GAN run went: python tools/plot_losses.py RUN/metrics.jsonl IMAGE.png.
 
 Losses are the records of ten steps (thin) and their mean over ten records (thick). Needs
-pip install '.[docs]'.
+pip install '.[figures]'.
 """
 
 import argparse

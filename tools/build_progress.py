@@ -1,6 +1,6 @@
 """Draw what a run's checkpoints make of free images.
 
-python docs/build_progress.py RUN IMAGE.jpg [--init WEIGHTS]
+python tools/build_progress.py RUN IMAGE.jpg [--init WEIGHTS]
 
 A column for the weights that the run began with where --init names them, one for each of up to
 STEPS checkpoints, evenly chosen, and one for the original. srgan train --keep 100 keeps enough of

@@ -1,9 +1,9 @@
 """Draw docs/images/looks-*.jpg: what the bundled weights make of many kinds of images.
 
-python docs/build_sheets.py [--scale 2] [--fidelity FILE] [--photo FILE] [--to FOLDER]
+python tools/build_sheets.py [--scale 2] [--fidelity FILE] [--photo FILE] [--to FOLDER]
 
 The photographs are those that scikit-image and scikit-learn distribute under free licences (NOTICE
-names them); the rest is drawn here. Needs pip install '.[dev,docs]'.
+names them); the rest is drawn here. Needs pip install '.[dev,figures]'.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from srgan_cli.imaging.resize import downscale, mod_crop, upscale_bicubic
 from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.observer import SilentBar
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
 CELL = 240  # Pixels of a crop on the sheet.
 GAP, LABEL, MARGIN = 6, 24, 96
 QUALITY = 90

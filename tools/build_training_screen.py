@@ -1,4 +1,4 @@
-"""Draw the last panel that a run drew: python docs/build_training_screen.py LOG IMAGE.svg.
+"""Draw the last panel that a run drew: python tools/build_training_screen.py LOG IMAGE.svg.
 
 LOG is what a terminal of 80 columns got:
 script -qec "stty cols 80; srgan train …" LOG

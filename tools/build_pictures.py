@@ -1,4 +1,4 @@
-"""Draw docs/images/before-after.png with the bundled weights: python docs/build_pictures.py."""
+"""Draw docs/images/before-after.png with the bundled weights: python tools/build_pictures.py."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.observer import SilentBar
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-TARGET = Path(__file__).parent / "images" / "before-after.png"
+TARGET = Path(__file__).parents[1] / "docs" / "images" / "before-after.png"
 
 # Name, the original in scikit-image, and the crop of the reduced copy: left, top.
 CROPS = [
