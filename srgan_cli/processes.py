@@ -1,7 +1,9 @@
-"""This process's rank under ``torchrun``, its CPU cores, and locks between processes."""
+"""This process's rank under ``torchrun``, its CPU and cores, and locks between processes."""
 
 import errno
 import os
+import platform
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -92,6 +94,18 @@ def alone(folder: Path) -> Iterator[None]:
     """
     with locked(folder.with_name(f".{folder.name}.lock")):
         yield
+
+
+def processor_name() -> str:
+    """Return the name of the processor; family and model tell apart those that share a name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = dict(re.findall(r"^(model name|cpu family|model)\s*: *(.+)$", text, re.MULTILINE))
+    name = found.get("model name", platform.processor() or platform.machine())
+    numbers = [found.get("cpu family"), found.get("model")]
+    return f"{name} (family {numbers[0]}, model {numbers[1]})" if all(numbers) else name
 
 
 @contextmanager

@@ -8,7 +8,7 @@ SPEED = "Device and speed"
 """Panel of the options that say what the network runs on."""
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
-RuntimeName = Literal["auto", "torch", "ncnn", "onnxruntime"]
+RuntimeName = Literal["auto", "torch", "ncnn", "onnxruntime", "openvino"]
 
 PrecisionField = Annotated[
     Precision,

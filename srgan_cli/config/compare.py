@@ -58,7 +58,7 @@ class CompareConfig:
 
     runtime: RuntimeField = "auto"
     tile: TileField = None
-    precision: PrecisionField = "fp32"
+    precision: PrecisionField = "auto"
     device: DeviceField = "auto"
 
     def __post_init__(self) -> None:

@@ -11,5 +11,5 @@ class DoctorConfig:
     """Options of ``srgan doctor``."""
 
     measure: Annotated[
-        bool, Option("Measure how fast each device and runtime upscales, for at most ten seconds.")
+        bool, Option("Measure how fast each device and runtime upscales, in about twenty seconds.")
     ] = False

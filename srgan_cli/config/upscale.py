@@ -143,7 +143,7 @@ class UpscaleConfig:
 
     runtime: RuntimeField = "auto"
     tile: TileField = None
-    precision: PrecisionField = "fp32"
+    precision: PrecisionField = "auto"
     device: DeviceField = "auto"
 
     def __post_init__(self) -> None:

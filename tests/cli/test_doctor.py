@@ -106,7 +106,7 @@ def test_it_measures_every_runtime_on_request(srgan, monkeypatch):
     speeds = srgan("doctor", "--json", "--measure").document["speeds"]
     by_name = {(one["runtime"], one["precision"]): one for one in speeds}
     assert by_name["torch", "fp32"]["megapixels"] > 0
-    assert by_name["auto", "fp32"]["note"].startswith("takes ")
+    assert by_name["auto", "auto"]["note"].startswith("takes ")
     for runtime in ("ncnn", "onnxruntime"):
         one = by_name[runtime, "fp32"]
         assert (one["megapixels"] is None) == ("not installed" in one["note"])

@@ -67,6 +67,13 @@ class Amp:
         """
         return cls(device, _automatic_dtype(device) if precision == "auto" else _DTYPES[precision])
 
+    @classmethod
+    def fastest(cls, device: torch.device) -> "Amp":
+        """Choose what a network that only runs may compute in: half precision, or else fp32."""
+        if device.type == "mps":
+            return cls(device, torch.float16)
+        return cls.create(device, "auto")
+
     @property
     def scales(self) -> bool:
         """Whether losses are scaled, so that fp16 gradients do not vanish."""

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from srgan_cli.config import EvalConfig
-from srgan_cli.engine.devices.amp import Amp, resolve_device
+from srgan_cli.engine.devices.amp import resolve_device
 from srgan_cli.engine.evaluation.sets import EvaluationImage
 from srgan_cli.engine.models.shelf import bundled_models, bundled_rival, find_model
 from srgan_cli.engine.models.trained_runs import trained_runs
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model, require_scale
-from srgan_cli.engine.upscaling.upscaler import Upscaler
+from srgan_cli.engine.upscaling.upscaler import Upscaler, ready
 from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.imaging.resize import Kernel, upscale
 from srgan_cli.imaging.types import Levels
@@ -84,12 +85,13 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
                 f"{model.source.name} ×{model.scale}",
                 hint="compare models of the same scale",
             )
-    amp = Amp.create(resolve_device(config.device), config.precision)
+    device, make = resolve_device(config.device), partial(Upscaler, tile=config.tile)
+    upscalers = [ready(one, device, config.precision, "torch", make, observer) for one in models]
     model_names, folder_names = _distinct_names(models, config.sr)
-    for name, model in zip(model_names, models, strict=True):
+    for name, one in zip(model_names, upscalers, strict=True):
         observer.say(
-            f"model: {name} ({model.source.reason}), ×{model.scale}, {amp.precision} on "
-            f"{amp.device}"
+            f"model: {name} ({one.model.source.reason}), ×{one.model.scale}, {one.amp.precision} "
+            f"on {one.amp.device}"
         )
     return Lineup(
         (
@@ -103,10 +105,7 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
                 for name, folder in zip(folder_names, config.sr, strict=True)
             ),
         ),
-        {
-            name: Upscaler(model, amp, tile=config.tile)
-            for name, model in zip(model_names, models, strict=True)
-        },
+        dict(zip(model_names, upscalers, strict=True)),
         dict(zip(folder_names, config.sr, strict=True)),
     )
 

@@ -17,8 +17,8 @@ from srgan_cli.engine.runtimes.ncnn_form import NcnnModel
 from srgan_cli.engine.runtimes.operations import UnsupportedError
 from srgan_cli.errors import ResourceError
 
-_LACKS_MEMORY = re.compile("allocat|bad_alloc|out of memory|not enough memory", re.IGNORECASE)
-"""What ONNX Runtime's messages say where memory was lacking."""
+LACKS_MEMORY = re.compile("allocat|bad_alloc|out of memory|not enough memory", re.IGNORECASE)
+"""What the messages of ONNX Runtime and OpenVINO say where memory was lacking."""
 
 
 class Runtime(Protocol):
@@ -74,7 +74,7 @@ class TorchRuntime:
 Loaded = TypeVar("Loaded")
 
 
-class _ByThreads(Generic[Loaded]):
+class ByThreads(Generic[Loaded]):
     """What a library arranges for a number of threads when it loads a network.
 
     Args:
@@ -112,7 +112,7 @@ class NcnnRuntime:
         import ncnn
 
         self._mat = ncnn.Mat
-        self._nets = _ByThreads(lambda num_threads: _ncnn_net(model, num_threads))
+        self._nets = ByThreads(lambda num_threads: _ncnn_net(model, num_threads))
         self._nets.get()
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
@@ -163,7 +163,7 @@ class OnnxRuntime:
     threaded = True
 
     def __init__(self, model: bytes) -> None:
-        self._sessions = _ByThreads(lambda num_threads: _onnx_session(model, num_threads))
+        self._sessions = ByThreads(lambda num_threads: _onnx_session(model, num_threads))
         self._sessions.get()
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
@@ -176,7 +176,7 @@ class OnnxRuntime:
         try:
             (sr,) = self._sessions.get().run(["sr"], {"lr": lr.contiguous().numpy()})
         except Exception as error:  # Its errors have no class of their own that is documented.
-            if _LACKS_MEMORY.search(str(error)):
+            if LACKS_MEMORY.search(str(error)):
                 raise MemoryError(f"ONNX Runtime could not run a tile: {error}") from error
             raise ResourceError(
                 f"ONNX Runtime could not run a tile: {error}", hint="pass --runtime torch"

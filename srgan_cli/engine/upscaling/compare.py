@@ -220,7 +220,7 @@ def _bicubic() -> _Maker:
 def _by_model(upscaler: Upscaler, options: str | None) -> _Maker:
     def make(_: Path, frame: Frame, size: tuple[int, int]) -> tuple[Canvas, float]:
         started = time.perf_counter()
-        canvas = upscale_frame(upscaler, frame, size, SilentBar())
+        canvas = upscale_frame(upscaler.suited_to(frame.pixels), frame, size, SilentBar())
         return canvas, time.perf_counter() - started
 
     return _Maker(upscaler.model.source.name, make, options)

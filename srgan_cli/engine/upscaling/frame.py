@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from srgan_cli.engine.upscaling.bars import Share
 from srgan_cli.engine.upscaling.sizes import num_passes
 from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.imaging.alpha import bleed, within_neighbours
@@ -31,7 +32,7 @@ def upscale_frame(upscaler: Upscaler, frame: Frame, target: tuple[int, int], bar
         frame = Frame(bleed(frame.pixels, frame.alpha), frame.alpha)
     layers = 2 if _alpha_varies(frame) else 1
     work = layers * sum(scale ** (2 * step) for step in range(passes))
-    share = _Share(bar, 1 / max(work, 1))
+    share = Share(bar, 1 / max(work, 1))
     for _ in range(passes - 1):
         frame = _whole(upscaler, frame, share)
     grown = scale if passes else 1
@@ -82,14 +83,3 @@ def _alpha_varies(frame: Frame) -> bool:
 
 def _joined(colour: ImageArray, alpha: ImageArray | None) -> ImageArray:
     return colour if alpha is None else np.dstack([colour, alpha])
-
-
-class _Share:
-    """A bar that counts work that is done several times over as one."""
-
-    def __init__(self, bar: Bar, factor: float) -> None:
-        self._bar, self._factor = bar, factor
-
-    def advance(self, amount: float = 1, **figures: str) -> None:
-        """Pass a share of ``amount`` on."""
-        self._bar.advance(amount * self._factor, **figures)

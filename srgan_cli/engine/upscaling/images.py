@@ -64,7 +64,7 @@ class LoadedModel:
 
     @property
     def runtime(self) -> str:
-        """What runs it: ``torch``, ``ncnn`` or ``onnxruntime``."""
+        """What runs it: ``torch``, ``ncnn``, ``onnxruntime`` or ``openvino``."""
         return self._upscaler.runtime
 
     @overload
@@ -126,7 +126,7 @@ class LoadedModel:
         size = result_size(frame.width, frame.height, config, self.scale)
         total = frame.width * frame.height / 1e6
         with observer.bar("upscaling", total=total, unit="MP") as bar:
-            return upscale_frame(self._upscaler, frame, size, bar)
+            return upscale_frame(self._upscaler.suited_to(frame.pixels), frame, size, bar)
 
     def _upscale_file(self, path: Path, config: UpscaleConfig, observer: "_Listening") -> Path:
         if not path.is_file():
@@ -143,7 +143,7 @@ def load(
     scale: float | None = None,
     device: str = "auto",
     strength: float | None = None,
-    precision: Precision = "fp32",
+    precision: Precision = "auto",
     runtime: RuntimeName = "auto",
     tile: int | None = None,
     tta: bool = False,
@@ -158,8 +158,8 @@ def load(
         scale: The factor that it is to have; ×2 where that does not matter.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``.
         strength: From faithful (0) to sharp (1), for models that are a pair.
-        precision: ``fp32``, ``fp16``, ``bf16`` or ``auto``.
-        runtime: ``auto``, ``torch``, ``ncnn`` or ``onnxruntime``.
+        precision: ``fp32``, ``fp16``, ``bf16``, or ``auto``: the fastest that is accurate.
+        runtime: ``auto``, ``torch``, ``ncnn``, ``onnxruntime`` or ``openvino``.
         tile: Side of what the network upscales at once; as large as fits when None.
         tta: Average the results of eight orientations.
 

@@ -21,7 +21,7 @@ from srgan_cli.errors import SrganError
 from srgan_cli.imaging.formats import FORMATS, readable_formats, written_format
 from srgan_cli.observer import Observer
 from srgan_cli.paths import datasets_dir, downloads_dir, home, models_dir, runs_dir, teachers_dir
-from srgan_cli.processes import num_cores
+from srgan_cli.processes import num_cores, processor_name
 
 T = TypeVar("T")
 
@@ -46,11 +46,11 @@ _PACKAGES = {
     "pillow-jxl-plugin": ("JPEG XL images", "jxl"),
     "tensorboard": ("srgan train --tensorboard", "tensorboard"),
     "onnxscript": ("srgan models export to ONNX", "onnx"),
-    "openvino": ("srgan models export to OpenVINO", "openvino"),
+    "openvino": ("faster on some CPUs; srgan models export to OpenVINO", "openvino"),
 }
 """What each package is for, and the extra that installs it; None for those that srgan needs."""
 _VARIABLES = (
-    *("SRGAN_HOME", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "WORLD_SIZE"),
+    *("SRGAN_HOME", "SRGAN_MEASURE", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "WORLD_SIZE"),
     *("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "COLUMNS", "TERM"),
 )
 _COMPLAINTS = (SrganError, ImportError, OSError, RuntimeError, AttributeError)
@@ -165,7 +165,7 @@ class DoctorReport:
 
 
 def diagnose(config: DoctorConfig, observer: Observer) -> DoctorReport:
-    """Describe this machine and this installation; nothing is written.
+    """Describe this machine and this installation; only what is measured is remembered.
 
     Whatever fails is listed under ``problems`` and does not stop the rest.
     """
@@ -232,22 +232,13 @@ def _machine() -> Machine:
     list(_tried(ask, problems))  # The devices complain of the same.
     return Machine(
         platform.platform(),
-        _processor(),
+        processor_name(),
         instructions,
         num_cores(),
         _memory(),
         None if free is None else int(free),
         f"{platform.python_implementation()} {platform.python_version()} in {_short(sys.prefix)}",
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def _memory() -> int | None:

@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -148,9 +148,10 @@ class Ledger(Managed):
             with suppress(OSError):  # It holds results.
                 self._folder.rmdir()
 
-    def is_fresh(self, output: Path, *, input_sha256: str, settings: str) -> bool:
-        """Say whether a result stands there as this input and these settings make it."""
-        return (input_sha256, settings) in self._origins(output)
+    def is_fresh(self, output: Path, *, input_sha256: str, settings: Collection[str]) -> bool:
+        """Say whether a result stands there as this input and one of these settings make it."""
+        origins = self._origins(output)
+        return any((input_sha256, one) in origins for one in settings)
 
     def settings_of(self, output: Path, sha256: str) -> set[str]:
         """Return all settings that have made a file of that name and content."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -11,10 +12,12 @@ from srgan_cli.config import Precision, RuntimeName
 from srgan_cli.engine.devices.amp import Amp, resolve_device
 from srgan_cli.engine.models.shelf import bundled_models
 from srgan_cli.engine.models.weights import load_model
+from srgan_cli.engine.runtimes.fastest import learn_speeds
+from srgan_cli.engine.runtimes.speeds import forget, processor_of
 from srgan_cli.engine.upscaling.inventory import Device, Speed
-from srgan_cli.engine.upscaling.upscaler import Upscaler
+from srgan_cli.engine.upscaling.upscaler import Upscaler, ready
 from srgan_cli.errors import SrganError
-from srgan_cli.observer import Observer, SilentBar
+from srgan_cli.observer import Observer, SilentBar, SilentObserver
 
 _SECONDS = 8.0
 """After which nothing further is begun."""
@@ -31,6 +34,7 @@ def measured(devices: Sequence[Device], observer: Observer) -> Iterator[Speed]:
         devices: What there is.
         observer: Hears how many are done.
     """
+    _renew(devices, observer)
     kinds = list(_kinds(devices))
     began = time.perf_counter()
     with observer.bar("measuring", total=len(kinds), unit="runtimes") as bar:
@@ -42,21 +46,31 @@ def measured(devices: Sequence[Device], observer: Observer) -> Iterator[Speed]:
             bar.advance()
 
 
+def _renew(devices: Sequence[Device], observer: Observer) -> None:
+    """Forget what was measured on these devices, and measure the bundled networks anew."""
+    for device in map(resolve_device, (one.name for one in devices)):
+        forget(processor_of(device))
+        for scale in (2, 4):
+            network = load_model(bundled_models(scale)[0].source("bundled")).generator
+            learn_speeds(network, network.align, Amp.fastest(device), observer)
+
+
 def _kinds(devices: Sequence[Device]) -> Iterator[tuple[str, RuntimeName, Precision]]:
     """Yield device, runtime and precision of all that is to be measured, the usual first."""
-    yield devices[0].name, "auto", "fp32"
+    yield devices[0].name, "auto", "auto"
     for device in devices:
         for precision in device.precisions:
             yield device.name, "torch", cast("Precision", precision)
     yield "cpu", "ncnn", "fp32"
     yield "cpu", "onnxruntime", "fp32"
+    yield "cpu", "openvino", "fp32"
 
 
 def _speed(device: str, runtime: RuntimeName, precision: Precision) -> Speed:
     model = load_model(bundled_models(2)[0].source("bundled"))
     try:
-        amp = Amp.create(resolve_device(device), precision)
-        upscaler = Upscaler(model, amp, runtime=runtime)
+        make = partial(Upscaler, runtime=runtime)
+        upscaler = ready(model, resolve_device(device), precision, runtime, make, SilentObserver())
         first = _seconds(upscaler, _SIDES[0])  # Pays for what is set up once.
         first = min(first, _seconds(upscaler, _SIDES[0]))
         side = int(_SIDES[0] * (_EACH / max(first, 1e-6)) ** 0.5)
@@ -66,7 +80,8 @@ def _speed(device: str, runtime: RuntimeName, precision: Precision) -> Speed:
         message = error.message if isinstance(error, SrganError) else str(error).partition("\n")[0]
         return Speed(runtime, device, precision, None, message)
     megapixels = (model.scale * side) ** 2 / 1e6 / seconds
-    note = f"takes {upscaler.runtime}" if runtime == "auto" else ""
+    taken = f"takes {upscaler.runtime} in {upscaler.amp.precision}"
+    note = taken if runtime == "auto" else ""
     return Speed(runtime, device, precision, megapixels, note)
 
 

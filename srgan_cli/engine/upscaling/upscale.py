@@ -16,6 +16,7 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import Model, ModelSource
+from srgan_cli.engine.upscaling.bars import Both, Counted
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch, share_of
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
@@ -98,7 +99,7 @@ def upscale_with(
 ) -> UpscaleReport:
     """Upscale images as :func:`upscale` does, with a model that is loaded already."""
     plan = plan_batch(config, upscaler.model.scale)
-    settings = _settings(config, upscaler.model)
+    settings = {one: _settings(config, upscaler.model, one) for one in _results_of(config)}
     batch = _Batch(config, upscaler, observer, settings=settings, shown=ranks.leads)
     for failure in plan.failed if ranks.leads else ():
         batch.fail(failure)
@@ -128,11 +129,16 @@ def upscale_with(
     )
 
 
-def _settings(config: UpscaleConfig, model: Model) -> str:
+def _results_of(config: UpscaleConfig) -> tuple[str, ...]:
+    """Return the precisions of results that count as done; ``auto`` is content with any."""
+    return ("fp32", "fp16", "bf16") if config.precision == "auto" else (config.precision,)
+
+
+def _settings(config: UpscaleConfig, model: Model, precision: str) -> str:
     """Hash what the pixels and bytes of a result depend on."""
     names = ("scale", "width", "height", "max_side", "ext", "quality", "background")
     values = {name: getattr(config, name) for name in names}
-    values |= {"strip_metadata": config.strip_metadata, "precision": config.precision}
+    values |= {"strip_metadata": config.strip_metadata, "precision": precision}
     if config.tta:
         values["tta"] = True
     weights = [file_sha256(path) for path in model.files]
@@ -178,11 +184,15 @@ class _Batch:
         upscaler: Upscaler,
         observer: Observer,
         *,
-        settings: str,
+        settings: Mapping[str, str],
         shown: bool,
     ) -> None:
         self._config, self._upscaler, self._observer = config, upscaler, observer
         self._settings = settings
+        """By precision, of the results that count as done."""
+        self._precisions: dict[Path, str] = {}
+        """In which each result is made."""
+        self._in_fp32 = 0
         self._bars = observer if shown else SilentObserver()
         self._semaphore = WeightedSemaphore(_MEGAPIXELS_IN_WORK)
         self.written: list[Upscaled] = []
@@ -201,7 +211,7 @@ class _Batch:
         total = sum(job.header.megapixels for job in jobs)
         with self._bars.bar("upscaling", total=total, unit="MP") as whole:
             outcomes = in_threads(
-                lambda job: self._run(job, ledgers[job.folder], _Counted(whole)),
+                lambda job: self._run(job, ledgers[job.folder], Counted(whole)),
                 jobs,
                 num_threads=min(_MOST_IMAGES, num_cores() + 1),
                 stopped=self._upscaler.stopped,
@@ -210,6 +220,9 @@ class _Batch:
                 for number, outcome in enumerate(outcomes, start=1):
                     whole.advance(0, image=f"{number}/{len(jobs)}")
                     self._take(outcome)
+        if self._in_fp32:
+            half = self._upscaler.amp.precision
+            self._observer.say(f"{self._in_fp32} computed in fp32: {half} was not accurate enough")
 
     def _take(self, outcome: "Upscaled | Failed | Path") -> None:
         match outcome:
@@ -222,7 +235,7 @@ class _Batch:
             case unchanged:
                 self.unchanged.append(unchanged)
 
-    def _run(self, job: UpscaleJob, ledger: Ledger, bar: "_Counted") -> "Upscaled | Failed | Path":
+    def _run(self, job: UpscaleJob, ledger: Ledger, bar: Counted) -> "Upscaled | Failed | Path":
         """Do one job, or find that it is done: then its output is returned."""
         megapixels = job.size[0] * job.size[1] / 1e6
         try:
@@ -242,8 +255,9 @@ class _Batch:
 
     def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
-            return self._settings in ledger.settings_of(job.output, sha256)
-        return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._settings)
+            return not ledger.settings_of(job.output, sha256).isdisjoint(self._settings.values())
+        wanted = tuple(self._settings.values())
+        return ledger.is_fresh(job.output, input_sha256=sha256, settings=wanted)
 
     def _require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
         """Refuse to replace what srgan did not make, or to upscale twice in place."""
@@ -272,7 +286,8 @@ class _Batch:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.output))
             drift = self._drift(job, temporary)
             # Before the file has its name: see Ledger.
-            ledger.record(job.output, input_sha256=sha256, settings=self._settings, made=temporary)
+            settings = self._settings[self._precisions.pop(job.output)]
+            ledger.record(job.output, input_sha256=sha256, settings=settings, made=temporary)
             if not (self._config.new_dates or self._config.strip_metadata):
                 keep_date(job.source, temporary)
         seconds = time.perf_counter() - started
@@ -288,20 +303,20 @@ class _Batch:
     def _painted(self, job: UpscaleJob, image: OpenImage, bar: Bar) -> Iterator[Painted]:
         large = job.header.megapixels / job.header.num_frames > _LARGE
         last: tuple[Frame, Canvas] | None = None
+        upscaler: Upscaler | None = None
         for number, frame in enumerate(islice(image.frames(), job.num_frames), start=1):
-            target = result_size(
-                frame.width, frame.height, self._config, self._upscaler.model.scale
-            )
+            upscaler = upscaler or self._upscaler_for(job, frame)
+            target = result_size(frame.width, frame.height, self._config, upscaler.model.scale)
             if last is not None and frame.equals(last[0]):
                 canvas = last[1]  # An animation that stands still for a while.
                 bar.advance(frame.width * frame.height / 1e6)
             elif not large:
-                canvas = upscale_frame(self._upscaler, frame, target, bar)
+                canvas = upscale_frame(upscaler, frame, target, bar)
             else:
                 title = job.source.name + (f" {number}/{job.num_frames}" * (job.num_frames > 1))
                 megapixels = frame.width * frame.height / 1e6
                 with self._bars.bar(title, total=megapixels, unit="MP") as own:
-                    canvas = upscale_frame(self._upscaler, frame, target, _Both(bar, own))
+                    canvas = upscale_frame(upscaler, frame, target, Both(bar, own))
             duration, metadata = frame.duration, image.metadata
             last = None if large or duration is None else (frame, canvas)
             del frame
@@ -310,6 +325,13 @@ class _Batch:
             yield Painted(canvas, metadata, duration)
             del canvas
 
+    def _upscaler_for(self, job: UpscaleJob, first: Frame) -> Upscaler:
+        """Choose what upscales an image by its first frame, and note its precision."""
+        chosen = self._upscaler.suited_to(first.pixels)
+        self._precisions[job.output] = chosen.amp.precision
+        self._in_fp32 += chosen is not self._upscaler and not first.deep
+        return chosen
+
     def _drift(self, job: UpscaleJob, made: Path) -> float | None:
         config = self._config
         if not config.check and config.max_drift is None:
@@ -317,28 +339,3 @@ class _Batch:
         measured = drift(job.source, made, num_frames=job.num_frames, max_pixels=config.max_pixels)
         require_drift(job.source, measured, config.max_drift)
         return measured
-
-
-class _Counted:
-    """A bar that knows what was counted on it."""
-
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-        self.done = 0.0
-
-    def advance(self, amount: float = 1, **figures: str) -> None:
-        """Count ``amount`` more units as done."""
-        self.done += amount
-        self._bar.advance(amount, **figures)
-
-
-class _Both:
-    """Advances two bars at once."""
-
-    def __init__(self, first: Bar, second: Bar) -> None:
-        self._bars = (first, second)
-
-    def advance(self, amount: float = 1, **figures: str) -> None:
-        """Count ``amount`` more units as done on both."""
-        for bar in self._bars:
-            bar.advance(amount, **figures)

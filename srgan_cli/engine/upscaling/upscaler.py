@@ -1,29 +1,40 @@
 """Run a network over images of any size, tile by tile."""
 
+import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srgan_cli.config import RuntimeName, UpscaleConfig
+from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
 from srgan_cli.engine.devices.amp import Amp, resolve_device
 from srgan_cli.engine.models.interpolation import load_between
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model
-from srgan_cli.engine.runtimes.fastest import gains_from_extra, open_runtime
+from srgan_cli.engine.runtimes.fastest import (
+    gains_from_extra,
+    gains_from_half,
+    learn_speeds,
+    open_runtime,
+)
+from srgan_cli.engine.upscaling.orientations import ORIENTATIONS
+from srgan_cli.engine.upscaling.probe import is_accurate, telling_part
 from srgan_cli.engine.upscaling.threads import Cores, in_order
 from srgan_cli.engine.upscaling.tiling import plan_tiles
 from srgan_cli.errors import InputError, ResourceError, WeightsError
-from srgan_cli.imaging.tensors import from_image, to_image
+from srgan_cli.imaging.tensors import from_image, to_image, to_pixels
 from srgan_cli.imaging.tiles import Span
 from srgan_cli.imaging.types import ImageArray, Uint8Image
 from srgan_cli.observer import Bar, Observer
+
+Made = TypeVar("Made")
 
 
 class Upscaler:
@@ -41,6 +52,8 @@ class Upscaler:
         runtime: What runs it.
         tta: Average the results of the image in all eight orientations
             (self-ensemble; Timofte et al. 2016, section 3.5).
+        in_fp32: Makes what upscales images for which half precision will not do; None to
+            upscale all in the precision of ``amp``.
     """
 
     def __init__(
@@ -51,8 +64,11 @@ class Upscaler:
         tile: int | None = None,
         runtime: RuntimeName = "torch",
         tta: bool = False,
+        in_fp32: Callable[[], "Upscaler"] | None = None,
     ) -> None:
         self.model, self.amp = model, amp
+        self._make_exact, self._exact = in_fp32, self
+        self._making = threading.Lock()
         self.stopped = threading.Event()
         """Once it is set, a tile that has not begun raises ``CancelledError``."""
         network, align = model.generator, model.generator.align
@@ -81,7 +97,38 @@ class Upscaler:
         Raises:
             ResourceError: The device's memory does not suffice for one tile.
         """
-        return np.concatenate(list(self.bands(pixels, bar))).astype(np.uint8, copy=False)
+        bands = self.suited_to(pixels).bands(pixels, bar)
+        return np.concatenate(list(bands)).astype(np.uint8, copy=False)
+
+    def suited_to(self, pixels: ImageArray) -> "Upscaler":
+        """Return what is to upscale an image: this, or its like in fp32.
+
+        Half precision will do for 8 bits if it agrees with fp32 on a part of the image
+        (:mod:`srgan_cli.engine.upscaling.probe`).
+
+        Args:
+            pixels: H, W (grey) or H, W, 3 (RGB), uint8 or uint16.
+        """
+        if self._make_exact is None:
+            return self
+        if pixels.dtype == np.uint8:
+            part = telling_part(pixels)
+            self._cores.expect(1)
+            probe = self._pool.submit(self._on_its_cores, self._is_accurate, part)
+            probe.add_done_callback(self._give_up_if_cancelled)
+            if probe.result():
+                return self
+        with self._making:
+            if self._exact is self:
+                self._exact = self._make_exact()
+                self._exact.stopped = self.stopped
+        return self._exact
+
+    @torch.inference_mode()
+    def _is_accurate(self, part: ImageArray) -> bool:
+        lr = _aligned(from_image(part), self._tiling.align)
+        half, full = (to_pixels(self._runtime.run(lr, exact=exact)) for exact in (False, True))
+        return is_accurate(half, full)
 
     def bands(self, pixels: ImageArray, bar: Bar) -> Iterator[ImageArray]:
         """Upscale an image of 8 or 16 bits per channel, from top to bottom.
@@ -129,8 +176,13 @@ class Upscaler:
 
     @property
     def runtime(self) -> str:
-        """What runs the network: ``torch``, ``ncnn`` or ``onnxruntime``."""
+        """What runs the network: ``torch``, ``ncnn``, ``onnxruntime`` or ``openvino``."""
         return self._runtime.name
+
+    @property
+    def chooses(self) -> bool:
+        """Whether some images are upscaled in fp32 instead."""
+        return self._make_exact is not None
 
     def _upscaled(
         self, pixels: ImageArray, rows: list[Span], columns: list[Span]
@@ -143,7 +195,7 @@ class Upscaler:
             nonlocal waiting
             row, column = spans
             tile = pixels[row.start : row.stop, column.start : column.stop]
-            future = self._pool.submit(self._upscale_on_its_cores, tile)
+            future = self._pool.submit(self._on_its_cores, self._upscale_tile, tile)
             waiting -= 1
             future.add_done_callback(self._give_up_if_cancelled)
             return future
@@ -154,16 +206,16 @@ class Upscaler:
         finally:
             self._cores.expect(-waiting)
 
-    def _give_up_if_cancelled(self, tile: Future[ImageArray]) -> None:
+    def _give_up_if_cancelled(self, tile: Future[Any]) -> None:
         if tile.cancelled():
             self._cores.expect(-1)
 
-    def _upscale_on_its_cores(self, tile: ImageArray) -> ImageArray:
+    def _on_its_cores(self, work: Callable[[ImageArray], Made], tile: ImageArray) -> Made:
         with self._cores.taken() as num_threads:
             if self.stopped.is_set():
                 raise CancelledError
             torch.set_num_threads(num_threads)  # Of this thread alone.
-            return self._upscale_tile(tile)
+            return work(tile)
 
     def _upscale_tile(self, tile: ImageArray) -> ImageArray:
         """Upscale a tile, in parts if memory does not suffice for the whole."""
@@ -218,27 +270,9 @@ class Upscaler:
             return self._runtime.run(lr, exact=exact)
         results = (
             orientation.undone(self._runtime.run(orientation.applied(lr), exact=exact))
-            for orientation in _ORIENTATIONS
+            for orientation in ORIENTATIONS
         )
         return torch.stack(tuple(results)).mean(dim=0)
-
-
-class _Orientation(NamedTuple):
-    """A way to turn and mirror an image."""
-
-    quarters: int
-    mirrored: bool
-
-    def applied(self, batch: Tensor) -> Tensor:
-        turned = batch.rot90(self.quarters, (2, 3))
-        return turned.flip(3) if self.mirrored else turned
-
-    def undone(self, batch: Tensor) -> Tensor:
-        upright = batch.flip(3) if self.mirrored else batch
-        return upright.rot90(-self.quarters, (2, 3))
-
-
-_ORIENTATIONS = tuple(_Orientation(*both) for both in product(range(4), (False, True)))
 
 
 def _aligned(lr: Tensor, align: int) -> Tensor:
@@ -264,14 +298,48 @@ def _is_out_of_memory(error: Exception) -> bool:
 def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer) -> Upscaler:
     """Load weights onto the device that a command is to use, and say which and why."""
     model = load_model(source) if config.strength is None else load_between(source, config.strength)
-    amp = Amp.create(resolve_device(config.device), config.precision)
-    upscaler = Upscaler(model, amp, tile=config.tile, runtime=config.runtime, tta=config.tta)
+    device = resolve_device(config.device)
+    make = partial(Upscaler, tile=config.tile, runtime=config.runtime, tta=config.tta)
+    upscaler = ready(model, device, config.precision, config.runtime, make, observer)
     means = "" if upscaler.runtime == "torch" else f" with {upscaler.runtime}"
-    if gains_from_extra(config.runtime, model.generator, model.generator.align, amp):
+    if gains_from_extra(config.runtime, model.generator, model.generator.align, upscaler.amp):
         means = "; pip install 'srgan-cli[fast]' is faster"
+    if upscaler.chooses:
+        means += " (fp32 for 16 bits and where it would show)"
     strength = "" if config.strength is None else f", strength {config.strength:g}"
     observer.say(
-        f"model: {source.name} ({source.reason}), ×{model.scale}{strength}, {amp.precision} on "
-        f"{amp.device}{means}"
+        f"model: {source.name} ({source.reason}), ×{model.scale}{strength}, "
+        f"{upscaler.amp.precision} on {upscaler.amp.device}{means}"
     )
     return upscaler
+
+
+def ready(
+    model: Model,
+    device: torch.device,
+    precision: Precision,
+    runtime: RuntimeName,
+    make: Callable[..., Upscaler],
+    observer: Observer,
+) -> Upscaler:
+    """Make what upscales with a model, in half precision where that is faster and asked for.
+
+    Args:
+        model: The network, in fp32 on the CPU.
+        device: Where it is to run.
+        precision: ``auto`` measures once which precision is the fastest.
+        runtime: What runs it; ``auto`` measures as well.
+        make: Called with model, precision and what upscales in fp32.
+        observer: Hears that something is measured.
+    """
+    network = model.generator
+    half, fp32 = Amp.fastest(device), Amp(device, torch.float32)
+    if "auto" in {precision, runtime}:
+        learn_speeds(network, network.align, half, observer)
+    if precision != "auto":
+        return make(model, Amp.create(device, precision))
+    if half.dtype == fp32.dtype or not gains_from_half(runtime, network, half):
+        return make(model, fp32)
+    # A runtime may move its network to the device.
+    other = replace(model, generator=copy.deepcopy(network))
+    return make(model, half, in_fp32=lambda: make(other, fp32))

@@ -12,8 +12,9 @@ from srgan_cli.config import DenseConfig
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.runtimes.backends import TorchRuntime
+from srgan_cli.engine.upscaling.orientations import ORIENTATIONS
 from srgan_cli.engine.upscaling.tiling import Tiling
-from srgan_cli.engine.upscaling.upscaler import _ORIENTATIONS, Upscaler
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.tensors import from_image, to_pixels
 from srgan_cli.observer import SilentBar
@@ -129,10 +130,10 @@ def test_tta_folds_an_image_at_the_same_pixels_in_all_orientations():
     image = synthetic_photograph(31, 21)
 
     def mean_of(lr):
-        turned = [orientation.applied(lr) for orientation in _ORIENTATIONS]
+        turned = [orientation.applied(lr) for orientation in ORIENTATIONS]
         results = [
             orientation.undone(generator(batch))
-            for orientation, batch in zip(_ORIENTATIONS, turned, strict=True)
+            for orientation, batch in zip(ORIENTATIONS, turned, strict=True)
         ]
         return to_pixels(torch.stack(results).mean(0)[..., :42, :62]).astype(int)
 

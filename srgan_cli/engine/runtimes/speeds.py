@@ -1,0 +1,218 @@
+"""How fast each runtime runs a form of network on this machine: measured once, then remembered.
+
+What is remembered decides what ``auto`` takes, so that the same command gives the same pixels.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from filelock import Timeout
+from torch import Tensor, nn
+
+from srgan_cli import __version__
+from srgan_cli.paths import home, write_text
+from srgan_cli.processes import locked, processor_name
+from srgan_cli.records import read_json
+from srgan_cli.typed import RecordError
+
+FORMAT = 1
+"""Number of the form of the file; it changes where a field changes its meaning."""
+_FILE = "speeds.json"
+_PACKAGES = ("torch", "ncnn", "onnx", "onnxruntime", "openvino")
+_MOST = 200  # Forms that are remembered; the oldest go.
+_WAIT = 120.0  # Seconds for another process that measures.
+_SIDES = (32, 192)  # LR pixels of what is measured, at least and at most.
+_EACH = 0.06  # Seconds that a run takes, about.
+_ROUNDS = 3
+
+Run = Callable[[Tensor], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a measurement holds for."""
+
+    processor: str
+    """Model of the processor or GPU, and the instructions that PyTorch uses of it."""
+    network: str
+    """SHA-256 of the network's form: the names and shapes of its parameters."""
+    versions: dict[str, str]
+    """Of srgan and of the runtimes that are installed."""
+
+    @classmethod
+    def of(cls, network: nn.Module, device: torch.device) -> "Subject":
+        """Describe a network on a device."""
+        form = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
+        text = json.dumps([type(network).__name__, form])
+        return cls(processor_of(device), hashlib.sha256(text.encode()).hexdigest(), _versions())
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """How long each way to run a network takes for the same pixels."""
+
+    subject: Subject
+    seconds: dict[str, float]
+    """By runtime and precision, such as ``onnxruntime fp32``; of one core's time on a CPU."""
+    date: str
+    """When it was measured, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    format: int
+    measurements: tuple[Measurement, ...]
+
+
+def may_measure() -> bool:
+    """Say whether ``SRGAN_MEASURE=0`` forbids to measure and to remember."""
+    return os.environ.get("SRGAN_MEASURE", "") != "0"
+
+
+def remembered(subject: Subject) -> Mapping[str, float]:
+    """Return the seconds of each way to run a network, or nothing where they are not known."""
+    if not may_measure():
+        return {}
+    return next((one.seconds for one in _read() if one.subject == subject), {})
+
+
+def learn(subject: Subject, measure: Callable[[], Mapping[str, float]]) -> None:
+    """Measure what is not remembered yet, and remember it.
+
+    Of several processes one measures while the others wait. Where nothing can be written, nothing
+    is measured: it could come out another way the next time.
+    """
+    if not may_measure() or remembered(subject):
+        return
+    with suppress(OSError, Timeout), _opened():
+        if not remembered(subject):
+            measured = Measurement(subject, dict(measure()), _now())
+            _write([*_read(), measured][-_MOST:])
+
+
+def forget(processor: str) -> None:
+    """Forget what was measured on a processor."""
+    with suppress(OSError, Timeout), _opened():
+        _write([one for one in _read() if one.subject.processor != processor])
+
+
+def processor_of(device: torch.device) -> str:
+    """Name the processor or GPU, and what PyTorch uses of it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    named = processor_name()
+    if device.type != "cpu":
+        return f"{device.type} of {named}"
+    return f"{named}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def in_turns(runs: Mapping[str, Run], align: int, device: torch.device) -> dict[str, float]:
+    """Time several ways to do the same on random images, in turns.
+
+    On a CPU that is the processor's time on one thread, which other programs disturb little; the
+    tiles of an image run on one core each. On other devices it is the wall clock.
+
+    Args:
+        runs: Each upscales 1, 3, H, W; one that fails is left out.
+        align: Sides are multiples of it.
+        device: Where they run.
+
+    Returns:
+        The least seconds of each, for the same pixels.
+    """
+    with ThreadPoolExecutor(1, "measuring", torch.get_num_threads) as pool:
+        return pool.submit(_in_turns, runs, align, device).result()
+
+
+def _in_turns(runs: Mapping[str, Run], align: int, device: torch.device) -> dict[str, float]:
+    torch.set_num_threads(1)  # Of this thread alone.
+    least, most = _SIDES
+    small = _image(least, align)
+    working = {name: run for name, run in runs.items() if _seconds(run, small, device) is not None}
+    first = min((_known(_seconds(run, small, device)) for run in working.values()), default=1.0)
+    side = least * (_EACH / max(first, 1e-6)) ** 0.5
+    lr = _image(int(min(max(side, least), most)), align)
+    found: dict[str, list[float]] = {name: [] for name in working}
+    for _ in range(1 + _ROUNDS):
+        for name, run in working.items():
+            found[name].append(_known(_seconds(run, lr, device)))
+    # The first round pays for what is set up once.
+    return {name: min(times[1:]) for name, times in found.items() if max(times) < float("inf")}
+
+
+def _image(side: int, align: int) -> Tensor:
+    side = -(-side // align) * align
+    return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def _seconds(run: Run, lr: Tensor, device: torch.device) -> float | None:
+    """Time a run; None if it fails."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    started = clock()
+    try:
+        run(lr)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+    except (RuntimeError, MemoryError):
+        return None
+    return max(clock() - started, 1e-9)
+
+
+def _known(seconds: float | None) -> float:
+    return float("inf") if seconds is None else seconds
+
+
+def _versions() -> dict[str, str]:
+    found = {"srgan": __version__}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _path() -> Path:
+    return home() / _FILE
+
+
+@contextmanager
+def _opened() -> Iterator[None]:
+    """Keep other processes from writing.
+
+    Raises:
+        OSError: The folder cannot be written.
+        filelock.Timeout: Another process takes too long.
+    """
+    _path().parent.mkdir(parents=True, exist_ok=True)
+    with locked(_path().with_suffix(".lock"), wait=_WAIT):
+        yield
+
+
+def _read() -> tuple[Measurement, ...]:
+    """Read what is remembered; a damaged file counts for nothing and is replaced."""
+    try:
+        found = read_json(_path(), _Remembered)
+    except (RecordError, OSError):
+        return ()
+    if found.format != FORMAT:
+        return ()
+    return tuple(one for one in found.measurements if all(s > 0 for s in one.seconds.values()))
+
+
+def _write(measurements: Iterable[Measurement]) -> None:
+    document = asdict(_Remembered(FORMAT, tuple(measurements)))
+    write_text(_path(), json.dumps(document, indent=1) + "\n")
