@@ -4,7 +4,7 @@ Meant for other people's test suites, such as Pillow's Tests/images: a thousand 
 strange on purpose. Each file goes through ``engine.upscale`` alone, in a worker process that is
 killed after a minute. Results are compared with what Pillow alone makes of the source, and, where
 the command ``vips`` is installed (Debian: libvips-tools), with what libvips makes of it, whose
-decoders are others.
+decoders are others. ``--sheets`` keeps what differs side by side: Pillow, libvips, srgan.
 """
 
 import argparse
@@ -37,11 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path)
     parser.add_argument("--json", type=Path, help="write the outcome of every file")
+    parser.add_argument("--sheets", type=Path, help="keep an image of everything that differs")
     arguments = parser.parse_args()
+    if arguments.sheets:
+        arguments.sheets.mkdir(parents=True, exist_ok=True)
     files = sorted(path for path in arguments.path.rglob("*") if path.is_file())
     outcomes = {}
     with tempfile.TemporaryDirectory() as folder:
-        worker = Worker(Path(folder))
+        worker = Worker(Path(folder), arguments.sheets)
         for number, path in enumerate(files, start=1):
             outcome = worker.run(path)
             outcomes[str(path.relative_to(arguments.path))] = outcome
@@ -67,14 +70,17 @@ def main() -> None:
 class Worker:
     """A process that upscales one file after the other and can be killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sheets: Path | None) -> None:
         self._folder = folder
+        self._sheets = sheets
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, self._folder), daemon=True)
+        self._process = context.Process(
+            target=work, args=(theirs, self._folder, self._sheets), daemon=True
+        )
         self._process.start()
         theirs.close()
         self._pipe.recv()
@@ -101,7 +107,7 @@ class Worker:
         self._process.join()
 
 
-def work(pipe: Connection, folder: Path) -> None:
+def work(pipe: Connection, folder: Path, sheets: Path | None) -> None:
     """Upscale files until the process is killed."""
     import torch
 
@@ -124,12 +130,12 @@ def work(pipe: Connection, folder: Path) -> None:
         output = folder / "out"
         shutil.rmtree(output, ignore_errors=True)
         try:
-            pipe.send(upscale(path, output, model))
+            pipe.send(upscale(path, output, model, sheets))
         except BaseException:  # noqa: BLE001 - a traceback is what this looks for.
             pipe.send({"outcome": "traceback", "reason": traceback.format_exc(limit=-4)})
 
 
-def upscale(path: Path, output: Path, model: Path) -> dict[str, Any]:
+def upscale(path: Path, output: Path, model: Path, sheets: Path | None) -> dict[str, Any]:
     """Upscale one file and judge the result."""
     from srgan_cli import engine
     from srgan_cli.config import UpscaleConfig
@@ -145,23 +151,30 @@ def upscale(path: Path, output: Path, model: Path) -> dict[str, Any]:
     (made,) = report.written
     if sorted(left) != sorted([".srgan-ledger.jsonl", made.output.name]):
         return {"outcome": "half-written", "reason": str(left)}
+    references = {"Pillow": by_pillow(path), "libvips": by_vips(path)}
+    with warnings.catch_warnings(), Image.open(made.output) as opened:
+        warnings.simplefilter("ignore")
+        # 16-bit grey, which Pillow's conversions cut off, is not compared.
+        result = None if opened.mode.startswith("I") else opened.convert("RGBA")
     differences = {
-        "Pillow": compare(path, made.output),
-        "libvips": compare_with_vips(path, made.output),
+        name: mean_difference(reference, result) if reference and result else None
+        for name, reference in references.items()
     }
     found = [difference for difference in differences.values() if difference is not None]
     verdict = "right" if found else "right, not compared"
     if max(found, default=0) > LARGEST_DIFFERENCE:
         verdict = "differs"
+        if sheets and result:
+            name = "-".join(path.parts[-3:]) + ".png"
+            side_by_side((*references.values(), result)).save(sheets / name)
     return {"outcome": verdict, "differences": differences, "notes": made.notes}
 
 
-def compare(source: Path, made: Path) -> float | None:
-    """Return the mean difference between a result and a bilinear upscaling by Pillow alone.
+def by_pillow(source: Path) -> Image.Image | None:
+    """Return the upright image that Pillow alone makes of a file.
 
-    In levels of 255; colours count by their opacity. None where Pillow alone cannot tell what
-    the source shows: 16-bit grey, which its conversions cut off, profiles of inks, and files
-    that it cannot read.
+    None where it cannot tell what the source shows: 16-bit grey, which its conversions cut off,
+    profiles of inks, and files that it cannot read.
     """
     with warnings.catch_warnings(), suppress(OSError, ValueError, SyntaxError):
         warnings.simplefilter("ignore")
@@ -170,12 +183,12 @@ def compare(source: Path, made: Path) -> float | None:
                 return None
             if before.info.get("default_image") and before.n_frames > 1:
                 before.seek(1)  # The first image is not part of the animation.
-            return mean_difference(ImageOps.exif_transpose(before), made)
+            return ImageOps.exif_transpose(before).convert("RGBA")
     return None
 
 
-def compare_with_vips(source: Path, made: Path) -> float | None:
-    """Return the same beside libvips; None where it cannot read the source as 8-bit sRGB."""
+def by_vips(source: Path) -> Image.Image | None:
+    """Return the same of libvips; None where it cannot read the source as 8-bit sRGB."""
     if shutil.which("vips") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -190,23 +203,37 @@ def compare_with_vips(source: Path, made: Path) -> float | None:
             if run.returncode:
                 return None
         with Image.open(plain) as before:
-            return mean_difference(before, made)
+            return before.convert("RGBA")
 
 
-def mean_difference(before: Image.Image, made: Path) -> float | None:
-    """Compare an image, upscaled bilinearly, with a result; None for 16-bit grey."""
-    with warnings.catch_warnings(), Image.open(made) as after:
-        warnings.simplefilter("ignore")
-        if after.mode.startswith("I"):
-            return None
-        wanted = before.convert("RGBA").convert("RGBa")
-        result = after.convert("RGBA").convert("RGBa")
+def mean_difference(wanted: Image.Image, result: Image.Image) -> float:
+    """Return the mean difference of a result from an image that is upscaled bilinearly.
+
+    In levels of 255; colours count by their opacity.
+    """
     size = (2 * wanted.width, 2 * wanted.height)
     if result.size != size:
         return 255.0
-    wanted = wanted.resize(size, Image.Resampling.BILINEAR)
-    difference = np.abs(np.asarray(result).astype(float) - np.asarray(wanted))
+    enlarged = wanted.convert("RGBa").resize(size, Image.Resampling.BILINEAR)
+    difference = np.abs(np.asarray(result.convert("RGBa")).astype(float) - np.asarray(enlarged))
     return round(float(difference.mean()), 2)
+
+
+def side_by_side(images: tuple[Image.Image | None, ...]) -> Image.Image:
+    """Return images in a row, each 256 pixels high on a chequerboard; a gap for None."""
+    tile = 256
+    sheet = Image.new("RGB", (len(images) * (tile + 8), tile), "magenta")
+    board = (np.indices((tile, tile)) // 16).sum(axis=0) % 2 * 64 + 128
+    for place, image in enumerate(images):
+        if image is None:
+            continue
+        scale = min(tile / image.width, tile / image.height)
+        size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
+        enlarged = image.resize(size, Image.Resampling.NEAREST)
+        ground = Image.fromarray(board.astype(np.uint8)).convert("RGBA").crop((0, 0, *size))
+        ground.alpha_composite(enlarged)
+        sheet.paste(ground.convert("RGB"), (place * (tile + 8), 0))
+    return sheet
 
 
 if __name__ == "__main__":

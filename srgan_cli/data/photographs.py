@@ -9,10 +9,11 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging import exif
+from srgan_cli.imaging import exif, xmp
 from srgan_cli.imaging.admission import require_admissible, require_size
 from srgan_cli.imaging.containers import webp
 from srgan_cli.imaging.decode import open_image, opened, probe
+from srgan_cli.imaging.deep import is_deep_png
 from srgan_cli.imaging.frames import shallow
 from srgan_cli.imaging.io import list_images
 from srgan_cli.imaging.quiet import quiet
@@ -130,7 +131,7 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
     """
     try:
         with opened(path, max_pixels=max_pixels, notes=[]) as image:
-            if image is not None and image.format in _PLAIN and image.mode in _EIGHT_BIT_MODES:
+            if image is not None and _is_plain(image):
                 require_size(path, image.size, 1, max_pixels)
                 with quiet(), warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # What Pillow thinks of odd EXIF.
@@ -143,6 +144,14 @@ def decode(path: Path, *, max_side: int, max_pixels: int = MAX_PIXELS) -> Decode
         reason = reason.replace(str(path), path.name)
         hint = "open it in an image viewer; if it displays there, convert it to PNG"
         raise InputError(f"{path}: not a readable image ({reason})", hint=hint) from error
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Say whether Pillow decodes an image to the pixels that ``srgan upscale`` sees."""
+    if image.format not in _PLAIN or image.mode not in _EIGHT_BIT_MODES:
+        return False
+    # Pillow cuts 16 bits off, and shows the still image that an animation has for old viewers.
+    return image.format != "PNG" or not (is_deep_png(image) or image.info.get("default_image"))
 
 
 def _first_frame(path: Path, max_side: int, max_pixels: int) -> Decoded:
@@ -165,7 +174,7 @@ def _decoded(path: Path, image: Image.Image, max_side: int) -> Decoded:
         image.load()
     stated = image.getexif()
     taken = str(stated.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, ""))
-    turn = _TURNS.get(stated.get(ExifTags.Base.Orientation, 1))
+    turn = _TURNS.get(stated.get(ExifTags.Base.Orientation) or _orientation_in_xmp(image))
     if pixels is not None:
         if turn is None:
             return Decoded(pixels, taken)
@@ -175,6 +184,15 @@ def _decoded(path: Path, image: Image.Image, max_side: int) -> Decoded:
         whole = whole.resize(size, Image.Resampling.LANCZOS)
     upright = whole if turn is None else whole.transpose(turn)
     return Decoded(np.asarray(upright), taken)
+
+
+def _orientation_in_xmp(image: Image.Image) -> int:
+    """Return what XMP states in ways that Pillow's pattern does not know; 1 for nothing."""
+    packet = image.info.get("xmp")
+    try:
+        return xmp.parse(packet).orientation or 1 if isinstance(packet, bytes) else 1
+    except ValueError:
+        return 1
 
 
 def _decoded_at_once(path: Path, image: Image.Image) -> Uint8Image | None:

@@ -45,7 +45,7 @@ def save_with_blocks(
             path.write_bytes(_avif(image, blocks, options))
         case "GIF":
             made = _encoded(image, name, options)
-            path.write_bytes(gif.inserted(made, gif.packed_extensions(blocks)))
+            path.write_bytes(gif.inserted(made, blocks))
         case "JPEG2000":
             # The encoder would wait for ever for room on a full disk.
             if blocks.comments:

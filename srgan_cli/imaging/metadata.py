@@ -50,7 +50,7 @@ _KEPT: Mapping[str, frozenset[str]] = {
         "AVIF": "EXIF, XMP",
         "HEIF": "EXIF, XMP",
         "JXL": "EXIF, XMP",
-        "GIF": "XMP, comment",
+        "GIF": "XMP, comment, pixel aspect ratio",
         "JPEG2000": "EXIF, XMP, IPTC, Photoshop's data, resolution, comment",
         "BMP": "resolution",
     }.items()
@@ -202,6 +202,8 @@ def lost_parts(format_name: str, blocks: Blocks, *, source: Blocks) -> list[str]
         if len(blocks.exif or b"") > _EXIF_ROOM:
             kept = kept - {"EXIF"}
     shown = blocks.resolution
+    if format_name == "GIF" and not gif.aspect(shown):
+        kept = kept - {"pixel aspect ratio"}
     if shown and "EXIF" in kept and blocks.exif and shown == exif.resolution(blocks.exif):
         kept = kept | {"resolution"}
     comments = len(blocks.comments)

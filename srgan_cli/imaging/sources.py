@@ -1,6 +1,5 @@
 """Decoders for each kind of file, which yield its frames one after the other."""
 
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging import deep, gif_frames
+from srgan_cli.imaging import bmp, deep, gif_frames
 from srgan_cli.imaging.admission import require_size
 from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
 from srgan_cli.imaging.containers import heif, jpeg2000
@@ -75,6 +74,7 @@ class PillowSource:
 
     def __init__(self, path: Path, image: Image.Image, max_pixels: float, note: Note) -> None:
         self._path, self._image, self._max_pixels, self._note = path, image, max_pixels, note
+        self._alpha_mask = bmp.alpha_mask(path) if image.format == "BMP" else 0
         self._has_default = bool(image.info.get("default_image")) and num_frames(image) > 1
         self.header = self._header()
         if self._has_default:
@@ -90,9 +90,10 @@ class PillowSource:
         if self._turn(checked(stated, [])) >= 5:
             width, height = height, width
         found = (image.format or "", width, height)
+        transparent = image.has_transparency_data or bool(self._alpha_mask)
         if image.format not in _MULTIPLE:
-            return Header(*found, 1, image.has_transparency_data, counted - 1)
-        return Header(*found, counted - self._has_default, image.has_transparency_data)
+            return Header(*found, 1, transparent, counted - 1)
+        return Header(*found, counted - self._has_default, transparent)
 
     def parts(self) -> list[str]:
         """Name what results do not have."""
@@ -163,11 +164,12 @@ class PillowSource:
         lost = _lost_depth(self._path, image)
         if lost:
             self._note(f"{lost}-bit {image.mode} was reduced to 8 bits")
-        if _drops_alpha_bit(self._path, image):
-            self._note("the alpha bit of 16-bit BMP pixels is not read: they are opaque")
         _fit_transparent_colour(image)
         image.load()
-        return pixels_of(self._path, image, self._note)
+        colour, alpha = pixels_of(self._path, image, self._note)
+        if self._alpha_mask:
+            alpha = bmp.read_alpha(self._path, self._alpha_mask, image.size)
+        return colour, alpha
 
 
 class GifSource:
@@ -281,21 +283,6 @@ def _lost_depth(path: Path, image: Image.Image) -> int:
             stream = jpeg2000.codestream(data) if image.format == "JPEG2000" else None
             bits = max(stream.depths) if stream else heif.depth(data)
     return bits if bits > 8 else 0
-
-
-def _drops_alpha_bit(path: Path, image: Image.Image) -> bool:
-    """Say whether this is a BMP of 16 bits a pixel whose header names an alpha bit."""
-    if image.format != "BMP":
-        return False
-    with path.open("rb") as file:
-        head = file.read(70)
-    if len(head) < 70:
-        return False
-    (size, bits, compression, alpha) = (
-        struct.unpack_from(kind, head, place)[0]
-        for kind, place in (("<I", 14), ("<H", 28), ("<I", 30), ("<I", 66))
-    )
-    return bool(size >= 56 and bits == 16 and compression == 3 and alpha)
 
 
 def _is_deep(tile: Any) -> bool:

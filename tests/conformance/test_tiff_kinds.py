@@ -1,6 +1,5 @@
 """TIFF files of every coding, layout and arrangement of directories."""
 
-import struct
 import subprocess
 import sys
 
@@ -107,54 +106,6 @@ def test_a_mask_is_a_part_that_in_place_would_lose(tmp_path, upscale):
         file.write(samples.ramp(1) > 100, photometric="minisblack", subfiletype=4)
     (failure,) = upscale(tmp_path / "a.tif", in_place=True).failed
     assert "1 transparency mask" in failure.reason
-
-
-def raw_like(order, *, tags=(), cfa=True):
-    """Return a TIFF that is a preview with the sensor's levels in a directory below it."""
-
-    def directory(entries):
-        body = struct.pack(order + "H", len(entries))
-        for tag, kind, value in sorted(entries):
-            packed = struct.pack(order + ("I" if kind == 4 else "HH"), *(value, 0)[: 3 - kind // 2])
-            body += struct.pack(order + "HHI", tag, kind, 1) + packed
-        return body + bytes(4)
-
-    pixels = bytes(64 * 3)
-    preview = [(254, 4, 1), (256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1), (262, 3, 2)]
-    preview += [(273, 4, 8), (277, 3, 3), (278, 4, 8), (279, 4, 192), *tags]
-    sensor = [(254, 4, 0), (256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1), (277, 3, 1)]
-    sensor += [(262, 3, 32803 if cfa else 2), (273, 4, 8), (278, 4, 8), (279, 4, 64)]
-    first = 8 + len(pixels)
-    second = first + 2 + 12 * (len(preview) + 1) + 4
-    mark = b"II" if order == "<" else b"MM"
-    header = mark + struct.pack(order + "HI", 42, first)
-    return header + pixels + directory([*preview, (330, 4, second)]) + directory(sensor)
-
-
-RAW = {
-    "a.nef": lambda: raw_like(">"),
-    "a.arw": lambda: raw_like("<"),
-    "a.tif": lambda: raw_like("<", cfa=False),
-    "a.dng": lambda: raw_like("<", tags=[(50706, 4, 0x401)]),
-    "a.cr2": lambda: b"II*\0\x10\0\0\0CR\2\0" + raw_like("<")[12:],
-    "a.cr3": lambda: b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(100),
-    "a.raf": lambda: b"FUJIFILMCCD-RAW 0201" + bytes(100),
-    "a.rw2": lambda: b"IIU\0" + raw_like("<")[4:],
-    "a.orf": lambda: b"IIRO" + raw_like("<")[4:],
-}
-
-
-@pytest.mark.parametrize("name", RAW)
-@pytest.mark.parametrize("renamed", [False, True])
-def test_raw_files_of_all_makers_are_refused(tmp_path, upscale, name, renamed):
-    path = tmp_path / ("a.jpg" if renamed else name)
-    path.write_bytes(RAW[name]())
-    for options in ({"output": tmp_path / "out"}, {"in_place": True}):
-        (failure,) = upscale(path, **options).failed
-        assert "a raw file" in failure.reason
-    assert path.read_bytes() == RAW[name]()
-    with pytest.raises(InputError, match="a raw file"):
-        decode(path, max_side=0)
 
 
 def test_c_libraries_print_nothing(tmp_path, bilinear):

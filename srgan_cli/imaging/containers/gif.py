@@ -4,12 +4,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from srgan_cli.imaging.containers.blocks import Blocks
+from srgan_cli.imaging.containers.blocks import Blocks, Resolution
 from srgan_cli.imaging.containers.directories import Buffer
 
 _XMP, _ICC, _LOOPS = b"XMP DataXMP", b"ICCRGBG1012", (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 # Behind the XMP: so that decoders, which take every byte for a length, find an end.
 _XMP_TAIL = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+
+_ASPECT_UNITS, _ASPECT_BASE = 64, 15  # The shape of pixels is said as (byte + 15) / 64.
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class _Walker:
         self.position = 13
         self.width, self.height, flags = struct.unpack_from("<HHB", data, 6)
         self.palette = self._palette(flags)
+        if data[12]:  # A pixel's width over its height, so the inverse of a resolution.
+            self.blocks.resolution = Resolution(_ASPECT_UNITS, data[12] + _ASPECT_BASE, "")
         self._control: bytes | None = None
 
     def _palette(self, flags: int) -> bytes:
@@ -178,7 +182,18 @@ def packed_extensions(blocks: Blocks) -> bytes:
     return b"".join(parts)
 
 
-def inserted(gif: bytes, extensions: bytes) -> bytes:
-    """Put extensions behind the palette of a file."""
+def aspect(shape: Resolution | None) -> int:
+    """Return the byte that says the shape of pixels; 0 for square ones and those beyond a byte."""
+    if shape is None or shape.square:
+        return 0
+    value = round(_ASPECT_UNITS * shape.y / shape.x) - _ASPECT_BASE
+    return value if 0 < value < 256 else 0
+
+
+def inserted(gif: bytes, blocks: Blocks) -> bytes:
+    """Put the shape of pixels into a file, and extensions behind its palette."""
+    extensions, shape = packed_extensions(blocks), aspect(blocks.resolution)
+    if not extensions and not shape:
+        return gif
     end = 13 + (3 << ((gif[10] & 7) + 1) if gif[10] & 0x80 else 0)
-    return b"GIF89a" + gif[6:end] + extensions + gif[end:] if extensions else gif
+    return b"GIF89a" + gif[6:12] + bytes((shape,)) + gif[13:end] + extensions + gif[end:]

@@ -200,14 +200,29 @@ def test_a_frame_without_pixels_is_refused_whatever_the_header_says(tmp_path, mo
     assert "0x20 has no pixels" in _refusal(path)
 
 
-@pytest.mark.parametrize(("alpha", "said"), [(0x8000, True), (0, False)])
-def test_an_alpha_bit_that_is_not_read_is_said(tmp_path, alpha, said):
-    masks = struct.pack("<4I", 0x7C00, 0x03E0, 0x001F, alpha)
-    pixels = np.arange(64, dtype="<u2").tobytes()
-    header = struct.pack("<IiiHHIIiiII", 56, 8, 8, 1, 16, 3, len(pixels), 0, 0, 0, 0) + masks
-    path = tmp_path / "a.bmp"
-    size = 14 + len(header) + len(pixels)
-    path.write_bytes(b"BM" + struct.pack("<IHHI", size, 0, 0, 70) + header + pixels)
-    with open_image(path, max_pixels=LIMIT) as image:
-        list(image.frames())
-        assert any("alpha bit" in note for note in image.notes) == said
+@pytest.mark.parametrize("upwards", [True, False])
+@pytest.mark.parametrize("mask", [0x8000, 0])
+@pytest.mark.parametrize("width", [7, 8])
+def test_the_alpha_bit_of_16_bit_bmp_is_read(tmp_path, mask, width, upwards):
+    levels = np.random.default_rng(0).integers(0, 2**16, (8, width), dtype=np.uint16)
+    for empty in (False, True):
+        stored = levels & 0x7FFF if empty else levels
+        path = bmp_of_16_bits(tmp_path / "a.bmp", stored, mask, upwards=upwards)
+        read = read_image(path, max_pixels=LIMIT)
+        red = (levels >> 10 & 31) * 255 / 31
+        assert np.abs(read.pixels[..., 0] - red).max() <= 1
+        if mask and not empty:
+            assert np.array_equal(read.alpha, (levels >> 15) * 255)
+        else:
+            assert read.alpha is None
+
+
+def bmp_of_16_bits(path, pixels, mask, *, upwards):
+    height, width = pixels.shape
+    rows = np.pad(pixels[::-1] if upwards else pixels, ((0, 0), (0, width % 2)))
+    masks = struct.pack("<4I", 0x7C00, 0x03E0, 0x001F, mask)
+    signed = height if upwards else -height
+    header = struct.pack("<IiiHHIIiiII", 56, width, signed, 1, 16, 3, rows.nbytes, 0, 0, 0, 0)
+    whole = header + masks + rows.astype("<u2").tobytes()
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 14 + len(whole), 0, 0, 70) + whole)
+    return path
