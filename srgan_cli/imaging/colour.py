@@ -4,11 +4,13 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, ImageCms
 
 from srgan_cli.imaging import exif, profiles
 from srgan_cli.imaging.containers.blocks import Blocks, Coding
 from srgan_cli.imaging.formats import Format
+from srgan_cli.imaging.types import Uint8Image
 
 _CODED = {"AVIF", "HEIF"}  # Formats with nclx.
 _NAMES = {16: "PQ", 18: "HLG"}
@@ -42,6 +44,20 @@ def to_grey_or_rgb(image: Image.Image, notes: list[str]) -> Image.Image:
             image = _bilevel_as_grey(image)
         return image.convert("LA" if transparent else "L")
     return image.convert("RGBA" if transparent else "RGB")
+
+
+def ycbcr_to_rgb(image: Image.Image, luma: tuple[float, float, float]) -> Uint8Image:
+    """Convert YCbCr of the full range to H, W, 3 (RGB).
+
+    Args:
+        image: Mode YCbCr.
+        luma: The shares of red, green and blue in Y.
+    """
+    y, cb, cr = np.moveaxis(np.asarray(image, dtype=np.float32), -1, 0)
+    red = y + 2 * (1 - luma[0]) * (cr - 128)
+    blue = y + 2 * (1 - luma[2]) * (cb - 128)
+    green = (y - luma[0] * red - luma[2] * blue) / luma[1]
+    return np.stack([red, green, blue], axis=-1).round().clip(0, 255).astype(np.uint8)
 
 
 def is_converted(mode: str) -> bool:

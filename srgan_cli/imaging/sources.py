@@ -80,11 +80,12 @@ class PillowSource:
         if self._has_default:
             note("the still image for old viewers is replaced by the first frame")
         if self.header.left_out and image.format != "MPO":  # What stands behind those is told.
-            note(f"only the first of {self.header.left_out + 1} images is upscaled")
+            which = "largest" if image.format == "ICO" else "first"
+            note(f"only the {which} of {self.header.left_out + 1} images is upscaled")
 
     def _header(self) -> Header:
         image = self._image
-        counted = num_frames(image)
+        counted = _ordered_icon(image) if image.format == "ICO" else num_frames(image)
         width, height = image.size
         stated = Blocks(exif=_bytes(image, "exif"), xmp=_bytes(image, "xmp"))
         if self._turn(checked(stated, [])) >= 5:
@@ -167,6 +168,8 @@ class PillowSource:
         _fit_transparent_colour(image)
         image.load()
         colour, alpha = pixels_of(self._path, image, self._note)
+        if image.format == "XBM":  # A bit that is set is ink, which Pillow takes for light.
+            colour = 255 - colour
         if self._alpha_mask:
             alpha = bmp.read_alpha(self._path, self._alpha_mask, image.size)
         return colour, alpha
@@ -204,6 +207,19 @@ class GifSource:
             yield Shown(colour, alpha, 1, blocks, duration)
 
 
+def _ordered_icon(image: Image.Image) -> int:
+    """Have Pillow take the deepest of an icon's largest images; return how many there are.
+
+    It has taken the first of the size when it opened the file, with those of few colours in front.
+    """
+    icon: Any = image
+    entries = icon.ico.entry
+    entries.sort(key=lambda entry: (entry.square, entry.color_depth), reverse=True)
+    icon._im = None  # noqa: SLF001 - otherwise it is not read again.
+    icon.load()
+    return len(entries)
+
+
 def _fit_transparent_colour(image: Image.Image) -> None:
     """Bring the colour that a PNG declares transparent to the levels of its pixels.
 
@@ -225,15 +241,15 @@ def pixels_of(path: Path, image: Image.Image, note: Note) -> tuple[ImageArray, I
     Raises:
         InputError: They are float or of 32 bits.
     """
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16") and image.format != "FITS":
         return np.asarray(image).astype(np.uint16), None
     if image.mode == "I" and image.format == "PPM":  # Scaled to 0..65535 by Pillow.
         return np.asarray(image).clip(0, 65535).astype(np.uint16), None
-    if image.mode in {"I", "F"}:
-        kind = "float" if image.mode == "F" else "32-bit"
+    if image.mode.startswith("I") or image.mode == "F":
+        kind = {"F": "float", "I": "32-bit"}.get(image.mode, "16-bit")
         raise InputError(
             f"{path}: {kind} pixels without a known range from black to white",
-            hint="convert it to 16 bits per channel first",
+            hint="convert it to a PNG or TIFF of 16 bits per channel first",
         )
     colours: list[str] = []
     image = to_grey_or_rgb(image, colours)

@@ -23,7 +23,8 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, ExtraSamples
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}
 _SIGNED, _FLOAT = 2, 3
-_ORIENTATION = 274
+_ORIENTATION, _YCBCR_COEFFICIENTS, _RATIONAL = 274, 529, 5
+_BT601 = (0.299, 0.587, 0.114)
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
 
@@ -82,6 +83,19 @@ def page_orientation(pages: Pages, number: int) -> int:
     """Return the orientation of a page, 1 to 8."""
     value = pages.tiff.number(pages.pages[number], _ORIENTATION, 1)
     return value if value in range(1, 9) else 1
+
+
+def luma_coefficients(pages: Pages, number: int) -> tuple[float, float, float]:
+    """Return the shares of red, green and blue in the luma of a page; BT.601's by default."""
+    page = pages.pages[number]
+    stated = page.fields.get(_YCBCR_COEFFICIENTS)
+    if stated is None or (stated.kind, stated.count) != (_RATIONAL, 3):
+        return _BT601
+    parts = struct.unpack(pages.tiff.order + "6I", pages.tiff.value(stated))
+    if not all(parts):
+        return _BT601
+    red, green, blue = (parts[n] / parts[n + 1] for n in (0, 2, 4))
+    return (red, green, blue) if abs(red + green + blue - 1) < 0.01 else _BT601
 
 
 def require_readable(path: Path, kind: PageKind) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from srgan_cli.imaging import tiff_pages
 from srgan_cli.imaging.admission import require_size
-from srgan_cli.imaging.colour import is_converted
+from srgan_cli.imaging.colour import is_converted, ycbcr_to_rgb
 from srgan_cli.imaging.containers.blocks import mapped
 from srgan_cli.imaging.containers.pages import Pages
 from srgan_cli.imaging.frames import Header
@@ -93,6 +93,9 @@ class TiffSource:
         if kind.bits > 8 and not image.mode.startswith("I"):
             self._note(f"{kind.bits}-bit {image.mode} was reduced to 8 bits")
         image.load()
+        if image.mode == "YCbCr":
+            luma = tiff_pages.luma_coefficients(pages, number)
+            return Shown(ycbcr_to_rgb(image, luma), None, turn, is_upright=True)
         converted = is_converted(image.mode)
         colour, alpha = pixels_of(self._path, image, self._note)
         return Shown(colour, alpha, turn, converted=converted, is_upright=True)

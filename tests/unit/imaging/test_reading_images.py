@@ -8,7 +8,6 @@ import pytest
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.decode import open_image
 from srgan_cli.imaging.io import (
     image_extensions,
     list_images,
