@@ -206,7 +206,9 @@ def disk_use(job: PrepareJob, lots: Sequence[Lot]) -> str:
 
 
 def _bytes(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{max(1, round(size / 1e6))} MB"
+    if size < 1e6:
+        return f"{max(1, round(size / 1e3))} kB"
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{round(size / 1e6)} MB"
 
 
 def require_space(folder: Path, num_bytes: int) -> None:
@@ -218,8 +220,8 @@ def require_space(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise ResourceError(
-            f"{folder}: not enough disk space: the data set needs up to {num_bytes / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free",
+            f"{folder}: not enough disk space: the data set needs up to {_bytes(num_bytes)}, "
+            f"{_bytes(free) if free else 'nothing'} is free",
             hint="free some space, set SRGAN_HOME to a larger disk, or pass a smaller --max-side",
         )
 

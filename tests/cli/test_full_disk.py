@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 from srgan_cli.engine.models.weights import ModelSource, load_model
+from srgan_cli.engine.runs.background import Background
 from srgan_cli.paths import models_dir
 from tests.toolbox import TINY, assert_fails, enlarge, files_below, small_disk
 
@@ -78,6 +79,37 @@ def test_a_run_without_room_for_its_first_checkpoint_can_be_started_again(srgan,
         weights = runs / "new/weights.safetensors"
         assert load_model(ModelSource("new", weights, "")).trained["steps"] == 6
     assert (runs / "tiny/weights.safetensors").read_bytes() == before
+
+
+def test_a_run_without_a_thread_for_its_first_checkpoint_leaves_nothing(
+    srgan, used_home, monkeypatch
+):
+    """With a real ``ulimit -u`` the first thread that fails is that of the checkpoint."""
+    command = ("train", *TINY, "--name", "new")
+    with monkeypatch.context() as patch:
+        patch.setattr(Background, "start", no_thread)
+        assert_fails(srgan(*command), 5, "no further thread can be started", "ulimit -u")
+    assert not (used_home / "runs/new").exists()
+    assert srgan(*command).code == 0
+
+
+def no_thread(*_, **__):
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("size", ["8k", "64k"])
+def test_a_data_set_without_room_leaves_nothing_and_says_how_much_it_needs(
+    srgan, tmp_path, home, make_photographs, size
+):
+    make_photographs(tmp_path / "photos", count=3, size=(136, 128))
+    command = ("prepare", tmp_path / "photos", "--min-side", 64)
+    with small_disk(home, size):
+        result = srgan(*command)
+        assert_fails(result, 5, "not enough disk space: the data set needs up to", "SRGAN_HOME")
+        assert "0.0 GB" not in result.err
+        assert not [path for path in home.rglob("*") if path.is_file()]
+        enlarge(home, "20m")
+        assert srgan(*command).code == 0
 
 
 def test_a_run_keeps_what_it_found_in_its_folder(srgan, used_home, monkeypatch):

@@ -8,6 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data.photographs import decode, header_size
@@ -117,3 +119,39 @@ def test_offsets_that_no_file_can_have_are_refused(tmp_path, upscale, order):
     for reader in (partial(read_image, max_pixels=10**6), partial(decode, max_side=0)):
         with pytest.raises(InputError):
             reader(path)
+
+
+@pytest.fixture(params=["nan", "inf", "half nan"])
+def poisoned(request, tmp_path, bilinear):
+    """Weights with a number that is none, under a header without a checksum."""
+    weights = {name: tensor.clone() for name, tensor in load_file(bilinear).items()}
+    next(iter(weights.values())).view(-1)[0] = float(request.param.split()[-1])
+    if request.param.startswith("half"):
+        weights = {name: tensor.half() for name, tensor in weights.items()}
+    with safe_open(bilinear, "pt") as file:
+        header = {key: value for key, value in file.metadata().items() if key != "crc32"}
+    path = tmp_path / "poisoned.safetensors"
+    save_file(weights, path, header)
+    return path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upscale a.png -o out --device cpu --model",
+        "upscale a.png --in-place --device cpu --model",
+        "upscale a.png -o out --dry-run --device cpu --model",
+        "eval . --scale 2 --device cpu --model",
+        "compare a.png -o out.html --device cpu --model",
+        "models add --name x",
+        "models export -o out --to pth",
+    ],
+)
+def test_every_command_refuses_weights_with_numbers_that_are_none(
+    srgan, photograph, monkeypatch, poisoned, line
+):
+    monkeypatch.chdir(photograph.parent)
+    before = photograph.read_bytes()
+    assert_fails(srgan(*line.split(), poisoned), 4, "poisoned")
+    assert photograph.read_bytes() == before
+    assert not (photograph.parent / "out").exists()

@@ -144,7 +144,17 @@ def add_model(
     # What a header describes has our names for its parameters; others keep theirs.
     others = not described and not is_foreign(path)
     tensors = read_tensors(path).tensors if others else model.generator.state_dict()
+    _require_finite(path, tensors)
     return put_on_shelf(name, tensors, header)
+
+
+def _require_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(
+                f"{path}: {name} holds numbers that are NaN or infinite",
+                hint="the weights are damaged: fetch or train them again",
+            )
 
 
 def require_free_name(name: str) -> None:

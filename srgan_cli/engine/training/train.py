@@ -162,10 +162,14 @@ def train(
                 f"another process is training {target.name}",
                 hint="wait until it has finished, stop it, or start another run",
             ) from error
-        except OSError as error:
-            if ranks.leads and not (existed or has_checkpoint(target)):
+        except (OSError, RuntimeError) as error:
+            threadless = "can't start new thread" in str(error)
+            is_empty = not (existed or has_checkpoint(target))
+            if ranks.leads and is_empty and (threadless or isinstance(error, OSError)):
                 shutil.rmtree(target, ignore_errors=True)  # There is nothing to go on from.
-            raise _unwritten(target, error) from error
+            if isinstance(error, OSError):
+                raise _unwritten(target, error) from error
+            raise
 
 
 def _unwritten(run: Path, error: OSError) -> ResourceError:
