@@ -5,6 +5,28 @@ from PIL import Image
 
 from srgan_cli.imaging.formats import readable_formats, written_format
 
+SOURCES = [".jpg", ".png", ".tif", ".webp", ".avif", ".gif", ".jp2", ".bmp", ".heic", ".jxl"]
+"""Formats whose every block is tried."""
+
+SAID = {
+    "icc": "colour profile",
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "resolution": "resolution",
+    "comment": "comment",
+    "text": "text",
+    "ground": "georeference",
+    "plays": "only the first of",
+    "frames": "only the first of",
+    "times": "only the first of",
+}
+
+
+def is_said(key, notes):
+    words = (SAID[key], "repetitions", "frame times") if key in {"plays", "times"} else (SAID[key],)
+    return any(word in note for note in notes for word in words)
+
 
 def require(extension):
     readable_formats()

@@ -4,29 +4,9 @@ import pytest
 
 from srgan_cli.imaging.formats import FORMATS
 from tests.conformance import blocks
-from tests.conformance.same_blocks import compared, require
+from tests.conformance.same_blocks import SOURCES, compared, is_said, require
 
-SOURCES = [".jpg", ".png", ".tif", ".webp", ".avif", ".gif", ".jp2", ".bmp", ".heic", ".jxl"]
 TARGETS = [format_.suffix for format_ in FORMATS.values()]
-
-SAID = {
-    "icc": "colour profile",
-    "exif": "EXIF",
-    "xmp": "XMP",
-    "iptc": "IPTC",
-    "resolution": "resolution",
-    "comment": "comment",
-    "text": "text",
-    "ground": "georeference",
-    "plays": "only the first of",
-    "frames": "only the first of",
-    "times": "only the first of",
-}
-
-
-def is_said(key, notes):
-    words = (SAID[key], "repetitions", "frame times") if key in {"plays", "times"} else (SAID[key],)
-    return any(word in note for note in notes for word in words)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -12,8 +12,7 @@ from PIL import Image
 from srgan_cli.imaging.formats import FORMATS
 from srgan_cli.imaging.io import read_image
 from tests.conformance import blocks, samples
-from tests.conformance.same_blocks import compared, require
-from tests.conformance.test_every_block import SOURCES, is_said
+from tests.conformance.same_blocks import SOURCES, compared, is_said, require
 
 TARGETS = [format_.suffix for format_ in FORMATS.values()]
 
