@@ -1,7 +1,7 @@
 """Measure how fast every preset upscales an image: python benchmarks/presets.py.
 
 Networks with random numbers, fp32 on the CPU, all runtimes of ``srgan upscale``; in turns, the
-median of five. Prints the table of tools/models.in.md.
+median of five. Prints the table of tools/presets.in.md.
 """
 
 import argparse

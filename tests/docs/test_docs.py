@@ -13,7 +13,11 @@ from srgan_cli.cli import app, run
 from srgan_cli.config import PRESETS, SCALES
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
 
 
 def fenced_commands(path):
@@ -32,12 +36,16 @@ def shell_blocks(text):
     return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_cli_reference_is_what_the_app_says():
-    module = runpy.run_path(str(ROOT / "tools" / "build_reference.py"))
-    assert (ROOT / "docs" / "cli.md").read_text() == module["reference"]()
+def test_generated_references_are_what_the_program_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    pages = runpy.run_path(str(ROOT / "tools" / "build_reference.py"))["pages"]()
+    assert "cli.md" in pages
+    for name, text in pages.items():
+        message = f"{name} is out of date; run: python tools/build_reference.py"
+        assert (ROOT / "docs" / name).read_text() == text, message
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_documented_command_parses(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
@@ -55,7 +63,7 @@ def test_every_documented_command_parses(document, tmp_path, monkeypatch):
             pass
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_relative_link_leads_to_a_file(document):
     for target in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", document.read_text()):
         assert (document.parent / target).exists(), target
@@ -66,7 +74,7 @@ def anchor_of(heading):
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_link_to_a_section_leads_to_a_heading(document):
     for target, anchor in re.findall(r"\]\((?!http)([^)#]*\.md|)#([^)]+)\)", document.read_text()):
         page = document.parent / target if target else document
@@ -103,7 +111,7 @@ def test_no_document_names_a_path_of_some_machine():
         assert not re.search(r"(/home/|/root/|/Users/)", document.read_text()), document
 
 
-ABOUT_THE_CODE = ("architecture.md", "contributing.md")
+ABOUT_THE_CODE = ("architecture.md", "contributing.md", "decisions.md")
 
 
 def paths_in(text):
@@ -114,7 +122,7 @@ def paths_in(text):
 @pytest.mark.parametrize("page", ABOUT_THE_CODE)
 def test_every_path_that_a_page_about_the_code_names_exists(page):
     named = paths_in((ROOT / "docs" / page).read_text())
-    assert len(named) > 20
+    assert len(named) > 8
     assert [
         p for p in named if not ((ROOT / p).exists() or (ROOT / "srgan_cli" / p).exists())
     ] == []
@@ -138,8 +146,8 @@ def test_every_name_on_a_route_is_defined_in_its_file():
 
 
 def test_the_table_of_presets_says_what_they_are():
-    module = runpy.run_path(str(ROOT / "tools" / "build_models.py"))
-    text = (ROOT / "docs" / "models.md").read_text()
+    module = runpy.run_path(str(ROOT / "tools" / "build_presets.py"))
+    text = (ROOT / "docs" / "presets.md").read_text()
     for name in PRESETS:
         for scale in SCALES:
             assert " | ".join(module["sizes"](name, scale)) in text
