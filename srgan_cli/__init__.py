@@ -8,7 +8,7 @@ and :class:`SrganError`; see docs/python.md. Importing this package imports neit
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _MODULES = {
     "LoadedModel": "srgan_cli.engine",

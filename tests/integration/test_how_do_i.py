@@ -85,6 +85,7 @@ def _needs(lines):
 @pytest.mark.thorough
 @pytest.mark.parametrize(("title", "lines"), RECIPES, ids=[title for title, _ in RECIPES])
 def test_each_recipe_runs(title, lines, folder):
+    lines = re.sub(r"\b\d{4}\b", lambda side: str(int(side[0]) // 50), lines)
     names = _needs(lines)
     _published(names)
     if "holiday.mp4" in names:
