@@ -1,6 +1,6 @@
 """Write the pages of docs/ that the program itself tells: run python tools/build_reference.py.
 
-They are cli.md, configuration.md, python-reference.md and messages.md.
+They are cli.md, configuration.md, json.md, python-reference.md and messages.md.
 """
 
 import argparse
@@ -36,9 +36,12 @@ def command_line() -> str:
 
 def pages() -> Mapping[str, str]:
     """Return the text of each page by its name."""
+    import json_documents
+
     texts = {
         "cli.md": command_line(),
         "configuration.md": configuration.document(),
+        "json.md": json_documents.document(),
         "python-reference.md": python_names.document(),
         "messages.md": messages.document(),
     }

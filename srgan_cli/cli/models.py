@@ -45,7 +45,10 @@ def list_(
     """List all models: bundled, on the shelf, your runs, and of installed packages."""
     if installable:
         published = engine.published_models()
-        (show_json if json else _show_published)(published)
+        if json:
+            show_json({"models": published})
+        else:
+            _show_published(published)
         return ExitCode.OK
     found = engine.list_models()
     (show_json if json else _show_list)(found)
@@ -134,7 +137,7 @@ def default(
         engine.set_default(clear, None)
     chosen = engine.defaults()
     if json:
-        show_json(chosen)
+        show_json({"defaults": chosen})
     else:
         rows = [[f"×{scale}", chosen[scale]] for scale in sorted(chosen)]
         show_table("defaults", {"scale": "right", "model": "left"}, rows)

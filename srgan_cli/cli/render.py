@@ -41,9 +41,14 @@ def show_failure(error: SrganError) -> None:
     show_error(error.message, error.hint)
 
 
+JSON_FORMAT = 1
+"""Rises when a key of a JSON document goes or changes its meaning (docs/stability.md)."""
+
+
 def show_json(report: object) -> None:
-    """Print a report as the one JSON document on stdout."""
-    print(json.dumps(jsonable(report), indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a report as the one JSON document on stdout, the number of its format first."""
+    document = {"format": JSON_FORMAT} | jsonable(report)
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def jsonable(value: object) -> Any:

@@ -109,10 +109,10 @@ def test_a_published_model_goes_onto_the_shelf_and_upscales(srgan, tmp_path, pic
 
 def test_a_default_is_set_shown_and_cleared(srgan, anime):
     srgan("models", "add", anime)
-    assert srgan("models", "default", "anime", "--json").document == {"4": "anime"}
+    assert srgan("models", "default", "anime", "--json").document["defaults"] == {"4": "anime"}
     assert srgan("models", "show", "anime", "--json").document["default"] is True
     assert "anime *" in srgan("models", "list").out
-    assert srgan("models", "default", "--clear", 4, "--json").document == {}
+    assert srgan("models", "default", "--clear", 4, "--json").document["defaults"] == {}
 
 
 def test_show_tells_what_the_header_says(srgan):

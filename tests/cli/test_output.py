@@ -47,7 +47,8 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
 def test_json_is_one_document_and_nothing_else_on_stdout(srgan, commands, name, keys):
     result = srgan(*commands[name], "--json")
     assert result.code == 0, result.err
-    assert set(result.document) == keys
+    assert set(result.document) == keys | {"format"}
+    assert result.document["format"] == 1
     assert result.err
 
 
