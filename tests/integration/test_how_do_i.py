@@ -14,9 +14,14 @@ from PIL import Image
 
 from srgan_cli import engine
 from srgan_cli.cli import run
+from tests.toolbox import TINY
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-do-i.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "how-do-i.md"
+README = ROOT / "README.md"
 RECIPES = re.findall(r"^## (.+?)\n.*?```bash\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+EXAMPLES = re.findall(r"```bash\n(.*?)```", README.read_text(), re.DOTALL)[2:]
+"""README's blocks but for the first two, which install and which tests/docs/test_docs.py tries."""
 SHELL = re.compile(r"[|>&;]|^(?!srgan )")
 """A line that a shell has to run; others are run in this process, which is faster."""
 
@@ -74,6 +79,14 @@ def _shell(lines, folder):
     assert done.returncode == 0, done.stderr
 
 
+def _here(line, folder):
+    """Run a line in this process; a training takes a few steps only."""
+    words = shlex.split(line)[1:]
+    found = [sorted(map(str, folder.glob(word))) if "*" in word else [word] for word in words]
+    quick = TINY if words[0] == "train" else ()
+    assert run([*(word for several in found for word in several), *quick]) == 0, line
+
+
 def _needs(lines):
     words = {word for line in lines.splitlines() for word in shlex.split(line, comments=True)}
     for program in words & {"ffmpeg", "unzip", "zip"}:
@@ -103,6 +116,21 @@ def test_each_recipe_runs(title, lines, folder):
     for made in re.findall(r"(?:-o |> )([\w.-]+)", lines):
         assert (folder / made).exists(), (title, made)
         assert (folder / made).is_file() or any((folder / made).iterdir())
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("lines", EXAMPLES, ids=[lines.split("\n")[0] for lines in EXAMPLES])
+def test_each_example_of_readme_runs(lines, folder, make_photographs):
+    make_photographs(folder / "comics", count=12, size=(136, 128), seed=5)
+    _published(_needs(lines))
+    for line in lines.splitlines():
+        _here(line, folder)
+
+
+def test_readme_has_examples_and_the_page_has_no_command_that_no_test_runs():
+    assert len(EXAMPLES) >= 4
+    for text in (README.read_text(), PAGE.read_text()):
+        assert set(re.findall(r"```(\w+)\n", text)) <= {"bash", "text"}
 
 
 def test_the_page_has_recipes_of_a_few_lines():
