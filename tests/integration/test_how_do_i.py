@@ -113,7 +113,7 @@ def test_each_recipe_runs(title, lines, folder):
                 sorted(map(str, folder.glob(word))) if "*" in word else [word] for word in words
             ]
             assert run([word for several in found for word in several]) == 0, line
-    for made in re.findall(r"(?:-o |> )([\w.-]+)", lines):
+    for made in re.findall(r"(?:-o |> )(\w[\w.-]*)", lines):
         assert (folder / made).exists(), (title, made)
         assert (folder / made).is_file() or any((folder / made).iterdir())
 
