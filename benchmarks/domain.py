@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10, help="pages of each of the ten volumes")
     parser.add_argument("--pages", action="store_true", help="only draw the pages")
     parser.add_argument("--name", default="comics", help="of the run")
-    parser.add_argument("--options", default="--steps 2000", help="of srgan train, in one word")
+    parser.add_argument("--options", default="--minutes 5", help="of srgan train, in one word")
     given = parser.parse_args()
     train, held_out, home = (given.folder / name for name in ("train", "held-out", "home"))
     if not held_out.exists():
