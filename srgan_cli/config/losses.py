@@ -35,6 +35,11 @@ class LossWeights:
     ] = 0.0
     perceptual: Annotated[float, _weight("Perceptual loss: L1 distance of VGG features.")] = 1.0
     """Features are normalised to unit mean magnitude per layer."""
+    pretrain_perceptual: Annotated[
+        float, _weight("Perceptual loss during pretraining, without a discriminator.")
+    ] = 0.0
+    """Beside a pixel loss of weight 1. Damaged images are restored sooner so than by an
+    adversarial loss, and without its grain."""
     artefact: Annotated[float, _weight("LDL artefact loss (Liang et al. 2022).")] = 0.0
     degraded: Annotated[
         float, _weight("Extra pixel loss on degraded patches (with --judge clean).")

@@ -56,9 +56,13 @@ class Objectives:
         self._discriminator, self._features = discriminator, features
 
     def pretrain(self, sr: Tensor, hr: Tensor) -> Terms:
-        """Return the terms of the generator's pretraining: pixels alone, counted once."""
-        terms = self._pixel_terms(sr, hr)
-        return terms | {"generator": _sum(terms, asdict(self._weights) | {"pixel": 1.0})}
+        """Return the terms of the generator's pretraining: pixels, counted once, and looks."""
+        weights = asdict(self._weights)
+        terms, looks = self._pixel_terms(sr, hr), weights["pretrain_perceptual"]
+        if looks:
+            terms |= self._perceptual_terms("perceptual", 1.0, sr, hr)
+        total = _sum(terms, weights | {"pixel": 1.0, "perceptual": looks})
+        return terms | {"generator": total}
 
     def discriminator(self, hr: Tensor, sr: Tensor, judged: Judged, mix: Tensor) -> Terms:
         """Return the terms of the discriminator.

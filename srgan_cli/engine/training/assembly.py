@@ -119,7 +119,7 @@ def assemble(
         assumed = replace(assumed, steps=OPEN_END, minutes=None, hours=None)
     phases = plan_phases(assumed, _sampler(assumed, store, ranks).steps)
     features = None
-    if phases[-1].name == "adversarial":
+    if any(phase.perceptual for phase in phases):
         features = load_perceptual(config.perceptual, observer, config.perceptual_layers)
 
     def make_trainer(together: Ranks) -> Trainer:

@@ -73,13 +73,11 @@ def measure(
             most = min(max(int(_SHARE * phase.steps), _LEAST_STEPS), most)
         patience = _PATIENCE if seconds is None else min(_PATIENCE, _SHARE * seconds)
         step = _step_seconds(trainer, batches, phase, ranks, most, patience, clock)
-        score = validator.seconds(
-            trainer.ema, trainer.amp.device, perceptual=phase.name == "adversarial"
-        )
+        score = validator.seconds(trainer.ema, trainer.amp.device, perceptual=phase.perceptual)
         started = clock()
         checkpoint = trainer.snapshot({})
         found[phase.name] = PhaseCosts(step, score + clock() - started)
-    closing = scoring_seconds(trainer, validator, adversarial=phases[-1].name == "adversarial")
+    closing = scoring_seconds(trainer, validator, perceptual=phases[-1].perceptual)
     num_bytes = sum(tensor.nbytes for tensor in checkpoint.tensors.values())
     costs: Costs = ranks.agreed(Costs(found, closing + _REPORT_SECONDS))
     return Measured(costs, num_bytes)

@@ -21,36 +21,36 @@ _BICUBIC = "bicubic"
 def qualify(parts: "RunParts") -> Qualification:
     """Score a run's averaged weights and the bundled model on its validation images.
 
-    A run of the pixel loss alone has earned its place when its PSNR is better; an
-    adversarial one when its perceptual distance or its PSNR is, and the other is not
-    worse. None has that is below bicubic.
+    A run of the pixel loss alone has earned its place when its PSNR is better; one whose
+    last phase has a perceptual loss when its perceptual distance or its PSNR is, and the
+    other is not worse. None has that is below bicubic.
     """
     trainer, validator = parts.trainer, parts.validator
-    adversarial = parts.phases[-1].name == "adversarial"
+    perceptual = parts.phases[-1].perceptual
     device = trainer.amp.device
-    ours = validator.score_each(trainer.ema, device, perceptual=adversarial)
-    rival = bundled_rival(trainer.ema.scale, adversarial=adversarial)
+    ours = validator.score_each(trainer.ema, device, perceptual=perceptual)
+    rival = bundled_rival(trainer.ema.scale, adversarial=perceptual)
     if rival is None:
         return judged(ours, None, _BICUBIC)
     network = trainer.amp.place(load_model(rival.source("")).generator)
-    theirs = validator.score_each(network, device, perceptual=adversarial)
+    theirs = validator.score_each(network, device, perceptual=perceptual)
     return judged(ours, theirs, rival.name)
 
 
-def scoring_seconds(trainer: Trainer, validator: Validator, *, adversarial: bool) -> float:
+def scoring_seconds(trainer: Trainer, validator: Validator, *, perceptual: bool) -> float:
     """Estimate how long :func:`qualify` takes, from one image for each network.
 
     Args:
         trainer: Of the run.
         validator: Of the run.
-        adversarial: Whether the run has an adversarial phase.
+        perceptual: Whether the last phase of the run has a perceptual loss.
     """
     device = trainer.amp.device
     networks = [trainer.ema]
-    rival = bundled_rival(trainer.ema.scale, adversarial=adversarial)
+    rival = bundled_rival(trainer.ema.scale, adversarial=perceptual)
     if rival is not None:
         networks.append(trainer.amp.place(load_model(rival.source("")).generator))
-    return sum(validator.seconds(each, device, perceptual=adversarial) for each in networks)
+    return sum(validator.seconds(each, device, perceptual=perceptual) for each in networks)
 
 
 def judged(

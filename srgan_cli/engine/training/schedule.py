@@ -56,6 +56,8 @@ class Phase:
     """Steps of linear rise to the peak."""
     decay: Decay = Decay()
     """Fall of the learning rate from the peak."""
+    perceptual: bool = False
+    """Whether its loss compares VGG features, and its validations too."""
 
     @property
     def stop(self) -> int:
@@ -106,15 +108,10 @@ def plan_phases(config: TrainConfig, steps_of: Callable[[int], int]) -> list[Pha
         first = config.pretrain_steps
     first = min(first, steps)
     decay = Decay(config.schedule, config.milestones, config.gamma, config.cooldown)
+    lasts, looks = steps - first, config.weights.pretrain_perceptual > 0
+    rates = config.learning_rate, config.adversarial_learning_rate
     phases = [
-        Phase("pretrain", 0, first, config.learning_rate, config.warmup, decay),
-        Phase(
-            "adversarial",
-            first,
-            steps - first,
-            config.adversarial_learning_rate,
-            config.warmup,
-            decay,
-        ),
+        Phase("pretrain", 0, first, rates[0], config.warmup, decay, perceptual=looks),
+        Phase("adversarial", first, lasts, rates[1], config.warmup, decay, perceptual=True),
     ]
     return [phase for phase in phases if phase.steps]

@@ -30,7 +30,7 @@ class Validations:
         """Score the averaged weights as they are now."""
         trainer = self._parts.trainer
         self.scores = self._parts.validator.score(
-            trainer.ema, trainer.amp.device, perceptual=phase.name == "adversarial"
+            trainer.ema, trainer.amp.device, perceptual=phase.perceptual
         )
 
     def log(self, step: int, phase: Phase) -> None:

@@ -21,7 +21,7 @@ Given = frozenset[str] | None
 """Names of the options that were given, which nothing takes the place of. None: those that are
 not at their default."""
 
-_PIXEL_LOSS = {"pixel", "luma_weight", "chroma_weight", "fft_weight"}
+_PIXEL_LOSS = {"pixel", "luma_weight", "chroma_weight", "fft_weight", "pretrain_perceptual_weight"}
 _ADVERSARIAL = {
     *("degrade", "degrade_share", "judge", "perceptual", "perceptual_layers"),
     *("adversarial", "adversarial_learning_rate"),

@@ -57,7 +57,10 @@ def measured(seconds_of_step, phases, monkeypatch, **options):
     return found, trainer
 
 
-PHASES = [Phase("pretrain", 0, 500, 1e-3, 50), Phase("adversarial", 500, 500, 1e-4, 50)]
+PHASES = [
+    Phase("pretrain", 0, 500, 1e-3, 50),
+    Phase("adversarial", 500, 500, 1e-4, 50, perceptual=True),
+]
 
 
 def test_every_part_is_measured_for_each_phase(monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srgan_cli.config import TrainConfig
+from srgan_cli.config import LossWeights, TrainConfig
 from srgan_cli.engine.training.schedule import Decay, Phase, plan_phases, same_until
 
 LENGTHS = st.fixed_dictionaries(
@@ -31,6 +31,12 @@ def test_phases_cover_every_step_once_in_order(steps, lengths):
     assert all(phase.steps > 0 for phase in phases)
     names = [phase.name for phase in phases]
     assert names in (["pretrain"], ["adversarial"], ["pretrain", "adversarial"])
+
+
+def test_pretraining_is_validated_by_looks_only_if_it_is_trained_for_them():
+    looks = LossWeights(pretrain_perceptual=0.5)
+    for weights, wanted in [(LossWeights(), [False, True]), (looks, [True, True])]:
+        assert [phase.perceptual for phase in _plan(steps=100, weights=weights)] == wanted
 
 
 def test_the_share_of_pretraining_is_what_was_asked_for():

@@ -190,6 +190,16 @@ def test_the_degraded_term_is_that_of_the_pixels_of_what_is_not_judged(others, b
     torch.testing.assert_close(parts["generator"], gradients["generator"], rtol=1e-3, atol=1e-6)
 
 
+def test_a_perceptual_loss_in_pretraining_is_that_of_adversarial_training(batch, features):
+    looks = LossWeights(pretrain_perceptual=3, luma=2)
+    gradients, terms = first_step("fp32", "pretrain", batch, features, weights=looks)
+    alike = LossWeights(pixel=1, luma=2, perceptual=3, adversarial=0)
+    wanted, wanted_terms = first_step("fp32", "adversarial", batch, features, weights=alike)
+    assert terms == pytest.approx({name: wanted_terms[name] for name in terms})
+    torch.testing.assert_close(gradients["generator"], wanted["generator"])
+    assert "discriminator" not in gradients
+
+
 def test_the_degraded_perceptual_term_is_that_of_what_is_not_judged(batch, features):
     some = replace(batch, judged=np.array([0, 2, 0, 2.0]))
     weights = LossWeights(degraded_perceptual=3, pixel=0, perceptual=0, adversarial=0)
