@@ -104,7 +104,7 @@ def test_the_dockerfile_parses():
             assert stage or all((ROOT / source).exists() for source in sources)
         if word in {"ENTRYPOINT", "CMD"}:
             assert all(isinstance(part, str) for part in json.loads(rest))
-    assert ("ENTRYPOINT", '["python", "-m", "srgan_cli"]') in found
+    assert ("ENTRYPOINT", '["/opt/srgan/bin/srgan"]') in found
     assert found.index(("USER", "srgan")) < len(found) - 1
 
 
