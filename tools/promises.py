@@ -28,8 +28,11 @@ def promises() -> Mapping[str, Mapping[str, Any]]:
     from typer.main import get_command
 
     from srgan_cli.cli import app
+    from srgan_cli.data.manifest import Manifest
+    from srgan_cli.engine.upscaling.ledger import LedgerEntry
     from tools.json_documents import DOCUMENTS, keys
 
+    files = {"manifest.json": Manifest, "ledger": LedgerEntry}
     return {
         "commands": dict(_commands(get_command(app), "")),
         "exit codes": {str(code.value): code.meaning for code in ExitCode},
@@ -38,6 +41,11 @@ def promises() -> Mapping[str, Mapping[str, Any]]:
             f"{command}: {key}": value
             for command, kind in DOCUMENTS.items()
             for key, value in keys(command, kind)
+        },
+        "files": {
+            f"{file}: {key}": value
+            for file, kind in files.items()
+            for key, value in keys(file, kind)
         },
         "python": dict(_names()),
     }

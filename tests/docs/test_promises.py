@@ -31,6 +31,7 @@ def test_nothing_that_was_promised_is_lost():
         ("exit codes", "7"),
         ("config keys", "batch"),
         ("json", "upscale: written[].output"),
+        ("files", "manifest.json: shards"),
         ("python", "load"),
     ],
 )
