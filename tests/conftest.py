@@ -1,7 +1,9 @@
 """What every tier shares: a home of its own, real data where present, synthetic photographs."""
 
+import runpy
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from srgan_cli.config import PrepareConfig
 from srgan_cli.engine.models import installable
 from srgan_cli.observer import SilentObserver
 from tests.toolbox import synthetic_photograph
+from tests.toolbox.scripts import ROOT
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -109,3 +112,19 @@ def prepared(home, prepared_once):
     """Fill this test's home with the data set ``photos-x2``."""
     shutil.copytree(prepared_once, home)
     return home / "datasets" / "photos-x2"
+
+
+@pytest.fixture
+def script(monkeypatch, capsys):
+    """Return a function that runs a script in this process and returns what it prints."""
+
+    def run(name, *arguments):
+        path = ROOT / name
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        monkeypatch.syspath_prepend(path.parent)
+        capsys.readouterr()
+        runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
+
+    yield run
+    torch.set_num_threads(1)
