@@ -140,9 +140,11 @@ def _in_turns(runs: Mapping[str, Run], align: int, device: torch.device) -> dict
     least, most = _SIDES
     small = _image(least, align)
     working = {name: run for name, run in runs.items() if _seconds(run, small, device) is not None}
-    first = min((_known(_seconds(run, small, device)) for run in working.values()), default=1.0)
-    side = least * (_EACH / max(first, 1e-6)) ** 0.5
-    lr = _image(int(min(max(side, least), most)), align)
+    first = {name: _known(_seconds(run, small, device)) for name, run in working.items()}
+    side = least * (_EACH / min(first.values(), default=_EACH)) ** 0.5
+    if side <= least:  # They take long enough as it is.
+        return {name: seconds for name, seconds in first.items() if seconds < float("inf")}
+    lr = _image(int(min(side, most)), align)
     found: dict[str, list[float]] = {name: [] for name in working}
     for _ in range(1 + _ROUNDS):
         for name, run in working.items():

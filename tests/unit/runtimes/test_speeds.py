@@ -136,26 +136,41 @@ def test_only_what_was_measured_on_the_processor_is_forgotten(monkeypatch, netwo
     assert (remembered(here), remembered(there)) == ({"torch fp32": 1.0}, {})
 
 
-def test_the_least_time_after_the_first_round_counts_and_failures_are_left_out(monkeypatch):
-    now, calls = [0.0], []
+@pytest.fixture
+def clock(monkeypatch):
+    """Give a function that makes runs of given seconds, and the sides of what each was given."""
+    now, sides = [0.0], []
     monkeypatch.setattr(speeds.time, "process_time", lambda: now[0])
 
-    def taking(name, *seconds):
+    def taking(*seconds):
+        left = list(seconds)
+
         def run(lr):
-            calls.append((name, tuple(lr.shape)))
-            # Two runs of few pixels come first.
-            now[0] += seconds[min(sum(name == one for one, _ in calls) - 1, len(seconds) - 1)]
+            now[0] += left.pop(0)
+            sides.append(lr.shape[-1])
 
         return run
 
-    def failing(_):
-        raise RuntimeError("not implemented for 'BFloat16'")
+    return taking, sides
 
-    runs = {"a": taking("a", 9, 9, 0.1, 5, 4, 6), "b": taking("b", 9, 9, 9, 8, 7, 7.5)}
-    found = in_turns(runs | {"c": failing}, 2, CPU)
-    assert found == pytest.approx({"a": 4, "b": 7})
-    assert len({shape for _, shape in calls[4:]}) == 1
-    assert all(side % 2 == 0 for _, shape in calls for side in shape[2:])
+
+def failing(_):
+    raise RuntimeError("not implemented for 'BFloat16'")
+
+
+def test_the_least_time_after_the_first_round_counts_and_failures_are_left_out(clock):
+    taking, sides = clock
+    # Two runs of few pixels come first, and the third sets up what larger images need.
+    runs = {"a": taking(9, 0.001, 0.1, 5, 4, 6), "b": taking(9, 0.5, 0.1, 8, 7, 7.5)}
+    assert in_turns(runs | {"c": failing}, 5, CPU) == pytest.approx({"a": 4, "b": 7})
+    assert sides == [35] * 4 + [195] * 8
+
+
+def test_slow_networks_run_twice_on_few_pixels(clock):
+    taking, sides = clock
+    runs = {"a": taking(9, 2), "b": taking(9, 3)}
+    assert in_turns(runs | {"c": failing}, 1, CPU) == pytest.approx({"a": 2, "b": 3})
+    assert sides == [32] * 4
 
 
 def test_fp16_is_for_upscaling_alone_on_apples_gpus():
