@@ -175,7 +175,7 @@ class _Writer:
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
-                f"{self._path.name}: {self._format.name} cannot store this image: {reason}",
+                f"{self._format.name} cannot store this image: {reason}",
                 hint="choose another format, for example --ext png",
             ) from error
 

@@ -251,7 +251,9 @@ class _Batch:
                 return done
         except InputError as error:
             bar.advance(job.header.megapixels - bar.done)  # What will not be done is not awaited.
-            return Failed(job.source, error.message, error.hint)
+            named = str(job.source) in error.message
+            reason = error.message if named else f"{job.source}: {error.message}"
+            return Failed(job.source, reason, error.hint)
 
     def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
