@@ -34,6 +34,7 @@ class ExitCode(IntEnum):
     DIVERGED = 6, "training diverged: a loss is no longer finite"
     PARTIAL = 7, "some images failed, the rest are written"
     BELOW = 8, "a score is below what --min-psnr, --min-ssim or --not-worse-than asks for"
+    DIFFERENT = 9, "--verify: the result is not what its model makes of the source"
     INTERRUPTED = (
         130,
         "interrupted; finished images are kept, a training run is saved where it stands",

@@ -9,17 +9,20 @@ import typer
 from srgan_cli import engine
 from srgan_cli.cli.compare import write_comparison
 from srgan_cli.cli.exit_codes import ExitCode
-from srgan_cli.cli.options import JsonOption, QuietOption, options_of
+from srgan_cli.cli.options import JsonOption, QuietOption, option_name, options_of
 from srgan_cli.cli.pages import require_writable
 from srgan_cli.cli.progress import QuietObserver, RichObserver
 from srgan_cli.cli.render import show_json
 from srgan_cli.cli.streams import upscale_stream
-from srgan_cli.cli.upscale_view import show_estimate, show_upscaled
+from srgan_cli.cli.upscale_view import show_estimate, show_upscaled, show_verified
 from srgan_cli.config import CompareConfig, UpscaleConfig, made
+from srgan_cli.config.option import declared
 from srgan_cli.config.upscale import SAFETY
 from srgan_cli.errors import UsageError
 
 _STREAM = Path("-")
+_VERIFYING = {"inputs", "model", "max_pixels", "runtime", "tile", "device"}
+"""Options that go with ``--verify``."""
 
 
 @options_of(UpscaleConfig)
@@ -28,6 +31,15 @@ def upscale(
         bool,
         typer.Option(
             "--dry-run", help="Show sizes, memory and time; write nothing.", rich_help_panel=SAFETY
+        ),
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Make a result again from what it says of its model and options, and compare: "
+            "pass RESULT SOURCE.",
+            rich_help_panel=SAFETY,
         ),
     ] = False,
     json: JsonOption = False,
@@ -50,6 +62,11 @@ def upscale(
     """
     config = made(UpscaleConfig, options)
     observer = QuietObserver() if quiet else RichObserver()
+    if verify:
+        _require_alone(config, dry_run=dry_run)
+        found = engine.verify(config, observer)
+        (show_json if json else show_verified)(found)
+        return ExitCode.OK if found.equal else ExitCode.DIFFERENT
     if _STREAM in config.inputs or config.output == _STREAM:
         if json or dry_run or config.report:
             raise UsageError("- goes with none of --json, --dry-run, --report", hint="name files")
@@ -74,8 +91,8 @@ def upscale(
 def _write_report(
     config: UpscaleConfig, path: Path, report: "engine.UpscaleReport", observer: RichObserver
 ) -> None:
-    if not report.written:
-        observer.warn("no --report: nothing was written this time", "delete a result to make it")
+    if not report.written and not report.unchanged:
+        observer.warn("no --report: there is no result to show")
         return
     page = CompareConfig(
         config.inputs,
@@ -88,6 +105,18 @@ def _write_report(
         device=config.device,
     )
     write_comparison(path, engine.show_batch(config, report, page, observer), observer)
+
+
+def _require_alone(config: UpscaleConfig, *, dry_run: bool) -> None:
+    """Refuse options whose values ``--verify`` takes from the result."""
+    names = {option.name: option.default for option in declared(UpscaleConfig)}
+    names = {name: default for name, default in names.items() if name not in _VERIFYING}
+    given = [option_name(name) for name in names if getattr(config, name) != names[name]]
+    if given or dry_run:
+        raise UsageError(
+            f"--verify goes without {', '.join(given) or '--dry-run'}",
+            hint="options are read from the result: srgan upscale --verify RESULT SOURCE",
+        )
 
 
 def _bytes_of(stream: TextIO | None) -> BinaryIO | None:

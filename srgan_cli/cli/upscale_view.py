@@ -1,6 +1,6 @@
 """The tables that ``srgan upscale`` prints."""
 
-from srgan_cli import engine
+from srgan_cli import __version__, engine
 from srgan_cli.cli.render import say, show_table
 from srgan_cli.config import UpscaleConfig
 
@@ -29,6 +29,23 @@ def show_upscaled(report: "engine.UpscaleReport", config: UpscaleConfig) -> None
         {"image": "left", "size": "right", "time": "right"}
         | ({"drift": "right"} if checked else {}),
         rows,
+    )
+
+
+def show_verified(report: "engine.VerifyReport") -> None:
+    """Print whether a result is what its model makes of its source."""
+    label = report.label
+    strength = f" at strength {label['Strength']}" if "Strength" in label else ""
+    maker = f"{label['Model']}{strength}"
+    if report.equal:
+        say(f"equal: {report.result} is what {maker} makes of {report.source}")
+        return
+    before = label.get("Runtime", "?")
+    by = f"{before}, srgan {label.get('Version', '?')}"
+    now = f"{report.runtime}, srgan {__version__}"
+    say(
+        f"different: {report.result} is not what {maker} makes of {report.source}: "
+        f"{report.difference} (made with {by}; here: {now})"
     )
 
 

@@ -117,7 +117,8 @@ class UpscaleConfig:
         str, _format("Colour behind transparent areas, in formats without transparency.", "COLOUR")
     ] = "white"
     strip_metadata: Annotated[
-        bool, _format("Write nothing but pixels and colour profile, dated now.")
+        bool,
+        _format("Write nothing but pixels and colour profile, dated now; not even what made them."),
     ] = False
     new_dates: Annotated[
         bool, _format("Date results now instead of giving them their source's modification time.")

@@ -65,5 +65,7 @@ from srgan_cli.engine.upscaling.upscale import Upscaled as Upscaled
 from srgan_cli.engine.upscaling.upscale import UpscaleReport as UpscaleReport
 from srgan_cli.engine.upscaling.upscale import upscale as upscale
 from srgan_cli.engine.upscaling.upscaler import Upscaler as Upscaler
+from srgan_cli.engine.upscaling.verify import VerifyReport as VerifyReport
+from srgan_cli.engine.upscaling.verify import verify as verify
 from srgan_cli.imaging.comparison import Difference as Difference
 from srgan_cli.imaging.comparison import Metric as Metric

@@ -155,7 +155,7 @@ class _Writer:
             grey_result=_stays_grey(mode, self._encoding),
         )
         size = (canvas.width, canvas.height)
-        blocks = fitted(frame.metadata, size, srgb=plan.convert is not None)
+        blocks = fitted(self._format.name, frame.metadata, size, srgb=plan.convert is not None)
         blocks = replace(blocks, icc=plan.icc, coding=plan.coding)
         blocks = with_resolution(self._format.name, blocks)
         lost = lost_parts(self._format.name, blocks, source=source)

@@ -22,7 +22,8 @@ from srgan_cli.imaging.containers import (
 from srgan_cli.imaging.containers.blocks import Blocks, Coding, mapped
 from srgan_cli.imaging.containers.directories import Buffer, Tiff
 from srgan_cli.imaging.containers.pages import Pages
-from srgan_cli.imaging.xmp import Change
+from srgan_cli.imaging.label import EMPTY_PACKET, Label
+from srgan_cli.imaging.xmp_values import Change
 
 _READERS: Mapping[str, Callable[[Buffer], Blocks]] = {
     "JPEG": jpeg.read,
@@ -70,6 +71,8 @@ class Metadata:
     """EXIF orientation that has been applied to the pixels."""
     srgb: bool = False
     """Whether the colours have been converted to sRGB."""
+    label: Label | None = None
+    """What makes the result, for its XMP; None to say nothing."""
 
     @property
     def plays(self) -> int | None:
@@ -85,6 +88,7 @@ class Metadata:
             icc = profiles.adobe_rgb()
         return replace(
             self,
+            label=None,
             blocks=Blocks(
                 icc=icc,
                 coding=kept.coding,
@@ -153,11 +157,14 @@ def stated_orientation(blocks: Blocks) -> int:
     return stated or 1
 
 
-def fitted(metadata: Metadata, size: tuple[int, int], *, srgb: bool = False) -> Blocks:
+def fitted(
+    format_name: str, metadata: Metadata, size: tuple[int, int], *, srgb: bool = False
+) -> Blocks:
     """Return the blocks as they describe the result.
 
     Args:
-        metadata: Of the source.
+        format_name: Pillow's name of the result's format.
+        metadata: Of the source, with the label of what makes the result.
         size: Width and height of the result.
         srgb: Whether its colours have been converted to sRGB.
     """
@@ -168,7 +175,7 @@ def fitted(metadata: Metadata, size: tuple[int, int], *, srgb: bool = False) -> 
     return replace(
         blocks,
         exif=exif.updated(blocks.exif, size, srgb=srgb or metadata.srgb) if blocks.exif else None,
-        xmp=xmp.parse(blocks.xmp).updated(change) if blocks.xmp else None,
+        xmp=_updated_xmp(format_name, metadata, change),
         icc=None if srgb else blocks.icc,
         coding=Coding() if srgb else blocks.coding,
         resolution=shown.turned(metadata.turned) if shown else None,
@@ -176,6 +183,17 @@ def fitted(metadata: Metadata, size: tuple[int, int], *, srgb: bool = False) -> 
         if metadata.turned != 1
         else geotiff.scaled(blocks.georeference, blocks.order, factors),
     )
+
+
+def _updated_xmp(format_name: str, metadata: Metadata, change: Change) -> bytes | None:
+    """Correct XMP and put the label into it, where the format has room for that."""
+    label = metadata.label if "XMP" in _KEPT.get(format_name, ()) else None
+    stated = metadata.blocks.xmp
+    if label is not None:
+        labelled = xmp.parse(stated or EMPTY_PACKET).updated(change, label)
+        if format_name != "JPEG" or len(labelled) <= _XMP_ROOM:
+            return labelled
+    return xmp.parse(stated).updated(change) if stated else None
 
 
 def with_resolution(format_name: str, blocks: Blocks) -> Blocks:

@@ -6,14 +6,15 @@ with them entities are refused.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
+from xml.sax.saxutils import unescape
 
-_TIFF = "http://ns.adobe.com/tiff/1.0/"
-_EXIF = "http://ns.adobe.com/exif/1.0/"
+from srgan_cli.imaging.label import NAMESPACE, RDF, SOURCE_TYPE, Label
+from srgan_cli.imaging.xmp_values import EXIF, PANORAMA, TIFF, Change, Name, corrected, turned_area
+
 _XMP = "http://ns.adobe.com/xap/1.0/"
-_PANORAMA = "http://ns.google.com/photos/1.0/panorama/"
 _REGIONS = "http://www.metadataworkinggroup.com/schemas/regions/"
 _AREA = "http://ns.adobe.com/xmp/sType/Area#"
 _DIMENSIONS = "http://ns.adobe.com/xap/1.0/sType/Dimensions#"
@@ -32,57 +33,18 @@ _REMOVED_NAMESPACES = {
     "http://ns.google.com/photos/1.0/depthmap/": _DEPTH,
     "http://ns.google.com/photos/1.0/image/": _DEPTH,
     "http://ns.google.com/photos/1.0/audio/": _SOUND,
+    NAMESPACE: "",
 }
-"""Properties of further images and of data in the file, and what those are."""
+"""Properties of further images and of data in the file, and what those are; and our own."""
 _SEMANTICS = {"GainMap": _GAIN_MAP, "MotionPhoto": _VIDEO, "Depth": _DEPTH, "DepthMap": _DEPTH}
 _MOTION = re.compile(r"(MicroVideo|MotionPhoto).*")
 
-_WIDTHS = {(_TIFF, "ImageWidth"), (_EXIF, "PixelXDimension")}
-_HEIGHTS = {(_TIFF, "ImageLength"), (_EXIF, "PixelYDimension")}
-_ACROSS = {
-    "FullPanoWidthPixels",
-    "CroppedAreaImageWidthPixels",
-    "CroppedAreaLeftPixels",
-    "LargestValidInteriorRectLeft",
-    "LargestValidInteriorRectWidth",
-}
-_DOWN = {
-    "FullPanoHeightPixels",
-    "CroppedAreaImageHeightPixels",
-    "CroppedAreaTopPixels",
-    "LargestValidInteriorRectTop",
-    "LargestValidInteriorRectHeight",
-}
-
-_USUAL_PREFIXES = {"tiff": _TIFF, "exif": _EXIF, "xmp": _XMP, "xap": _XMP, "GPano": _PANORAMA}
+_USUAL_PREFIXES = {"tiff": TIFF, "exif": EXIF, "xmp": _XMP, "xap": _XMP, "GPano": PANORAMA}
 """For packets that forget to declare them."""
 _DEEPEST = 100
+_RDF_START, _RDF_END = f'<rdf:RDF xmlns:rdf="{RDF}">'.encode(), b"</rdf:RDF>"
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=/>]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _TAG_END = re.compile(rb"""(?:[^"'>]|"[^"]*"|'[^']*')*>""")
-_TURNED: Mapping[int, Callable[[float, float], tuple[float, float]]] = {
-    2: lambda x, y: (1 - x, y),
-    3: lambda x, y: (1 - x, 1 - y),
-    4: lambda x, y: (x, 1 - y),
-    5: lambda x, y: (y, x),
-    6: lambda x, y: (1 - y, x),
-    7: lambda x, y: (1 - y, 1 - x),
-    8: lambda x, y: (y, 1 - x),
-}
-
-Name = tuple[str, str]
-"""Namespace and local name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What becomes of an image."""
-
-    old: tuple[int, int]
-    """Width and height of the source, upright."""
-    new: tuple[int, int]
-    """Width and height of the result."""
-    turned: int = 1
-    """EXIF orientation that has been applied."""
 
 
 @dataclass(slots=True)
@@ -106,6 +68,8 @@ class _Open:
     empty: bool
     is_leaf: bool = True
     group: list[_Value] | None = None
+    is_own: bool = False
+    """It holds properties of our own."""
 
 
 @dataclass(slots=True)
@@ -119,29 +83,48 @@ class Packet:
     removed: list[tuple[int, int]] = field(default_factory=list)
     losses: set[str] = field(default_factory=set)
     """What the packet says of parts of the file that are not kept."""
+    label: dict[str, str] = field(default_factory=dict)
+    """Our own properties: what made the image."""
+    room: tuple[int, int, bytes, bytes] = (0, 0, b"", b"")
+    """Where a property can be added: what is replaced there, and what goes around it."""
 
     @property
     def orientation(self) -> int:
         """The orientation that it states; 1 where it states none."""
         for value in self.values:
-            if value.name == (_TIFF, "Orientation") and value.text in set("12345678"):
+            if value.name == (TIFF, "Orientation") and value.text in set("12345678"):
                 return int(value.text)
         return 1
 
-    def updated(self, change: Change) -> bytes:
+    def updated(self, change: Change, label: Label | None = None) -> bytes:
         """Return a packet that describes the result.
 
         Sizes follow, the orientation is 1, and thumbnails and whatever is said of gain maps,
         videos, depth maps and extended XMP is gone, since results have none.
+
+        Args:
+            change: What becomes of the image.
+            label: What makes the result, in place of what made the source; None to say nothing.
         """
         edits = [(start, stop, b"") for start, stop in self.removed]
         for value in self.values:
-            replaced = _corrected(value, change)
+            replaced = corrected(value.name, value.text, change)
             if replaced is not None:
                 edits.append((value.start, value.stop, replaced.encode()))
         for name, group in self.groups:
             edits += _regrouped(name, group, change)
+        if label is not None:
+            edits += self._labelled(label)
         return _edited(self.data, edits)
+
+    def _labelled(self, label: Label) -> list[tuple[int, int, bytes]]:
+        stated = [value for value in self.values if value.name == SOURCE_TYPE]
+        label = label.after([value.text for value in stated])
+        stays = [v for v in stated if not any(a <= v.start < b for a, b in self.removed)]
+        start, stop, before, after = self.room
+        text = before + label.packed(with_source_type=not stays) + after
+        kind = label.source_type.encode()
+        return [(start, stop, text), *((v.start, v.stop, kind) for v in stays)]
 
 
 def parse(xmp: bytes) -> Packet:
@@ -231,13 +214,34 @@ class _Parser:
                 )
                 self._take(value, (element.start, stop))
         self._scopes.pop()
-        if self._is_removed(element.name):
+        if self._is_removed(element.name) or (element.empty and element.is_own):
             self._packet.removed.append((element.start, stop))
         if element.group is not None:
             self._packet.groups.append((element.name[1], element.group))
+        is_rdf = element.name == (RDF, "RDF")
+        if is_rdf or not (self._stack or self._packet.room[1]):
+            self._packet.room = self._room(element, stop, wrap=not is_rdf)
+
+    def _room(self, element: _Open, stop: int, *, wrap: bool) -> tuple[int, int, bytes, bytes]:
+        """Return the place behind the last child of an element."""
+        before, after = (_RDF_START, _RDF_END) if wrap else (b"", b"")
+        if not element.empty:
+            place = self._expat.CurrentByteIndex
+            return place, place, before, after
+        tag = self._packet.data[element.start + 1 : stop].split()[0].rstrip(b"/>")
+        return stop - 2, stop, b">" + before, after + b"</" + tag + b">"
 
     def _take(self, value: _Value, span: tuple[int, int]) -> None:
         """Keep a value in mind, or the place of one that is to be removed."""
+        if value.name[0] == NAMESPACE and self._stack:
+            self._packet.label[value.name[1]] = unescape(value.text, {"&quot;": '"'})
+            self._stack[-1].is_own = True
+        if (
+            value.name == (RDF, "resource")
+            and self._stack[-1:]
+            and self._stack[-1].name == SOURCE_TYPE
+        ):
+            value.name = SOURCE_TYPE
         if value.name[1] == "Semantic":
             self._packet.losses.add(_SEMANTICS.get(value.text, ""))
         if self._is_removed(value.name):
@@ -268,28 +272,6 @@ def _refuse(*_: object) -> None:
     raise ValueError("XMP with a document type")
 
 
-def _corrected(value: _Value, change: Change) -> str | None:
-    """Return what a value becomes, or None where it stays."""
-    namespace, local = value.name
-    if value.name == (_TIFF, "Orientation"):
-        return "1"
-    if value.name in _WIDTHS:
-        return str(change.new[0])
-    if value.name in _HEIGHTS:
-        return str(change.new[1])
-    if namespace != _PANORAMA or local not in _ACROSS | _DOWN:
-        return None
-    axis = 0 if local in _ACROSS else 1
-    return _multiplied(value.text, change.new[axis] / change.old[axis])
-
-
-def _multiplied(text: str, factor: float) -> str | None:
-    try:
-        return str(round(float(text) * factor))
-    except (ValueError, OverflowError):
-        return None
-
-
 def _regrouped(name: str, group: list[_Value], change: Change) -> list[tuple[int, int, bytes]]:
     """Turn a region, whose coordinates are shares of the sides, or state the new size."""
     by_name = {value.name[1]: value for value in group}
@@ -297,24 +279,13 @@ def _regrouped(name: str, group: list[_Value], change: Change) -> list[tuple[int
     if name == "AppliedToDimensions":
         if getattr(by_name.get("unit"), "text", "pixel") == "pixel":
             new = {"w": str(change.new[0]), "h": str(change.new[1])}
-    elif change.turned in _TURNED:
-        new = _turned_area(by_name, change.turned)
+    else:
+        new = turned_area({key: value.text for key, value in by_name.items()}, change.turned)
     return [
         (by_name[key].start, by_name[key].stop, text.encode())
         for key, text in new.items()
         if key in by_name
     ]
-
-
-def _turned_area(values: Mapping[str, _Value], orientation: int) -> dict[str, str]:
-    try:
-        x, y = (float(values[key].text) for key in ("x", "y"))
-    except (KeyError, ValueError):
-        return {}
-    new = dict(zip(("x", "y"), (f"{v:.6g}" for v in _TURNED[orientation](x, y)), strict=True))
-    if orientation >= 5 and {"w", "h"} <= set(values):
-        new |= {"w": values["h"].text, "h": values["w"].text}
-    return new
 
 
 def _edited(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:

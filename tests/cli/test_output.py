@@ -69,7 +69,7 @@ def test_the_first_line_names_the_extra_once_where_it_would_be_faster(
 ):
     make_photographs(tmp_path / "in", count=2, size=(40, 30))
     command = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "--device", "cpu")
-    monkeypatch.setattr(fastest, "_is_installed", lambda _: False)
+    monkeypatch.setattr(fastest, "is_installed", lambda _: False)
     without = srgan(*command, "--precision", "fp32").err
     assert without.splitlines()[0].endswith("fp32 on cpu; pip install 'srgan-cli[fast]' is faster")
     assert without.count("is faster") == 1

@@ -283,7 +283,7 @@ def _take_described(name, data, info, texts, found):
         xmp = data[start : start - 8 + int.from_bytes(data[start - 8 : start - 4], "big")]
     if exif:
         found["exif"] = entries_of(exif.removeprefix(b"Exif\0\0"))
-    found["xmp"] = xmp
+    found["xmp"] = samples.unlabelled(xmp)
     found.setdefault("iptc", info.get("photoshop", {}).get(0x0404))
     if name == "PNG" and "Raw profile type iptc" in info:
         found["iptc"] = _iptc_of(str(info["Raw profile type iptc"]))

@@ -1,6 +1,7 @@
 """Images of every format, mode and depth, made with what each format can carry."""
 
 import io
+import re
 import struct
 import zlib
 from functools import cache
@@ -253,6 +254,15 @@ def display_p3() -> bytes:
     return _icc(b"RGB ", tags)
 
 
+def unlabelled(xmp: bytes | None) -> bytes | None:
+    """Return XMP without what a result says of what made it; None if nothing else is in it."""
+    if xmp is None:
+        return None
+    rest, count = re.subn(rb'<rdf:Description [^>]* xmlns:srgan="[^>]*/>', b"", xmp)
+    assert count <= 1
+    return None if re.search(rb'<rdf:RDF xmlns:rdf="[^"]*"></rdf:RDF>', rest) else rest
+
+
 def carried(path: Path) -> set[str]:
     """Name what a file carries, read by Pillow alone."""
     found = set()
@@ -270,7 +280,7 @@ def carried(path: Path) -> set[str]:
         ):
             found.add("exif")
             assert (fields[0xA002], fields[0xA003]) == image.size or path.parent.name != "out"
-        if info.get("xmp") == XMP:
+        if unlabelled(info.get("xmp")) == XMP:
             found.add("xmp")
         iptc = info.get("photoshop", {}).get(0x0404) or getattr(image, "tag_v2", {}).get(33723)
         if iptc == IPTC:

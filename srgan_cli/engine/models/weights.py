@@ -76,6 +76,12 @@ class Model:
         return {name: trained for name, trained in named.items() if trained}
 
     @property
+    def invents(self) -> bool:
+        """Whether it may invent detail: all but weights that say they know a pixel loss alone."""
+        phases = {trained.get("phase") for trained in self.trainings.values()}
+        return phases != {"pretrain"}
+
+    @property
     def origin(self) -> Mapping[str, Any]:
         """``file`` and ``sha256`` of what was put on the shelf, or what was blended."""
         return _object(self.about.get("origin"))

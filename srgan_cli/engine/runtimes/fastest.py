@@ -61,7 +61,7 @@ def open_runtime(name: RuntimeName, network: nn.Module, align: int, amp: Amp) ->
             f"--runtime {name} needs fp32 on the CPU, not {amp.precision} on {amp.device}",
             hint="pass --runtime torch, or --device cpu --precision fp32",
         )
-    if not _is_installed(name):
+    if not is_installed(name):
         raise UsageError(
             f"--runtime {name} is not installed",
             hint=f"pip install 'srgan-cli[{_EXTRAS[name]}]', or pass --runtime torch",
@@ -80,7 +80,7 @@ def gains_from_extra(name: RuntimeName, network: nn.Module, align: int, amp: Amp
     Takes the arguments of :func:`open_runtime`.
     """
     fast = [runtime for runtime, extra in _EXTRAS.items() if extra == "fast"]
-    if name != "auto" or not _fits(amp) or any(map(_is_installed, fast)):
+    if name != "auto" or not _fits(amp) or any(map(is_installed, fast)):
         return False
     try:
         to_ncnn(note_operations(network, align))
@@ -95,14 +95,14 @@ def _fits(amp: Amp) -> bool:
 
 def _fastest(network: nn.Module, align: int) -> Runtime | None:
     """Open the fastest runtime that is installed and can be trusted with a network."""
-    if not any(map(_is_installed, _MODULES)):
+    if not any(map(is_installed, _MODULES)):
         return None
     try:
         noted = note_operations(network, align)
     except UnsupportedError:
         return None
     known = remembered(Subject.of(network, torch.device("cpu")))
-    for name in _by_seconds(known) or filter(_is_installed, _fastest_first(noted)):
+    for name in _by_seconds(known) or filter(is_installed, _fastest_first(noted)):
         if name == "torch":
             break
         try:
@@ -167,7 +167,7 @@ def _measured(network: nn.Module, align: int, half: Amp) -> Mapping[str, float]:
     if half.device.type == "cpu":
         with suppress(UnsupportedError):
             noted = note_operations(network, align)
-            for name in filter(_is_installed, _MODULES):
+            for name in filter(is_installed, _MODULES):
                 with suppress(UnsupportedError):
                     runs[_way(name, "fp32")] = _run(_checked(name, noted, network, align))
     return in_turns(runs, align, half.device)
@@ -183,7 +183,7 @@ def _way(runtime: str, precision: str) -> str:
 
 def _by_seconds(seconds: Mapping[str, float]) -> list[str]:
     """Return the runtimes that were measured in fp32 and are installed, the fastest first."""
-    names = [name for name in _MODULES if _is_installed(name)]
+    names = [name for name in _MODULES if is_installed(name)]
     known = [name for name in ("torch", *names) if _way(name, "fp32") in seconds]
     return sorted(known, key=lambda name: seconds[_way(name, "fp32")])
 
@@ -203,7 +203,8 @@ def _fastest_first(noted: Noted) -> Sequence[str]:
     return ("ncnn", "onnxruntime")
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Say whether the packages of a runtime that is not PyTorch are installed."""
     return all(importlib.util.find_spec(module) is not None for module in _MODULES[name])
 
 

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -15,14 +15,15 @@ import torch
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
 from srgan_cli.engine.models.shelf import find_model_for_factor
-from srgan_cli.engine.models.weights import Model, ModelSource
+from srgan_cli.engine.models.weights import ModelSource
 from srgan_cli.engine.upscaling.bars import Both, Counted
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch, share_of
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.inputs import Failed
-from srgan_cli.engine.upscaling.ledger import Ledger, settings_sha256
+from srgan_cli.engine.upscaling.ledger import Ledger
+from srgan_cli.engine.upscaling.recipe import Recipe
 from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.engine.upscaling.threads import WeightedSemaphore, in_threads
 from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
@@ -99,8 +100,8 @@ def upscale_with(
 ) -> UpscaleReport:
     """Upscale images as :func:`upscale` does, with a model that is loaded already."""
     plan = plan_batch(config, upscaler.model.scale)
-    settings = {one: _settings(config, upscaler.model, one) for one in _results_of(config)}
-    batch = _Batch(config, upscaler, observer, settings=settings, shown=ranks.leads)
+    recipe = Recipe(config, upscaler.model)
+    batch = _Batch(config, upscaler, observer, recipe=recipe, shown=ranks.leads)
     for failure in plan.failed if ranks.leads else ():
         batch.fail(failure)
     if plan.num_results and ranks.leads:
@@ -127,24 +128,6 @@ def upscale_with(
         tuple(batch.unchanged),
         tuple(batch.failed),
     )
-
-
-def _results_of(config: UpscaleConfig) -> tuple[str, ...]:
-    """Return the precisions of results that count as done; ``auto`` is content with any."""
-    return ("fp32", "fp16", "bf16") if config.precision == "auto" else (config.precision,)
-
-
-def _settings(config: UpscaleConfig, model: Model, precision: str) -> str:
-    """Hash what the pixels and bytes of a result depend on."""
-    names = ("scale", "width", "height", "max_side", "ext", "quality", "background")
-    values = {name: getattr(config, name) for name in names}
-    values |= {"strip_metadata": config.strip_metadata, "precision": precision}
-    if config.tta:
-        values["tta"] = True
-    weights = [file_sha256(path) for path in model.files]
-    if config.strength is not None:
-        weights.append(f"{config.strength!r}")
-    return settings_sha256(values | {"weights": " ".join(weights)})
 
 
 @contextmanager
@@ -184,12 +167,11 @@ class _Batch:
         upscaler: Upscaler,
         observer: Observer,
         *,
-        settings: Mapping[str, str],
+        recipe: Recipe,
         shown: bool,
     ) -> None:
         self._config, self._upscaler, self._observer = config, upscaler, observer
-        self._settings = settings
-        """By precision, of the results that count as done."""
+        self._recipe = recipe
         self._precisions: dict[Path, str] = {}
         """In which each result is made."""
         self._in_fp32 = 0
@@ -257,8 +239,8 @@ class _Batch:
 
     def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
-            return not ledger.settings_of(job.output, sha256).isdisjoint(self._settings.values())
-        wanted = tuple(self._settings.values())
+            return not ledger.settings_of(job.output, sha256).isdisjoint(self._recipe.settings.values())
+        wanted = tuple(self._recipe.settings.values())
         return ledger.is_fresh(job.output, input_sha256=sha256, settings=wanted)
 
     def _require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
@@ -288,7 +270,7 @@ class _Batch:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.output))
             drift = self._drift(job, temporary)
             # Before the file has its name: see Ledger.
-            settings = self._settings[self._precisions.pop(job.output)]
+            settings = self._recipe.settings[self._precisions.pop(job.output)]
             ledger.record(job.output, input_sha256=sha256, settings=settings, made=temporary)
             if not (self._config.new_dates or self._config.strip_metadata):
                 keep_date(job.source, temporary)
@@ -324,7 +306,8 @@ class _Batch:
             del frame
             if self._config.strip_metadata:
                 metadata = metadata.stripped()
-            yield Painted(canvas, metadata, duration)
+            label = self._recipe.label(upscaler)
+            yield Painted(canvas, replace(metadata, label=label), duration)
             del canvas
 
     def _upscaler_for(self, job: UpscaleJob, first: Frame) -> Upscaler:

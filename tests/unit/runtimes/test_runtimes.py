@@ -157,12 +157,12 @@ def test_missing_runtime_names_its_extra(monkeypatch, name):
 
 def test_the_extra_is_worth_naming_only_where_it_would_be_faster(monkeypatch):
     network, half = generator_of(GENERATORS[0]), Amp.create(torch.device("cpu"), "bf16")
-    monkeypatch.setattr(fastest, "_is_installed", lambda _: False)
+    monkeypatch.setattr(fastest, "is_installed", lambda _: False)
     assert gains_from_extra("auto", network, 1, CPU)
     assert not gains_from_extra("torch", network, 1, CPU)
     assert not gains_from_extra("auto", network, 1, half)
     assert not gains_from_extra("auto", Pooled(), 1, CPU)
-    monkeypatch.setattr(fastest, "_is_installed", lambda name: name == "ncnn")
+    monkeypatch.setattr(fastest, "is_installed", lambda name: name == "ncnn")
     assert not gains_from_extra("auto", network, 1, CPU)
 
 

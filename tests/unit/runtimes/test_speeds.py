@@ -37,7 +37,7 @@ def test_automatic_runtime_is_the_one_that_was_measured_to_be_the_fastest(
     monkeypatch, network, winner
 ):
     names = ("torch", "ncnn", "onnxruntime", "openvino")
-    if not all(map(fastest._is_installed, names[1:])):
+    if not all(map(fastest.is_installed, names[1:])):
         pytest.skip("pip install 'srgan-cli[fast,openvino]'")
     seconds = {f"{name} fp32": 1.0 - 0.1 * (name == winner) for name in names}
     learned(monkeypatch, network, seconds | {"torch bf16": 0.1})
@@ -52,7 +52,7 @@ def test_automatic_runtime_is_the_one_that_was_measured_to_be_the_fastest(
 def test_half_precision_has_to_be_clearly_faster_than_the_fastest_in_fp32(
     monkeypatch, network, half, name, gains
 ):
-    monkeypatch.setattr(fastest, "_is_installed", lambda name: name == "ncnn")
+    monkeypatch.setattr(fastest, "is_installed", lambda name: name == "ncnn")
     seconds = {"torch fp32": 2.0, "ncnn fp32": 1.0, "torch bf16": half}
     learned(monkeypatch, network, seconds)
     assert gains_from_half(name, network, BF16) == gains
@@ -80,7 +80,7 @@ def test_another_version_of_a_runtime_is_measured_anew(monkeypatch, network):
 
 def test_everything_that_can_run_a_network_is_measured(network):
     expected = {"torch fp32", "torch bf16"}
-    expected |= {f"{name} fp32" for name in fastest._MODULES if fastest._is_installed(name)}
+    expected |= {f"{name} fp32" for name in fastest._MODULES if fastest.is_installed(name)}
     learn_speeds(network, 1, BF16, SilentObserver())
     assert set(remembered(Subject.of(network, CPU))) == expected
     weights = network.state_dict().values()
