@@ -140,6 +140,47 @@ def test_a_batch_shows_its_results_beside_their_sources(srgan, folder):
         assert np.abs(np.asarray(made).astype(int) - shown).mean() < 4
 
 
+def test_a_rerun_with_nothing_to_do_shows_the_results_that_are_there(srgan, folder):
+    line = ("upscale", "a.png", "b.png", "missing.png", "-o", "out", "--report", "page.html")
+    assert srgan(*line).code == 7
+    first = _data(folder / "page.html")
+    (folder / "page.html").unlink()
+    assert srgan(*line).code == 7
+    again = _data(folder / "page.html")
+    assert [image["name"] for image in again["images"]] == ["a.png", "b.png"]
+    for before, after in zip(first["images"], again["images"], strict=True):
+        assert after["views"] == before["views"]
+        assert after["versions"][1]["seconds"] is None  # Not measured this time.
+        assert after["versions"][1]["drift"] == before["versions"][1]["drift"]
+
+
+def test_results_beside_their_sources_are_shown_too(srgan, folder):
+    for _ in range(2):
+        assert srgan("upscale", ".", "--report", "page.html", "--overwrite").code == 0
+        names = [image["name"] for image in _data(folder / "page.html")["images"]]
+        assert names == ["a.png", "b.png", "c.png"]
+
+
+def test_without_any_result_there_is_no_page(srgan, folder):
+    (folder / "bad.png").write_text("no image")
+    result = srgan("upscale", "bad.png", "-o", "out", "--report", "page.html")
+    assert result.code == 7
+    assert "no --report: there is no result to show" in result.err
+    assert not (folder / "page.html").exists()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("many.gif", "frames"), ("many.tif", "pages")])
+def test_of_several_frames_the_first_is_compared_and_said_to_be(srgan, folder, name, kind):
+    frames = [Image.fromarray(synthetic_photograph(40, 30, seed=n)) for n in range(3)]
+    frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+    compared = srgan("compare", name)
+    assert compared.code == 0
+    assert f"{name}: the first of 3 {kind} is compared\n" in compared.err
+    shown = srgan("upscale", name, "-o", "out", "--report", "page.html")
+    assert shown.code == 0
+    assert f"{name}: the first of 3 {kind} is compared\n" in shown.err
+
+
 def test_crops_lie_where_versions_differ_most_and_fit_the_allowance():
     base = np.full((400, 600, 3), 100, np.uint8)
     changed = base.copy()

@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from srgan_cli.config import CompareConfig, UpscaleConfig
+from srgan_cli.config.common import BUNDLED
 from srgan_cli.engine.models.shelf import (
-    BUNDLED,
     KnownModel,
     bundled_models,
     find_model_for_factor,
 )
+from srgan_cli.engine.upscaling.batch import plan_batch
 from srgan_cli.engine.upscaling.drift import frame_drift
 from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.inputs import Failed, find_sources
@@ -36,6 +37,7 @@ from srgan_cli.observer import Observer, SilentBar, SilentObserver
 BICUBIC = "bicubic"
 _PAGE_BYTES = 60_000
 _BASE64 = 4 / 3
+_MOST_PIXELS = 2**62  # Of results, whose sources were within the limit.
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +155,14 @@ def show_batch(
 
     Args:
         config: What made the batch.
-        report: What it made; results are read from their files.
+        report: What it made or found made; results are read from their files.
         page: How many images and how many megabytes.
         observer: Hears of images that cannot be shown.
     """
-    made = {item.source: item for item in report.written}
+    seconds = {item.output: item.seconds for item in report.written}
+    there = {*seconds, *report.unchanged}
+    jobs = [job for job in plan_batch(config, report.scale).jobs if job.output in there]
+    outputs = {job.source: job.output for job in jobs}
     name = report.model.name
     sized = (config.width, config.height, config.max_side) != (None, None, None)
     scale = config.scale or report.scale
@@ -166,15 +171,16 @@ def show_batch(
         value = getattr(config, flag)
         options += f" --{flag.replace('_', '-')} {value:g}" if value is not None else ""
 
-    def read(path: Path, _: Frame, size: tuple[int, int]) -> tuple[Canvas, float]:
-        with open_image(made[path].output, max_pixels=size[0] * size[1]) as image:
-            return canvas_of_frame(next(image.frames())), made[path].seconds
+    def read(path: Path, *_: object) -> tuple[Canvas, float | None]:
+        made = outputs[path]
+        with open_image(made, max_pixels=_MOST_PIXELS) as image:
+            return canvas_of_frame(next(image.frames())), seconds.get(made)
 
     fidelity = _fidelity([], scale, _settings(page))
     pictured = _compared(
         [_bicubic(), _Maker(name, read, options)],
         _by_model(fidelity, None),
-        [(item.source, (item.width, item.height)) for item in report.written],
+        [(job.source, job.size) for job in jobs],
         observer,
         page,
     )
@@ -254,7 +260,7 @@ def _compared(
     with observer.bar("comparing", total=len(taken), unit="images") as bar:
         for path, wanted in taken:
             try:
-                done.append(_one(path, wanted, makers, reference, config, bytes_each))
+                done.append(_one(path, wanted, makers, reference, config, bytes_each, observer))
             except InputError as error:
                 observer.warn(error.message, error.hint)
                 failed.append(Failed(path, error.message, error.hint))
@@ -271,9 +277,13 @@ def _one(
     reference: _Maker,
     config: CompareConfig,
     most_bytes: float,
+    observer: Observer,
 ) -> Compared:
     with open_image(path, max_pixels=config.max_pixels) as image:
         frame = next(image.frames())
+        if image.header.num_frames > 1:
+            kind = "pages" if image.header.format == "TIFF" else "frames"
+            observer.say(f"{path}: the first of {image.header.num_frames} {kind} is compared")
     size = wanted if isinstance(wanted, tuple) else _times(frame, wanted)
     canvases, seconds = {}, {}
     for maker in makers:
