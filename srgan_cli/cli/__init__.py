@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from srgan_cli import __version__
 from srgan_cli.cli import compare, doctor, evaluate, models, prepare, train, upscale
@@ -17,6 +18,7 @@ from srgan_cli.cli.habits import translated
 from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
 from srgan_cli.cli.standard_streams import after_flush, occupy_closed_streams, reader_left
+from srgan_cli.cli.wording import explained
 from srgan_cli.config import TrainConfig
 from srgan_cli.errors import InputError, SrganError
 from srgan_cli.imaging.quiet import separate_stderr
@@ -76,16 +78,14 @@ def srgan(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; expected failures take two lines."""
+    words = translated(sys.argv[1:] if arguments is None else arguments)
     try:
-        words = translated(sys.argv[1:] if arguments is None else arguments)
         code = app(args=words, prog_name="srgan", standalone_mode=False)
     except SrganError as error:
         show_failure(error)
         return exit_code(error)
     except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "srgan"
-        show_error(error.format_message(), f"see: {command} --help")
+        show_failure(explained(error, words, get_command(app)))
         return ExitCode.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED

@@ -45,6 +45,10 @@ itself is an argument."""
 
 def translated(arguments: Sequence[str]) -> list[str]:
     """Return a command line in our own words; what ``--`` precedes stays as it is."""
+    if list(arguments) == ["-V"]:
+        return ["--version"]
+    if arguments[:1] and arguments[0] == "help":
+        return [*arguments[1:], "--help"]
     return [*arguments[:1], *_translated(arguments[1:], ALIASES.get("".join(arguments[:1]), {}))]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from srgan_cli import engine
-from srgan_cli.cli import publish
+from srgan_cli.cli import completion, publish
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption
 from srgan_cli.cli.progress import RichObserver
@@ -81,7 +81,9 @@ def add(
     fidelity: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="For GAN weights: the fidelity model that they started from."
+            metavar="NAME",
+            help="For GAN weights: the fidelity model that they started from.",
+            autocompletion=completion.models,
         ),
     ] = None,
     json: JsonOption = False,
@@ -102,7 +104,12 @@ def add(
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Full name of the model.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Full name of the model.", autocompletion=completion.on_shelf
+        ),
+    ],
     json: JsonOption = False,
 ) -> ExitCode:
     """Remove a model from the shelf. Runs and bundled models stay."""
@@ -117,7 +124,12 @@ def remove(
 @app.command()
 def default(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Model, or a unique part of its name.")
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Model, or a unique part of its name.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     clear: Annotated[
         int | None, typer.Option(metavar="SCALE", help="Forget the default model of this scale.")

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
+from srgan_cli.cli.completion import completion_of
 from srgan_cli.config.option import Declared, declared
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -86,9 +87,12 @@ def option_name(parameter: str) -> str:
 def _parameter(declared: Declared) -> Parameter:
     kind, default = _as_typed(declared)
     option, text = declared.option, _help(declared)
+    completes = completion_of(declared.name, option.metavar)
     mark: Any
     if option.argument:
-        mark = typer.Argument(metavar=option.metavar, help=text, show_default=False)
+        mark = typer.Argument(
+            metavar=option.metavar, help=text, show_default=False, autocompletion=completes
+        )
     else:
         mark = typer.Option(
             *(option.flags or (option_name(declared.name),)),
@@ -97,6 +101,7 @@ def _parameter(declared: Declared) -> Parameter:
             rich_help_panel=option.panel,
             parser=option.parse,
             show_default=False,
+            autocompletion=completes,
         )
     return Parameter(
         declared.name,

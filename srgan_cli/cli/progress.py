@@ -14,7 +14,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from srgan_cli.cli.render import one_line, stderr
+from srgan_cli.cli.render import one_line, print_line, stderr
 from srgan_cli.observer import Bar, SilentBar
 
 
@@ -27,14 +27,14 @@ class RichObserver:
 
     def say(self, message: str) -> None:
         """Print a fact."""
-        self._console.print(Text(one_line(message), style="dim"), soft_wrap=True)
+        print_line(self._console, Text(one_line(message), style="dim"))
 
     def warn(self, message: str, hint: str = "") -> None:
         """Print a warning, and what to do about it if that is known."""
         for label, style, text in (("warning", "yellow", message), ("hint", "cyan", hint)):
             if text:
                 line = Text.assemble((f"{label:>7}: ", style), one_line(text))
-                self._console.print(line, soft_wrap=True)
+                print_line(self._console, line, whole=label.strip() == "hint")
 
     @contextmanager
     def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from srgan_cli import engine
+from srgan_cli.cli import completion
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.options import JsonOption, options_of
 from srgan_cli.cli.progress import RichObserver
@@ -13,7 +14,10 @@ from srgan_cli.cli.render import say, show_json
 from srgan_cli.config import ExportConfig, made
 from srgan_cli.config.models import MODEL
 
-Name = Annotated[str, typer.Argument(metavar=MODEL.metavar, help=MODEL.help)]
+Name = Annotated[
+    str,
+    typer.Argument(metavar=MODEL.metavar, help=MODEL.help, autocompletion=completion.models),
+]
 
 
 @options_of(ExportConfig)
@@ -44,8 +48,12 @@ def export(json: JsonOption = False, **options: Any) -> ExitCode:
 
 
 def blend(
-    first: Annotated[str, typer.Argument(metavar="A", help="Model at alpha 0.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Model at alpha 1.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="Model at alpha 0.", autocompletion=completion.models)
+    ],
+    second: Annotated[
+        str, typer.Argument(metavar="B", help="Model at alpha 1.", autocompletion=completion.models)
+    ],
     alpha: Annotated[float, typer.Option(metavar="0..1", help="Share of model B.")] = 0.5,
     name: Annotated[
         str | None,

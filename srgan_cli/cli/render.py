@@ -33,7 +33,19 @@ def show_error(message: str, hint: str) -> None:
     """Print one line of error and one of hint."""
     console = stderr()
     for label, style, text in (("error", "bold red", message), (" hint", "bold cyan", hint)):
-        console.print(Text.assemble((f"{label}: ", style), one_line(text)), soft_wrap=True)
+        line = Text.assemble((f"{label}: ", style), one_line(text))
+        print_line(console, line, whole=label.strip() == "hint")
+
+
+def print_line(console: Console, line: Text, *, whole: bool = False) -> None:
+    """Print one line; terminals get it folded between words.
+
+    Args:
+        console: Where to; what is no terminal gets one line.
+        line: The text.
+        whole: It may hold a command to copy, which line breaks would damage.
+    """
+    console.print(line, soft_wrap=whole or not console.is_terminal)
 
 
 def show_failure(error: SrganError) -> None:
@@ -86,13 +98,13 @@ def show_table(title: str, columns: Mapping[str, str], rows: list[list[str]]) ->
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     console = stdout()
-    console.print(Text(one_line(title), style="bold"), soft_wrap=True)
+    print_line(console, Text(one_line(title), style="bold"))
     console.print(table)
 
 
 def say(line: str) -> None:
     """Print one line of result on stdout."""
-    stdout().print(Text(one_line(line)), soft_wrap=True)
+    print_line(stdout(), Text(one_line(line)))
 
 
 def _printable(text: str) -> str:

@@ -55,6 +55,7 @@ def train(
             rich_help_panel=DATA_AND_MODEL,
             callback=_use_recipe,
             is_eager=True,
+            autocompletion=lambda: list(RECIPES),
         ),
     ] = None,
     config: Annotated[  # noqa: ARG001 - its callback does the work

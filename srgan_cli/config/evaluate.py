@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from srgan_cli.config.checks import require, require_scale
 from srgan_cli.config.common import DeviceField, PrecisionField, TileField
-from srgan_cli.config.option import Option
+from srgan_cli.config.option import Option, either
 from srgan_cli.errors import UsageError
 
 Channel = Literal["y", "y-float", "rgb"]
@@ -123,7 +123,7 @@ class EvalConfig:
         require(self.show >= 0, "show", self.show, "0 or more")
         require(self.report_mb >= 1, "report_mb", self.report_mb, "at least 1")
         for metric in self.metrics:
-            require(metric in EXTRA_METRICS, "metric", metric, ", ".join(EXTRA_METRICS))
+            require(metric in EXTRA_METRICS, "metric", metric, either(EXTRA_METRICS))
         if self.hr is None and (self.lr or self.sr):
             raise UsageError(
                 f"--{'lr' if self.lr else 'sr'} needs --hr",

@@ -1,5 +1,6 @@
 """What fingers type from habit does what is meant, or is answered with the right words."""
 
+import re
 import shutil
 
 import pytest
@@ -180,6 +181,18 @@ def test_quiet_prints_warnings_and_errors_only(srgan, tmp_path):
     result = srgan("upscale", "bad.png", "in.png", "-q")
     assert (result.code, result.out) == (7, "")
     assert result.err.startswith("warning: bad.png: ")
+
+
+def test_a_terminal_folds_between_words_but_not_what_is_to_be_copied(srgan, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    url = "https://example.org/" + "a" * 15
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", srgan("upscale", f"{url}.jpg", "-o", "out").err)
+    error, _, hint = plain.partition("\n hint: ")
+    assert len(error.splitlines()) > 1
+    assert max(map(len, error.splitlines())) <= 40
+    assert " ".join(error.split()).endswith("srgan reads files and standard input")
+    assert hint == f"curl -sL {url}.jpg | srgan upscale - -o - > result.png\n"
 
 
 @pytest.mark.usefixtures("photo")

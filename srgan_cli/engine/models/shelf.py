@@ -10,6 +10,7 @@ from typing import Literal
 
 from filelock import Timeout
 
+from srgan_cli.config.common import BUNDLED
 from srgan_cli.engine.models.installable import published_as, published_models
 from srgan_cli.engine.models.trained_runs import TrainedRun, run_weights, trained_runs
 from srgan_cli.engine.models.weights import WEIGHTS_FILE, ModelSource
@@ -18,8 +19,6 @@ from srgan_cli.paths import models_dir, write_text
 from srgan_cli.processes import locked
 from srgan_cli.records import read_json
 
-BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4")
-"""Names of the models that come with the program; of one scale, the first is the default."""
 SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx", ".param")
 
 _USUAL_SCALE = 2
@@ -125,6 +124,9 @@ def _unknown(spec: str, known: tuple[KnownModel, ...]) -> WeightsError:
     names = [entry.name for entry in known]
     close = difflib.get_close_matches(spec, names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(names)}"
+    published = [each.name for each in published_models() if spec.lower() in each.name.lower()]
+    if published and not close:
+        hint = f"published models: {', '.join(published)}; see: srgan models list --installable"
     return WeightsError(f"no model or file is called {spec}", hint=hint)
 
 
