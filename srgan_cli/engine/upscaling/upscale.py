@@ -239,7 +239,9 @@ class _Batch:
 
     def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
-            return not ledger.settings_of(job.output, sha256).isdisjoint(self._recipe.settings.values())
+            return not ledger.settings_of(job.output, sha256).isdisjoint(
+                self._recipe.settings.values()
+            )
         wanted = tuple(self._recipe.settings.values())
         return ledger.is_fresh(job.output, input_sha256=sha256, settings=wanted)
 
