@@ -13,6 +13,7 @@ TEXT = Path(__file__).with_name("json.in.md")
 DOCUMENTS: Mapping[str, type] = {
     "upscale": engine.UpscaleReport,
     "upscale --dry-run": engine.EstimateReport,
+    "upscale --verify": engine.VerifyReport,
     "compare": engine.CompareReport,
     "eval": engine.EvalReport,
     "prepare": engine.PrepareReport,
