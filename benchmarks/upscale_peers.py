@@ -43,6 +43,7 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
     """
     import torch
 
+    from srgan_cli.engine.devices.accelerators import VULKAN, offered_providers, vulkan_devices
     from srgan_cli.engine.runtimes.backends import NcnnRuntime
     from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
     from srgan_cli.engine.runtimes.operations import note_operations
@@ -85,21 +86,28 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
         runtime = NcnnRuntime(to_ncnn(note_operations(network)))
         return lambda: runtime.run(lr, exact=True)
 
-    def srgan(runtime: Any, precision: Any = "fp32") -> Run:
+    def srgan(runtime: Any, precision: Any = "fp32", device: str = "cpu") -> Run:
         from PIL import Image
 
-        from srgan_cli.engine.devices.amp import resolve_device
-        from srgan_cli.engine.upscaling.upscaler import Upscaler, ready
+        from srgan_cli.engine.upscaling.loading import ready_on
+        from srgan_cli.engine.upscaling.upscaler import Upscaler
         from srgan_cli.observer import SilentBar, SilentObserver
 
         # Smooth, as photographs are: noise alone is what half precision is the worst at.
         few = np.random.default_rng(0).integers(0, 256, (size[0] // 4, size[1] // 4, 3), np.uint8)
         pixels = np.asarray(Image.fromarray(few).resize(size[::-1], Image.Resampling.BICUBIC))
         make = partial(Upscaler, runtime=runtime)
-        device, observer = resolve_device("cpu"), SilentObserver()
-        upscaler = ready(networks(name)[0], device, precision, runtime, make, observer)
+        model, observer = networks(name)[0], SilentObserver()
+        upscaler = ready_on(device, model, precision, runtime, make, observer)
+        if upscaler.problem:
+            raise SystemExit(upscaler.problem)
         return partial(upscaler.upscale, pixels, SilentBar())
 
+    accelerators = [VULKAN] * bool(vulkan_devices()) + [*offered_providers()]
+    on_accelerators = {
+        f"srgan --device {device}": partial(srgan, "auto", "fp32", device)
+        for device in accelerators
+    }
     return {
         "eager NCHW": lambda: lambda: network(lr),
         "eager channels_last": lambda: last(
@@ -112,4 +120,5 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
         "srgan --runtime torch": lambda: srgan("torch"),
         "srgan --runtime auto": lambda: srgan("auto"),
         "srgan --precision auto": lambda: srgan("auto", "auto"),
+        **on_accelerators,
     }

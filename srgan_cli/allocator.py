@@ -1,11 +1,15 @@
-"""Tell glibc's ``malloc`` to keep freed memory, which speeds up networks on a CPU. No torch."""
+"""Keep freed memory, which speeds up networks on a CPU; tell errors of lacking memory. No torch."""
 
 import ctypes
 import platform
+import re
 
 # Of glibc's malloc.h: up to how much of freed memory goes back, and how many blocks of their own
 # may come from the system, which go back as soon as they are freed.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_LACKS_MEMORY = re.compile(
+    r"allocat|\balloc\b|bad_alloc|out.of.memory|not enough memory", re.IGNORECASE
+)
 
 
 def keep_freed_memory() -> None:
@@ -20,3 +24,8 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Say whether an error of ONNX Runtime is a lack of memory, for which it has no class."""
+    return isinstance(error, MemoryError) or bool(_LACKS_MEMORY.search(str(error)))

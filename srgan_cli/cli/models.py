@@ -204,13 +204,14 @@ def _role(info: "engine.ModelInfo", name: str) -> str:
 def _show_model(info: "engine.ModelInfo") -> None:
     summary = info.summary
     field = 2 * summary.receptive_radius + 1
+    least = "at least " if summary.receptive_radius_is_least else ""
     rows = [
         ["kind", info.kind + (", default for its scale" if info.default else "")],
         ["architecture", summary.architecture],
         ["scale", f"×{summary.scale}"],
         ["parameters", f"{summary.parameters:,}"],
         ["MACs per output pixel", f"{summary.macs_per_pixel:,.0f}"],
-        ["receptive field", f"{field}×{field} input pixels"],
+        ["receptive field", f"{least}{field}×{field} input pixels"],
         ["licence", info.licence or "not stated"],
         ["file", f"{info.path} ({info.size:,} bytes)"],
         ["SHA-256", info.sha256],

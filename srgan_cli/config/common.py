@@ -25,6 +25,10 @@ PrecisionField = Annotated[
 DeviceField = Annotated[
     str, Option("Device: cpu, cuda, cuda:1, mps, xpu.", "NAME", SPEED, common=True)
 ]
+UpscalingDeviceField = Annotated[
+    str,
+    Option("Device: cpu, cuda, cuda:1, mps, xpu, vulkan; srgan doctor lists all.", "NAME", SPEED),
+]
 RuntimeField = Annotated[
     RuntimeName,
     Option("Software that runs the network; auto picks the fastest installed.", panel=SPEED),

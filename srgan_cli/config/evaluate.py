@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from srgan_cli.config.checks import require, require_scale
-from srgan_cli.config.common import DeviceField, PrecisionField, TileField
+from srgan_cli.config.common import PrecisionField, TileField, UpscalingDeviceField
 from srgan_cli.config.option import Option, either
 from srgan_cli.errors import UsageError
 
@@ -112,7 +112,7 @@ class EvalConfig:
 
     tile: TileField = None
     precision: PrecisionField = "fp32"
-    device: DeviceField = "auto"
+    device: UpscalingDeviceField = "auto"
 
     def __post_init__(self) -> None:
         """Check ranges, and that the inputs go together."""

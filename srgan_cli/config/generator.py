@@ -116,11 +116,29 @@ class SrvggConfig(_PlainSizes):
     """What rebuilds an SRVGGNetCompact: convolutions one after the other, without a skip."""
 
 
-GeneratorConfig = DenseConfig | PlainConfig | SrvggConfig
+@dataclass(frozen=True)
+class SpanConfig:
+    """What rebuilds a SPAN: six blocks of attention without parameters."""
+
+    scale: int
+    """Factor per side."""
+    channels: int
+    """Channels of all features."""
+
+    def __post_init__(self) -> None:
+        """Check every number."""
+        if not isinstance(self.channels, int) or not 1 <= self.channels <= 1024:
+            raise out_of_range("channels", self.channels, "a whole number from 1 to 1024")
+        if self.scale not in SCALES:
+            raise out_of_range("scale", self.scale, "2, 3, 4 or 8")
+
+
+GeneratorConfig = DenseConfig | PlainConfig | SrvggConfig | SpanConfig
 
 PRESETS: Mapping[str, GeneratorConfig] = {
     "plain": PlainConfig(scale=2, channels=48, num_convs=8),
     "srvgg": SrvggConfig(scale=2, channels=32, num_convs=18),
+    "span": SpanConfig(scale=2, channels=48),
     "compact": DenseConfig(
         scale=2,
         channels=32,

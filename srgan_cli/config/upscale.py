@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from srgan_cli.config.checks import out_of_range, require
-from srgan_cli.config.common import DeviceField, PrecisionField, RuntimeField, TileField
+from srgan_cli.config.common import PrecisionField, RuntimeField, TileField, UpscalingDeviceField
 from srgan_cli.config.option import Option
 from srgan_cli.errors import UsageError
 
@@ -145,7 +145,7 @@ class UpscaleConfig:
     runtime: RuntimeField = "auto"
     tile: TileField = None
     precision: PrecisionField = "auto"
-    device: DeviceField = "auto"
+    device: UpscalingDeviceField = "auto"
 
     def __post_init__(self) -> None:
         """Check ranges and contradictions."""

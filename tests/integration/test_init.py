@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from srgan_cli import engine
-from srgan_cli.config import read_recipe
+from srgan_cli.config import SpanConfig, read_recipe
 from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import load_model, save_weights
 from srgan_cli.engine.runs.folder import read_config
 from srgan_cli.errors import UsageError, WeightsError
-from tests.toolbox import assert_fails, call, tiny
+from tests.toolbox import assert_fails, call, random_generator, tiny
+from tests.toolbox.layer_files import write_ncnn
 
 SMALL = ("--steps", 2, "--batch", 2, "--patch", 16, "--device", "cpu", "--name", "mine")
 QUICK = {"steps": 1, "learning_rate": 1e-9, "ema": 0.0}
@@ -35,6 +36,19 @@ def test_a_run_is_named_as_model_takes_it_and_resumed_without_its_start(observer
     assert (config.preset, dict(config.generator)) == ("plain", sizes["generator"])
     first.weights.unlink()
     assert engine.train(tiny(resume="second"), observer).steps == 1
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_span_of_another_program_is_trained_on(observer, tmp_path):
+    """As ncnn's file of it holds them: parameters have no names there."""
+    pytest.importorskip("ncnn")
+    span = random_generator(SpanConfig(scale=2, channels=8))
+    path = write_ncnn(tmp_path / "span.param", span)
+    run = engine.train(tiny(name="more", init=path, pretrain=1, **QUICK), observer)
+    assert read_config(run.run).preset == "span"
+    lr = torch.rand(1, 3, 16, 16)
+    trained = load_model(find_model("more", 2)).generator
+    torch.testing.assert_close(trained(lr), span(lr), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.config import GeneratorConfig, SrvggConfig
+from srgan_cli.config import GeneratorConfig, SpanConfig, SrvggConfig
 from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.networks.base import Network
 
@@ -12,7 +12,10 @@ def random_generator(config: GeneratorConfig, seed: int = 0) -> Network:
     """Make a frozen generator all of whose convolutions do something, unlike a new one's."""
     torch.manual_seed(seed)
     generator = make_generator(config)
-    last = generator.body[-1] if isinstance(config, SrvggConfig) else generator.conv_last
+    if isinstance(config, SrvggConfig):
+        last = generator.body[-1]
+    else:
+        last = generator.upsampler if isinstance(config, SpanConfig) else generator.conv_last
     last.reset_parameters()
     return generator.eval().requires_grad_(False)
 

@@ -1,7 +1,7 @@
 """Choose the device, and run networks in mixed precision (autocast, loss scaling)."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -10,6 +10,13 @@ from torch.amp import GradScaler
 
 from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.config import Precision
+from srgan_cli.engine.devices.accelerators import (
+    PROVIDERS,
+    VULKAN,
+    Accelerator,
+    named_accelerator,
+    require_present,
+)
 from srgan_cli.errors import ResourceError, UsageError
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -23,16 +30,22 @@ def resolve_device(name: str) -> torch.device:
     Where it is the CPU, this process keeps the memory that its tensors free.
 
     Raises:
-        UsageError: No such kind of device.
+        UsageError: No such kind of device, or one that only upscales.
         ResourceError: The device is not present.
     """
+    if named_accelerator(name):
+        raise UsageError(
+            f"--device {name} only upscales", hint="pass auto, cpu, cuda, cuda:1, mps or xpu"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
         if name == "cpu" and torch.backends.mps.is_available():
             name = "mps"
     if name.partition(":")[0] not in {"cpu", "cuda", "mps", "xpu"}:
         raise UsageError(
-            f"--device {name!r} is unknown", hint="pass auto, cpu, cuda, cuda:1, mps or xpu"
+            f"--device {name!r} is unknown",
+            hint="pass auto, cpu, cuda, cuda:1, mps or xpu; to upscale also "
+            f"{VULKAN}, {', '.join(PROVIDERS)}",
         )
     try:
         device = torch.device(name)
@@ -57,6 +70,10 @@ class Amp:
     """Arithmetic of the forward passes; float32 switches autocast off."""
     init_scale: float = 2.0**16
     """Where the search for a loss scale begins, in fp16."""
+    accelerator: Accelerator | None = None
+    """What upscales in PyTorch's place, which is on the CPU then."""
+    may_accelerate: bool = False
+    """Whether a GPU may be looked for that PyTorch does not know."""
 
     @classmethod
     def create(cls, device: torch.device, precision: Precision) -> "Amp":
@@ -73,6 +90,36 @@ class Amp:
         if device.type == "mps":
             return cls(device, torch.float16)
         return cls.create(device, "auto")
+
+    @classmethod
+    def to_upscale(cls, name: str, precision: Precision) -> "Amp":
+        """Choose device and arithmetic for a network that only runs.
+
+        Args:
+            name: As ``--device`` takes it: also a device that is not PyTorch's.
+            precision: ``auto`` is fp16 on these.
+
+        Raises:
+            UsageError: No such kind of device, or not in this precision.
+            ResourceError: The device is not present.
+        """
+        accelerator = named_accelerator(name)
+        if accelerator is None:
+            amp = cls.create(resolve_device(name), precision)
+            on_cpu = amp.device.type == "cpu" and amp.dtype == torch.float32
+            return replace(amp, may_accelerate=on_cpu and name == "auto")
+        if precision == "bf16":
+            raise UsageError(
+                f"--device {accelerator} does not compute in bf16", hint="pass fp16 or fp32"
+            )
+        require_present(accelerator)
+        dtype = torch.float32 if precision == "fp32" else torch.float16
+        return cls(resolve_device("cpu"), dtype, accelerator=accelerator)
+
+    @property
+    def where(self) -> str:
+        """Name of the device, as ``--device`` takes it."""
+        return str(self.accelerator or self.device)
 
     @property
     def scales(self) -> bool:

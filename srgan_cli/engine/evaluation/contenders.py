@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from srgan_cli.config import EvalConfig
-from srgan_cli.engine.devices.amp import resolve_device
+from srgan_cli.config import EvalConfig, RuntimeName
+from srgan_cli.engine.devices.accelerators import named_accelerator
 from srgan_cli.engine.evaluation.sets import EvaluationImage
 from srgan_cli.engine.models.shelf import bundled_models, bundled_rival, find_model
 from srgan_cli.engine.models.trained_runs import trained_runs
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model, require_scale
-from srgan_cli.engine.upscaling.upscaler import Upscaler, ready
+from srgan_cli.engine.upscaling.loading import ready_on
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.imaging.resize import Kernel, upscale
 from srgan_cli.imaging.types import Levels
@@ -85,13 +86,16 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
                 f"{model.source.name} ×{model.scale}",
                 hint="compare models of the same scale",
             )
-    device, make = resolve_device(config.device), partial(Upscaler, tile=config.tile)
-    upscalers = [ready(one, device, config.precision, "torch", make, observer) for one in models]
+    runtime: RuntimeName = "auto" if named_accelerator(config.device) else "torch"
+    make = partial(Upscaler, tile=config.tile, runtime=runtime)
+    upscalers = [
+        ready_on(config.device, one, config.precision, runtime, make, observer) for one in models
+    ]
     model_names, folder_names = _distinct_names(models, config.sr)
     for name, one in zip(model_names, upscalers, strict=True):
         observer.say(
             f"model: {name} ({one.model.source.reason}), ×{one.model.scale}, {one.amp.precision} "
-            f"on {one.amp.device}"
+            f"on {one.amp.where}"
         )
     return Lineup(
         (

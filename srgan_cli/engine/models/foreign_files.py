@@ -8,7 +8,7 @@ from srgan_cli.engine.models import ncnn_files, onnx_files
 from srgan_cli.engine.models.adoption import adopt
 from srgan_cli.engine.networks.base import Network
 from srgan_cli.engine.networks.foreign import ForeignNetwork
-from srgan_cli.errors import WeightsError
+from srgan_cli.errors import ResourceError, WeightsError
 
 _HINT = "choose another model, or the .safetensors or .pth file of this one"
 _OFF = 0.3
@@ -42,6 +42,11 @@ def load_foreign(path: Path) -> Network | None:
     Raises:
         WeightsError: The file is damaged, or holds no network that upscales RGB images.
     """
+    if path.suffix == ".xml":
+        raise WeightsError(
+            f"{path}: a file of OpenVINO, which srgan does not read",
+            hint="export the model to onnx instead",
+        )
     if not is_foreign(path):
         return None
     path = _with_layers(path)
@@ -52,7 +57,7 @@ def load_foreign(path: Path) -> Network | None:
             network = onnx_files.load_onnx(path)
         if isinstance(network, ForeignNetwork):
             _require_range(network)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, ResourceError) as error:
         problem = " ".join(str(error).split())[:200]
         raise WeightsError(f"{path}: cannot be used: {problem}", hint=_HINT) from error
     except OSError as error:

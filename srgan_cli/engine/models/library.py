@@ -46,6 +46,8 @@ class Summary:
     """Multiply-accumulates for each pixel of the result."""
     receptive_radius: int
     """LR pixels that a pixel of the result depends on, to each side of its own."""
+    receptive_radius_is_least: bool
+    """Whether it may be more: of networks whose layers alone are known, 64 are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ def summarise(model: Model) -> Summary:
         num_parameters(network),
         macs_per_pixel(network),
         network.receptive_radius,
+        network.receptive_radius_is_least,
     )
 
 

@@ -57,6 +57,11 @@ class Network(nn.Module, ABC):
         """LR pixels that an output pixel depends on, to each side of its own."""
 
     @property
+    def receptive_radius_is_least(self) -> bool:
+        """Whether it may be larger than :attr:`receptive_radius`."""
+        return False
+
+    @property
     def align(self) -> int:
         """Tiles must start at multiples of it for the result to be that of the whole image."""
         return 1

@@ -102,6 +102,11 @@ class ForeignNetwork(Network):
         """LR pixels that an output pixel depends on; 65 where it is more than 64."""
         return self._radius
 
+    @property
+    def receptive_radius_is_least(self) -> bool:
+        """Whether it is more than 64."""
+        return self._radius > _WIDEST
+
     @cached_property
     def _radius(self) -> int:
         """Change one pixel of a strip, and see which pixels of the result change.

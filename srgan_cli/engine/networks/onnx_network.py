@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor
 
+from srgan_cli.allocator import lacks_memory
 from srgan_cli.engine.networks.foreign import ForeignNetwork
+from srgan_cli.errors import ResourceError
 
 if TYPE_CHECKING:
     import onnx
@@ -38,6 +40,8 @@ class OnnxNetwork(ForeignNetwork):
         super().__init__()
         self.register_buffer("file", file)
         self._sessions: dict[int, Any] = {}
+        self.elsewhere: Any = None
+        """A session on another device, which is taken if there is one."""
         self.register_load_state_dict_post_hook(_open)  # type: ignore[no-untyped-call]
         if not file.is_meta:
             self.open()
@@ -57,7 +61,7 @@ class OnnxNetwork(ForeignNetwork):
         """Run it on grey; see :class:`ForeignNetwork`."""
         try:
             result = self.compute(torch.full((1, 3, height, width), 0.5))
-        except (MemoryError, ValueError):
+        except (MemoryError, ValueError, ResourceError):
             return None
         return tuple(result.shape[1:]) if result.ndim == 4 else None  # type: ignore[return-value]
 
@@ -65,16 +69,28 @@ class OnnxNetwork(ForeignNetwork):
         """Run it on each image of a batch.
 
         Raises:
-            MemoryError: It cannot be run on such an image.
+            MemoryError: Memory does not suffice for such an image.
+            ResourceError: It fails for another reason.
         """
-        session = self._session(torch.get_num_threads())
+        session = self.elsewhere or self._session(torch.get_num_threads())
         images = lr.detach().float().cpu().numpy()
         try:
             results = [session.run(None, {self._input: each[None]})[0] for each in images]
         except Exception as error:  # Its errors have no class of their own that is documented.
             problem = " ".join(str(error).split())[-160:]
-            raise MemoryError(f"ONNX Runtime could not run a tile: {problem}") from error
+            problem = f"ONNX Runtime could not run a tile: {problem}"
+            if lacks_memory(error):
+                raise MemoryError(problem) from error
+            raise ResourceError(
+                problem, hint="pass another --tile or choose another model"
+            ) from error
         return torch.cat([torch.from_numpy(each) for each in results]).to(lr)
+
+    def with_session(self, session: Any) -> Self:
+        """Return the network as another session of ONNX Runtime runs it, which has its file."""
+        other = copy(self)
+        other.elsewhere = session
+        return other
 
     def _session(self, num_threads: int) -> Any:
         if num_threads not in self._sessions:

@@ -8,10 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
+from srgan_cli.config import SpanConfig
 from srgan_cli.engine.networks.base import Network, Outline, Recognised, Shapes
 from srgan_cli.engine.networks.layers import conv3x3
 
 _BLOCKS = 6
+_MEAN = (0.4488, 0.4371, 0.4040)
+"""Mean colour of DIV2K, as the authors subtract it."""
 
 
 class _Block(nn.Module):
@@ -78,6 +81,25 @@ class SpanNetwork(Network):
     def architecture(self) -> str:
         """Name by which people know it."""
         return "SPAN"
+
+    @property
+    def config(self) -> SpanConfig:
+        """Its sizes."""
+        return SpanConfig(self._scale, self.conv_1.out_channels)
+
+    @classmethod
+    def for_training(cls, config: object) -> Self | None:
+        """Build a network whose colours are centred by the mean of DIV2K, which is not trained.
+
+        The last convolution starts with zeros, so that the first results are black.
+        """
+        if not isinstance(config, SpanConfig):
+            return None
+        network = cls(config.channels, config.scale, torch.tensor(_MEAN))
+        network.norm.requires_grad_(requires_grad=False)
+        for parameter in network.upsampler.parameters():
+            nn.init.zeros_(parameter)
+        return network
 
     @property
     def receptive_radius(self) -> int:

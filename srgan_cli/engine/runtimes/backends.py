@@ -1,7 +1,6 @@
 """The runtimes behind one interface: PyTorch, ncnn and ONNX Runtime."""
 
 import os
-import re
 import tempfile
 import threading
 from collections.abc import Callable
@@ -12,13 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from srgan_cli.allocator import lacks_memory
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes.ncnn_form import NcnnModel
 from srgan_cli.engine.runtimes.operations import UnsupportedError
 from srgan_cli.errors import ResourceError
-
-LACKS_MEMORY = re.compile("allocat|bad_alloc|out of memory|not enough memory", re.IGNORECASE)
-"""What the messages of ONNX Runtime and OpenVINO say where memory was lacking."""
 
 
 class Runtime(Protocol):
@@ -112,7 +109,7 @@ class NcnnRuntime:
         import ncnn
 
         self._mat = ncnn.Mat
-        self._nets = ByThreads(lambda num_threads: _ncnn_net(model, num_threads))
+        self._nets = ByThreads(lambda num_threads: ncnn_net(model, num_threads))
         self._nets.get()
 
     def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
@@ -126,15 +123,31 @@ class NcnnRuntime:
         return torch.from_numpy(np.array(sr))[None]
 
 
-def _ncnn_net(model: NcnnModel, num_threads: int) -> Any:
+def ncnn_net(
+    model: NcnnModel, num_threads: int, *, gpu: int | None = None, fp16: bool = False
+) -> Any:
+    """Load a network into ncnn.
+
+    Args:
+        model: The network.
+        num_threads: On the CPU.
+        gpu: ncnn's number of the device with Vulkan that runs it; the CPU does when None.
+        fp16: Keep weights and features in fp16 between sums, which are of fp32.
+
+    Raises:
+        UnsupportedError: ncnn does not take it.
+    """
     import ncnn
 
     net = ncnn.Net()
     options = net.opt
     options.num_threads = num_threads
-    options.use_vulkan_compute = False
-    # It would round weights and features to half precision where the CPU can.
-    options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = False
+    options.use_vulkan_compute = gpu is not None
+    if gpu is not None:
+        net.set_vulkan_device(gpu)
+    # By default it would round to half precision wherever the device can.
+    options.use_fp16_packed = options.use_fp16_storage = fp16
+    options.use_fp16_arithmetic = False
     options.use_bf16_packed = options.use_bf16_storage = False
     if net.load_param_mem(model.param):
         raise UnsupportedError("ncnn cannot load the layers")
@@ -176,7 +189,7 @@ class OnnxRuntime:
         try:
             (sr,) = self._sessions.get().run(["sr"], {"lr": lr.contiguous().numpy()})
         except Exception as error:  # Its errors have no class of their own that is documented.
-            if LACKS_MEMORY.search(str(error)):
+            if lacks_memory(error):
                 raise MemoryError(f"ONNX Runtime could not run a tile: {error}") from error
             raise ResourceError(
                 f"ONNX Runtime could not run a tile: {error}", hint="pass --runtime torch"

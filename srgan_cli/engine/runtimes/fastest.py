@@ -16,11 +16,10 @@ from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.openvino_runtime import OpenVinoRuntime
 from srgan_cli.engine.runtimes.operations import Noted, UnsupportedError, note_operations
 from srgan_cli.engine.runtimes.speeds import Run, Subject, in_turns, learn, remembered
-from srgan_cli.errors import ResourceError, UsageError
+from srgan_cli.engine.runtimes.trust import require_equal
+from srgan_cli.errors import UsageError
 from srgan_cli.observer import Observer
 
-TOLERANCE = 1e-3
-"""Largest difference of a runtime to PyTorch in fp32, in the range [0, 1] and before rounding."""
 _WIDE_DENSE = 112
 """Joined channels, on average, from which on ncnn is faster than ONNX Runtime: it was not with 80
 (preset ``compact``) and was with 144 (``standard`` and RRDBs)."""
@@ -120,7 +119,8 @@ def _checked(name: str, noted: Noted, network: nn.Module, align: int) -> Runtime
         runtime = OpenVinoRuntime(to_onnx_bytes(noted))
     else:
         runtime = OnnxRuntime(to_onnx_bytes(noted))
-    _require_equal(runtime, network, align)
+    side = -(-24 // align) * align
+    require_equal(runtime, network, [(side, side + align)])
     return runtime
 
 
@@ -206,18 +206,3 @@ def _fastest_first(noted: Noted) -> Sequence[str]:
 def is_installed(name: str) -> bool:
     """Say whether the packages of a runtime that is not PyTorch are installed."""
     return all(importlib.util.find_spec(module) is not None for module in _MODULES[name])
-
-
-def _require_equal(runtime: Runtime, network: nn.Module, align: int) -> None:
-    """Check a runtime on this very machine, on few pixels, before it is trusted with more."""
-    side = -(-24 // align) * align
-    lr = torch.rand(1, 3, side, side + align, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        expected = network(lr)
-    try:
-        made = runtime.run(lr, exact=True)
-    except (MemoryError, ResourceError) as error:  # So few pixels fit: it cannot run them.
-        raise UnsupportedError(str(error)) from error
-    difference = (made - expected).abs().max()
-    if not float(difference) <= TOLERANCE * max(1.0, float(expected.abs().max())):
-        raise UnsupportedError(f"its results differ from PyTorch's by {float(difference):.2g}")

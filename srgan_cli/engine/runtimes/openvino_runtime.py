@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srgan_cli.engine.runtimes.backends import LACKS_MEMORY, ByThreads
+from srgan_cli.allocator import lacks_memory
+from srgan_cli.engine.runtimes.backends import ByThreads
 from srgan_cli.engine.runtimes.operations import UnsupportedError
 from srgan_cli.errors import ResourceError
 from srgan_cli.processes import num_cores
@@ -42,7 +43,7 @@ class OpenVinoRuntime:
             request.infer({0: lr.contiguous().numpy()})
             return torch.from_numpy(request.get_output_tensor(0).data.copy())
         except RuntimeError as error:
-            if LACKS_MEMORY.search(str(error)):
+            if lacks_memory(error):
                 raise MemoryError(f"OpenVINO could not run a tile: {error}") from error
             raise ResourceError(
                 f"OpenVINO could not run a tile: {error}", hint="pass --runtime torch"

@@ -21,8 +21,9 @@ from srgan_cli.engine.upscaling.batch import plan_batch
 from srgan_cli.engine.upscaling.drift import frame_drift
 from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.inputs import Failed, find_sources
+from srgan_cli.engine.upscaling.loading import load_upscaler
 from srgan_cli.engine.upscaling.upscale import UpscaleReport
-from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.engine.upscaling.views import FULL_COLOUR, INPUT, View, make_views
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.alpha import bleed

@@ -12,9 +12,10 @@ from PIL import Image
 from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.upscaling.frame import upscale_frame
+from srgan_cli.engine.upscaling.loading import load_upscaler
 from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.engine.upscaling.upscale import upscale_with
-from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.exchange import (
@@ -59,8 +60,8 @@ class LoadedModel:
 
     @property
     def device(self) -> str:
-        """Where it runs, such as ``cpu`` or ``cuda:0``."""
-        return str(self._upscaler.amp.device)
+        """Where it runs, such as ``cpu``, ``cuda:0`` or ``vulkan``."""
+        return self._upscaler.amp.where
 
     @property
     def runtime(self) -> str:
@@ -156,7 +157,8 @@ def load(
         model: A name that ``srgan models list`` shows, a part of one, or a weights file; the
             one that ``srgan upscale`` would take when None.
         scale: The factor that it is to have; ×2 where that does not matter.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``xpu``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``, ``vulkan``, or another
+            that ``srgan doctor`` lists.
         strength: From faithful (0) to sharp (1), for models that are a pair.
         precision: ``fp32``, ``fp16``, ``bf16``, or ``auto``: the fastest that is accurate.
         runtime: ``auto``, ``torch``, ``ncnn``, ``onnxruntime`` or ``openvino``.

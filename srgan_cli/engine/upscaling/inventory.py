@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from srgan_cli import __version__
 from srgan_cli.config import DoctorConfig
+from srgan_cli.engine.upscaling.present_devices import Device, machine_memory, present_devices
 from srgan_cli.errors import SrganError
 from srgan_cli.imaging.formats import FORMATS, readable_formats, written_format
 from srgan_cli.observer import Observer
@@ -81,20 +82,6 @@ class Package:
     version: str | None
     """None: not installed."""
     purpose: str
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What a network can run on."""
-
-    name: str
-    """What ``--device`` takes."""
-    description: str
-    memory: int | None
-    """Bytes; None where that is not known."""
-    free_memory: int | None
-    precisions: tuple[str, ...]
-    """Those that it computes in hardware, the one that ``auto`` takes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +160,7 @@ def diagnose(config: DoctorConfig, observer: Observer) -> DoctorReport:
     packages = tuple(
         Package(name, _version(name), purpose) for name, (purpose, _) in _PACKAGES.items()
     )
-    devices = tuple(_tried(_devices, problems))
+    devices = tuple(_tried(present_devices, problems))
     speeds: tuple[Speed, ...] = ()
     if config.measure:
         from srgan_cli.engine.upscaling.measure import measured
@@ -235,43 +222,10 @@ def _machine() -> Machine:
         processor_name(),
         instructions,
         num_cores(),
-        _memory(),
+        machine_memory(),
         None if free is None else int(free),
         f"{platform.python_implementation()} {platform.python_version()} in {_short(sys.prefix)}",
     )
-
-
-def _memory() -> int | None:
-    names = getattr(os, "sysconf_names", {})
-    if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= {*names}:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
-
-
-def _devices() -> Iterator[Device]:
-    import torch
-
-    from srgan_cli.engine.devices.amp import Amp
-    from srgan_cli.engine.devices.memory import free_memory
-
-    def precisions(name: str) -> tuple[str, ...]:
-        auto = Amp.create(torch.device(name), "auto").precision
-        return tuple(dict.fromkeys((auto, "fp32", *(["fp16"] if name != "cpu" else []))))
-
-    free = free_memory()
-    about = f"{num_cores()} cores"
-    yield Device("cpu", about, _memory(), None if free is None else int(free), precisions("cpu"))
-    for index in range(torch.cuda.device_count()):
-        name = f"cuda:{index}"
-        left, total = torch.cuda.mem_get_info(index)
-        yield Device(name, torch.cuda.get_device_name(index), total, left, precisions(name))
-    if torch.backends.mps.is_available():
-        yield Device("mps", "Apple GPU", None, None, precisions("mps"))
-    if torch.xpu.is_available():
-        for index in range(torch.xpu.device_count()):
-            properties = torch.xpu.get_device_properties(index)
-            memory = int(properties.total_memory)
-            yield Device(f"xpu:{index}", str(properties.name), memory, None, ("fp32",))
 
 
 def _models() -> Iterator[str]:

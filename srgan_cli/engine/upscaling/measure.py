@@ -14,8 +14,10 @@ from srgan_cli.engine.models.shelf import bundled_models
 from srgan_cli.engine.models.weights import load_model
 from srgan_cli.engine.runtimes.fastest import learn_speeds
 from srgan_cli.engine.runtimes.speeds import forget, processor_of
-from srgan_cli.engine.upscaling.inventory import Device, Speed
-from srgan_cli.engine.upscaling.upscaler import Upscaler, ready
+from srgan_cli.engine.upscaling.inventory import Speed
+from srgan_cli.engine.upscaling.loading import ready_on
+from srgan_cli.engine.upscaling.present_devices import Device
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import SrganError
 from srgan_cli.observer import Observer, SilentBar, SilentObserver
 
@@ -48,7 +50,7 @@ def measured(devices: Sequence[Device], observer: Observer) -> Iterator[Speed]:
 
 def _renew(devices: Sequence[Device], observer: Observer) -> None:
     """Forget what was measured on these devices, and measure the bundled networks anew."""
-    for device in map(resolve_device, (one.name for one in devices)):
+    for device in (resolve_device(one.name) for one in devices if not one.accelerator):
         forget(processor_of(device))
         for scale in (2, 4):
             network = load_model(bundled_models(scale)[0].source("bundled")).generator
@@ -59,18 +61,22 @@ def _kinds(devices: Sequence[Device]) -> Iterator[tuple[str, RuntimeName, Precis
     """Yield device, runtime and precision of all that is to be measured, the usual first."""
     yield devices[0].name, "auto", "auto"
     for device in devices:
-        for precision in device.precisions:
+        for precision in () if device.accelerator else device.precisions:
             yield device.name, "torch", cast("Precision", precision)
     yield "cpu", "ncnn", "fp32"
     yield "cpu", "onnxruntime", "fp32"
     yield "cpu", "openvino", "fp32"
+    for device in devices:
+        if device.accelerator and not device.software:
+            for precision in device.precisions:
+                yield device.name, "auto", cast("Precision", precision)
 
 
 def _speed(device: str, runtime: RuntimeName, precision: Precision) -> Speed:
     model = load_model(bundled_models(2)[0].source("bundled"))
     try:
         make = partial(Upscaler, runtime=runtime)
-        upscaler = ready(model, resolve_device(device), precision, runtime, make, SilentObserver())
+        upscaler = ready_on(device, model, precision, runtime, make, SilentObserver())
         first = _seconds(upscaler, _SIDES[0])  # Pays for what is set up once.
         first = min(first, _seconds(upscaler, _SIDES[0]))
         side = int(_SIDES[0] * (_EACH / max(first, 1e-6)) ** 0.5)
@@ -81,7 +87,7 @@ def _speed(device: str, runtime: RuntimeName, precision: Precision) -> Speed:
         return Speed(runtime, device, precision, None, message)
     megapixels = (model.scale * side) ** 2 / 1e6 / seconds
     taken = f"takes {upscaler.runtime} in {upscaler.amp.precision}"
-    note = taken if runtime == "auto" else ""
+    note = upscaler.problem or (taken if runtime == "auto" else "")
     return Speed(runtime, device, precision, megapixels, note)
 
 

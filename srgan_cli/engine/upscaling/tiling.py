@@ -6,6 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from srgan_cli.engine.devices.accelerators import (
+    VULKAN,
+    Accelerator,
+    default_vulkan_device,
+    vulkan_devices,
+)
+from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.imaging.tiles import Span, tile_spans
 from srgan_cli.processes import Node
 
@@ -16,8 +23,8 @@ little, and the largest, beyond which nothing is gained."""
 _WORTH_A_CUT = 16
 """An image is cut only to keep more cores busy if its side is at least this many overlaps: then the
 work that both tiles repeat costs no more than threads lose by waiting for each other."""
-_SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
-_MEMORY_WHERE_NOT_TOLD = 8 << 30
+_SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6, "accelerator": 0.5}
+_MEMORY_WHERE_NOT_TOLD, _GPU_WHERE_NOT_TOLD = 8 << 30, 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Tiling:
 
 
 def plan_tiles(
-    network: nn.Module, *, radius: int, align: int, device: torch.device, tile: int | None
+    network: nn.Module, *, radius: int, align: int, amp: Amp, tile: int | None
 ) -> Tiling:
     """Choose the size of tiles by the memory that they take.
 
@@ -84,13 +91,14 @@ def plan_tiles(
         network: In fp32 on the CPU.
         radius: Its receptive radius in LR pixels.
         align: As in :class:`Tiling`.
-        device: Where it is going to run.
+        amp: Where it is going to run.
         tile: Result-bearing side that the user asks for; None to choose it.
     """
     overlap = _rounded_up(min(2 * radius, _LARGEST_OVERLAP), align)
-    budget = _memory(device) * _SHARE_OF_MEMORY.get(device.type, 0.25)
+    budget = _memory(amp)
     per_pixel = _bytes_per_pixel(network, align)
-    cores = Node.from_environment().num_threads if device.type == "cpu" else 1
+    on_cpu = amp.device.type == "cpu" and amp.accelerator is None
+    cores = Node.from_environment().num_threads if on_cpu else 1
     if tile is None:
         affordable, one_each = (
             int((budget / tiles / per_pixel) ** 0.5) - overlap for tiles in (1, cores)
@@ -105,14 +113,24 @@ def _rounded_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def _memory(device: torch.device) -> int:
-    """Return the memory that a device has free, or that the machine has, in bytes."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+def _memory(amp: Amp) -> float:
+    """Return the bytes that tiles may take together: part of what is free, or there."""
+    if amp.accelerator is not None:
+        return _SHARE_OF_MEMORY["accelerator"] * _memory_of(amp.accelerator)
+    if amp.device.type == "cuda":
+        return _SHARE_OF_MEMORY["cuda"] * int(torch.cuda.mem_get_info(amp.device)[0])
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # Windows.
-        return _MEMORY_WHERE_NOT_TOLD
+        machine = _MEMORY_WHERE_NOT_TOLD
+    return _SHARE_OF_MEMORY["cpu"] * machine
+
+
+def _memory_of(accelerator: Accelerator) -> int:
+    if accelerator.kind != VULKAN:
+        return _GPU_WHERE_NOT_TOLD
+    index = default_vulkan_device() if accelerator.index is None else accelerator.index
+    return vulkan_devices()[index].memory
 
 
 def _bytes_per_pixel(network: nn.Module, align: int) -> float:

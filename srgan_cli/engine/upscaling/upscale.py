@@ -23,10 +23,11 @@ from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.inputs import Failed
 from srgan_cli.engine.upscaling.ledger import Ledger
+from srgan_cli.engine.upscaling.loading import load_upscaler
 from srgan_cli.engine.upscaling.recipe import Recipe
 from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.engine.upscaling.threads import WeightedSemaphore, in_threads
-from srgan_cli.engine.upscaling.upscaler import Upscaler, load_upscaler
+from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.decode import OpenImage, open_image

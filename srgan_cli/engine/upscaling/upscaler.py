@@ -1,11 +1,9 @@
 """Run a network over images of any size, tile by tile."""
 
-import copy
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from typing import Any, TypeVar
 
@@ -14,16 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
-from srgan_cli.engine.devices.amp import Amp, resolve_device
-from srgan_cli.engine.models.interpolation import load_between
-from srgan_cli.engine.models.weights import Model, ModelSource, load_model
-from srgan_cli.engine.runtimes.fastest import (
-    gains_from_extra,
-    gains_from_half,
-    learn_speeds,
-    open_runtime,
-)
+from srgan_cli.config import RuntimeName
+from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.models.weights import Model
+from srgan_cli.engine.runtimes.opening import open_network
 from srgan_cli.engine.upscaling.orientations import ORIENTATIONS
 from srgan_cli.engine.upscaling.probe import is_accurate, telling_part
 from srgan_cli.engine.upscaling.threads import Cores, in_order
@@ -32,7 +24,7 @@ from srgan_cli.errors import InputError, ResourceError, WeightsError
 from srgan_cli.imaging.tensors import from_image, to_image, to_pixels
 from srgan_cli.imaging.tiles import Span
 from srgan_cli.imaging.types import ImageArray, Uint8Image
-from srgan_cli.observer import Bar, Observer
+from srgan_cli.observer import Bar
 
 Made = TypeVar("Made")
 
@@ -66,16 +58,17 @@ class Upscaler:
         tta: bool = False,
         in_fp32: Callable[[], "Upscaler"] | None = None,
     ) -> None:
-        self.model, self.amp = model, amp
+        opened = open_network(runtime, model.generator, amp)
+        self.model, self.amp, self.problem = model, opened.amp, opened.problem
         self._make_exact, self._exact = in_fp32, self
         self._making = threading.Lock()
         self.stopped = threading.Event()
         """Once it is set, a tile that has not begun raises ``CancelledError``."""
         network, align = model.generator, model.generator.align
         tiling = plan_tiles(
-            network, radius=network.receptive_radius, align=align, device=amp.device, tile=tile
+            network, radius=network.receptive_radius, align=align, amp=self.amp, tile=tile
         )
-        self._runtime = open_runtime(runtime, network, align, amp)
+        self._runtime = opened.runtime
         self._tiling = replace(tiling, threaded=self._runtime.threaded)
         self._tile = self._tiling.tile
         self._tta = tta
@@ -228,7 +221,7 @@ class Upscaler:
                     raise
                 if side <= self._tiling.smallest:
                     raise ResourceError(
-                        f"{self.amp.device}: out of memory for a tile of {side}x{side} pixels",
+                        f"{self.amp.where}: out of memory for a tile of {side}x{side} pixels",
                         hint="close other programs, or pass --device cpu",
                     ) from error
             if self.amp.device.type == "cuda":
@@ -293,53 +286,3 @@ def _is_out_of_memory(error: Exception) -> bool:
     # PyTorch has no class of its own for a CPU that has run out of memory.
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
     return known or "can't allocate memory" in str(error)
-
-
-def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer) -> Upscaler:
-    """Load weights onto the device that a command is to use, and say which and why."""
-    model = load_model(source) if config.strength is None else load_between(source, config.strength)
-    device = resolve_device(config.device)
-    make = partial(Upscaler, tile=config.tile, runtime=config.runtime, tta=config.tta)
-    upscaler = ready(model, device, config.precision, config.runtime, make, observer)
-    means = "" if upscaler.runtime == "torch" else f" with {upscaler.runtime}"
-    if gains_from_extra(config.runtime, model.generator, model.generator.align, upscaler.amp):
-        means = "; pip install 'srgan-cli[fast]' is faster"
-    if upscaler.chooses:
-        means += " (fp32 for 16 bits and where it would show)"
-    strength = "" if config.strength is None else f", strength {config.strength:g}"
-    observer.say(
-        f"model: {source.name} ({source.reason}), ×{model.scale}{strength}, "
-        f"{upscaler.amp.precision} on {upscaler.amp.device}{means}"
-    )
-    return upscaler
-
-
-def ready(
-    model: Model,
-    device: torch.device,
-    precision: Precision,
-    runtime: RuntimeName,
-    make: Callable[..., Upscaler],
-    observer: Observer,
-) -> Upscaler:
-    """Make what upscales with a model, in half precision where that is faster and asked for.
-
-    Args:
-        model: The network, in fp32 on the CPU.
-        device: Where it is to run.
-        precision: ``auto`` measures once which precision is the fastest.
-        runtime: What runs it; ``auto`` measures as well.
-        make: Called with model, precision and what upscales in fp32.
-        observer: Hears that something is measured.
-    """
-    network = model.generator
-    half, fp32 = Amp.fastest(device), Amp(device, torch.float32)
-    if "auto" in {precision, runtime}:
-        learn_speeds(network, network.align, half, observer)
-    if precision != "auto":
-        return make(model, Amp.create(device, precision))
-    if half.dtype == fp32.dtype or not gains_from_half(runtime, network, half):
-        return make(model, fp32)
-    # A runtime may move its network to the device.
-    other = replace(model, generator=copy.deepcopy(network))
-    return make(model, half, in_fp32=lambda: make(other, fp32))

@@ -5,7 +5,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from srgan_cli.config import PRESETS, SCALES, DenseConfig, PlainConfig, SrvggConfig, preset
+from srgan_cli.config import (
+    PRESETS,
+    SCALES,
+    DenseConfig,
+    PlainConfig,
+    SpanConfig,
+    SrvggConfig,
+    preset,
+)
 from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
 from srgan_cli.engine.networks.architectures import make_generator
 from srgan_cli.engine.networks.base import Network, num_parameters
@@ -17,6 +25,8 @@ def _small(name, scale, num_blocks=1):
     """Return a preset with its structure and few blocks, thin where that is not published."""
     if name in {"plain", "srvgg"}:
         return dataclasses.replace(preset(name, scale), num_convs=num_blocks)
+    if name == "span":
+        return dataclasses.replace(preset(name, scale), channels=8)
     channels = {"channels": 8, "growth": 4} if name == "esrgan" else {}
     return dataclasses.replace(preset(name, scale), num_blocks=num_blocks, **channels)
 
@@ -278,3 +288,23 @@ def test_a_plain_network_is_known_by_its_parameters(tmp_path, scale):
 @pytest.mark.parametrize("name", ["plain", "srvgg"])
 def test_plain_networks_have_at_most_200_000_parameters(name, scale):
     assert num_parameters(make_generator(preset(name, scale))) <= 200_000
+
+
+def test_a_new_span_is_black_and_learns_all_but_the_colours_that_it_subtracts():
+    span = make_generator(SpanConfig(scale=3, channels=8))
+    lr = torch.rand(1, 3, 5, 4)
+    assert torch.equal(span(lr), torch.zeros(1, 3, 15, 12))
+    fixed = [name for name, value in span.named_parameters() if not value.requires_grad]
+    assert fixed == ["norm.weight", "norm.bias"]
+    torch.testing.assert_close(
+        span.norm(lr), lr - torch.tensor([0.4488, 0.4371, 0.404])[:, None, None]
+    )
+
+
+def test_a_span_is_read_as_it_was_written(tmp_path):
+    span = random_generator(SpanConfig(scale=4, channels=8))
+    save_weights(tmp_path / "span.safetensors", span, {})
+    model = load_model(ModelSource("span", tmp_path / "span.safetensors", "named"))
+    assert model.generator.config == span.config == SpanConfig(scale=4, channels=8)
+    lr = torch.rand(1, 3, 9, 11)
+    torch.testing.assert_close(model.generator(lr), span(lr))

@@ -14,6 +14,7 @@ from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.openvino_runtime import OpenVinoRuntime
 from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
+from srgan_cli.engine.runtimes.trust import TOLERANCE
 from srgan_cli.errors import UsageError
 from tests.toolbox import Chain, Pooled, random_generator
 
@@ -61,7 +62,7 @@ def test_each_runtime_gives_what_torch_gives(name, make, size):
     expected = TorchRuntime(network, CPU).run(lr, exact=True)
     made = runtime.run(lr, exact=True)
     assert made.shape == expected.shape
-    assert float((made - expected).abs().max()) < fastest.TOLERANCE / 10
+    assert float((made - expected).abs().max()) < TOLERANCE / 10
 
 
 @needs_fast
@@ -78,7 +79,7 @@ def test_each_runtime_gives_the_same_on_any_number_of_threads(name):
 
     with ThreadPoolExecutor(3, initializer=torch.get_num_threads) as pool:
         for made in pool.map(run, [1, 2, 3, 2, 1]):
-            assert float((made - expected).abs().max()) < fastest.TOLERANCE / 10
+            assert float((made - expected).abs().max()) < TOLERANCE / 10
 
 
 @needs_fast
