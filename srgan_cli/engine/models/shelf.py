@@ -105,7 +105,7 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
             f"{spec} is not installed ({published.size / 1e6:.1f} MB, licence {published.licence})",
             hint=published.command,
         )
-    raise _unknown(spec, known)
+    raise _unknown(spec, scale, known)
 
 
 def _only(entries: list[KnownModel], spec: str) -> KnownModel:
@@ -120,9 +120,11 @@ def _only(entries: list[KnownModel], spec: str) -> KnownModel:
     raise WeightsError(f"several models have {spec} in their names", hint=f"choose one: {names}")
 
 
-def _unknown(spec: str, known: tuple[KnownModel, ...]) -> WeightsError:
+def _unknown(spec: str, scale: int | None, known: tuple[KnownModel, ...]) -> WeightsError:
     names = [entry.name for entry in known]
-    close = difflib.get_close_matches(spec, names, n=1)
+    end = f"-x{scale or _USUAL_SCALE}"
+    families = [name.removesuffix(end) for name in names if name.endswith(end)]
+    close = difflib.get_close_matches(spec, [*names, *families], n=1)
     hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(names)}"
     published = [each.name for each in published_models() if spec.lower() in each.name.lower()]
     if published and not close:

@@ -1,16 +1,26 @@
 """Upscale images in memory: ``srgan_cli.load`` and ``srgan_cli.upscale_image`` (docs/python.md)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import overload
+from typing import get_args, overload
 
 import numpy as np
 from PIL import Image
 
 from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
 from srgan_cli.engine.models.shelf import find_model_for_factor
+from srgan_cli.engine.upscaling.arguments import (
+    Progress,
+    choice,
+    flag,
+    listener,
+    model_name,
+    number,
+    text,
+    whole,
+)
 from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.loading import load_upscaler
 from srgan_cli.engine.upscaling.sizes import result_size
@@ -28,9 +38,6 @@ from srgan_cli.imaging.exchange import (
 )
 from srgan_cli.imaging.frames import Frame
 from srgan_cli.observer import Bar, SilentBar, SilentObserver
-
-Progress = Callable[[float], None]
-"""Told the share that is done, rising to 1; possibly by another thread."""
 
 
 class LoadedModel:
@@ -101,18 +108,18 @@ class LoadedModel:
                   ``srgan upscale`` does, with metadata, depth, frames and pages, and its path
                   comes back. A file that srgan did not make is never replaced.
             scale: Factor per side, more than 1 and at most 32; the model's own when None.
-            progress: Called with the share that is done, from 0 to 1.
+            progress: Called with the share that is done, from 0 to 1, after each tile; of a file
+                possibly by another thread. What it raises stops the work and is raised here.
 
         Returns:
             The result, of the same kind, type, depth and channels.
 
         Raises:
-            InputError: The image is of another kind, shape, type or range, or cannot be read.
-            UsageError: The scale is out of range.
-            ResourceError: Memory or disk are lacking.
+            SrganError: The image is of another kind, shape, type or range, or cannot be read; the
+                scale is out of range; or memory or disk are lacking.
         """
-        config = replace(self._config, scale=scale)
-        observer = _Listening(progress)
+        config = replace(self._config, scale=number("scale", scale))
+        observer = _Listening(listener(progress))
         if isinstance(image, str | Path):
             return self._upscale_file(Path(image), config, observer)
         if isinstance(image, Image.Image):
@@ -130,6 +137,9 @@ class LoadedModel:
             return upscale_frame(self._upscaler.suited_to(frame.pixels), frame, size, bar)
 
     def _upscale_file(self, path: Path, config: UpscaleConfig, observer: "_Listening") -> Path:
+        if path.is_dir():
+            hint = "pass the path of one image; srgan upscale takes folders"
+            raise InputError(f"{path} is a folder", hint=hint)
         if not path.is_file():
             raise InputError(f"{path}: no such file", hint="pass the path of an image")
         report = upscale_with(self._upscaler, replace(config, inputs=(path,)), observer)
@@ -139,7 +149,7 @@ class LoadedModel:
 
 
 def load(
-    model: str | None = None,
+    model: str | Path | None = None,
     *,
     scale: float | None = None,
     device: str = "auto",
@@ -156,7 +166,7 @@ def load(
     Args:
         model: A name that ``srgan models list`` shows, a part of one, or a weights file; the
             one that ``srgan upscale`` would take when None.
-        scale: The factor that it is to have; ×2 where that does not matter.
+        scale: The factor that it is to have; ×2 if the model name fits several.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``, ``vulkan``, or another
             that ``srgan doctor`` lists.
         strength: From faithful (0) to sharp (1), for models that are a pair.
@@ -166,19 +176,20 @@ def load(
         tta: Average the results of eight orientations.
 
     Raises:
-        SrganError: There is no such model or device, or an argument is out of range.
+        SrganError: There is no such model or device, or an argument is of another type or out
+            of range.
     """
     config = UpscaleConfig(
         (Path(),),
-        scale=scale,
-        device=device,
-        strength=strength,
-        precision=precision,
-        runtime=runtime,
-        tile=tile,
-        tta=tta,
+        scale=number("scale", scale),
+        device=text("device", device, "text, such as auto, cpu or cuda"),
+        strength=number("strength", strength),
+        precision=choice("precision", precision, get_args(Precision)),
+        runtime=choice("runtime", runtime, get_args(RuntimeName)),
+        tile=whole("tile", tile),
+        tta=flag("tta", tta),
     )
-    source = find_model_for_factor(model, scale)
+    source = find_model_for_factor(model_name(model), config.scale)
     return LoadedModel(load_upscaler(source, config, SilentObserver()), config)
 
 
@@ -186,7 +197,7 @@ def load(
 def upscale_image(
     image: Image.Image,
     scale: float | None = ...,
-    model: str | None = ...,
+    model: str | Path | None = ...,
     *,
     device: str = ...,
     strength: float | None = ...,
@@ -196,7 +207,7 @@ def upscale_image(
 def upscale_image(
     image: Array,
     scale: float | None = ...,
-    model: str | None = ...,
+    model: str | Path | None = ...,
     *,
     device: str = ...,
     strength: float | None = ...,
@@ -206,7 +217,7 @@ def upscale_image(
 def upscale_image(
     image: Path | str,
     scale: float | None = ...,
-    model: str | None = ...,
+    model: str | Path | None = ...,
     *,
     device: str = ...,
     strength: float | None = ...,
@@ -215,7 +226,7 @@ def upscale_image(
 def upscale_image(
     image: Image.Image | Array | Path | str,
     scale: float | None = None,
-    model: str | None = None,
+    model: str | Path | None = None,
     *,
     device: str = "auto",
     strength: float | None = None,

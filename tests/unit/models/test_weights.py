@@ -243,7 +243,10 @@ def test_a_model_is_found_by_run_name_bundled_name_folder_or_file(tmp_path):
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize(("typo", "meant"), [("fidelty-x2", "fidelity-x2"), ("flwers", "flowers")])
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [("fidelty-x2", "fidelity-x2"), ("fidelty", "fidelity"), ("flwers", "flowers")],
+)
 def test_a_typo_suggests_the_nearest_name(typo, meant):
     _make_run("flowers", 0)
     with pytest.raises(WeightsError) as caught:

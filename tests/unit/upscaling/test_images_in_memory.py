@@ -1,5 +1,9 @@
 """``srgan_cli.load`` and ``upscale_image``: every kind comes back as it went in."""
 
+import re
+from fractions import Fraction
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -122,7 +126,7 @@ def test_a_path_never_replaces_a_file_of_somebody_else(model, tmp_path):
         (PHOTO > 9, "bool; wanted"),
         (PHOTO * 1.0, "floats from 0 to 1"),
         (PHOTO / 255 - 0.01 - PHOTO.min() / 255, "wanted: floats from 0 to 1"),
-        (np.full((4, 4), np.nan), "floats from nan to nan"),
+        (np.full((4, 4), np.nan), "with NaN or infinity"),
         (PHOTO.transpose(2, 0, 1), r"shape \(3, 24, 40\); wanted: H, W or"),
         (PHOTO[None], "shape .* wanted: H, W"),
         (PHOTO[..., :2], "shape .* wanted: H, W"),
@@ -135,12 +139,109 @@ def test_a_path_never_replaces_a_file_of_somebody_else(model, tmp_path):
         (Image.new("F", (4, 4)), "mode F; wanted"),
         (Image.new("RGB", (0, 4)), "0×4 pixels"),
         ("missing.png", "no such file"),
+        (str(Path(__file__).parent), "upscaling is a folder"),
     ],
 )
 def test_what_cannot_be_upscaled_is_refused_with_what_is_wanted(model, image, words):
     with pytest.raises(InputError, match=words) as caught:
         model.upscale_image(image)
     assert caught.value.hint in caught.value.__notes__[0]  # Tracebacks show it.
+
+
+SIGNED = PHOTO / 127.5 - 1
+
+
+def _hint(model, image):
+    with pytest.raises(InputError) as caught:
+        model.upscale_image(image)
+    return caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "expected"),
+    [
+        (PHOTO.astype(np.int64), "image.astype(np.uint8)", PHOTO),
+        (PHOTO.astype(np.int16) + 256, "image.astype(np.uint16)", PHOTO.astype(np.uint16) + 256),
+        (PHOTO > 9, "image * np.uint8(255)", np.where(PHOTO > 9, 255, 0)),
+        (SIGNED, "(image + 1) / 2", PHOTO / 255),
+        (
+            PHOTO / PHOTO.max() * 1.01,
+            "np.clip(image, 0, 1)",
+            np.minimum(PHOTO / PHOTO.max() * 1.01, 1),
+        ),
+        (
+            np.where(PHOTO > 99, np.nan, 0.5),
+            "np.nan_to_num(image, posinf=1, neginf=0)",
+            np.where(PHOTO > 99, 0, 0.5),
+        ),
+        (PHOTO[..., :2], "image[..., [0, 0, 0, 1]]", PHOTO[..., [0, 0, 0, 1]]),
+        (np.dstack([PHOTO, PHOTO[..., :2]]), "image[..., :3]", PHOTO),
+        (Image.new("RGBa", (4, 4)), 'image.convert("RGBA")', None),
+        (Image.new("La", (4, 4)), 'image.convert("LA")', None),
+        (Image.new("I", (4, 4), 500), "np.asarray(image).astype(np.uint16)", np.full((4, 4), 500)),
+        (Image.new("F", (4, 4), 500), "np.asarray(image).astype(np.uint16)", np.full((4, 4), 500)),
+    ],
+)
+def test_the_hint_gives_an_image_that_can_be_upscaled(model, image, code, expected):
+    assert code in _hint(model, image)
+    mended = eval(code, {"np": np, "image": image})  # noqa: S307 - of the lines above
+    assert model.upscale_image(mended) is not None
+    if expected is not None:
+        assert np.allclose(mended, expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (PHOTO * 1.0, "divide it by 255,"),
+        (PHOTO * 200.5, "divide it by 65535,"),
+        (PHOTO * 1.0 - PHOTO.max() / 2, r"np\.clip"),
+        (PHOTO.astype(np.int32) - 500, "to 0..65535"),
+        (PHOTO.astype(np.uint32) * 2**16, "to 0..65535"),
+        (np.dstack([PHOTO, PHOTO[..., :2]]), "1, 3 or 4 channels are wanted, not 5"),
+        (PHOTO[None], r"images\[0\]"),
+        (np.zeros((4, 4), complex), "docs/python.md"),
+    ],
+)
+def test_the_hint_depends_on_values_and_shape(model, image, words):
+    assert re.search(words, _hint(model, image))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "wanted"),
+    [
+        ({"precision": "fp8"}, "precision is 'fp8'", "auto, fp32, fp16 or bf16"),
+        ({"precision": None}, "precision is None", "auto, fp32"),
+        ({"runtime": "foo"}, "runtime is 'foo'", "onnxruntime or openvino"),
+        ({"scale": "two"}, "scale is 'two'", "a number"),
+        ({"scale": (2, 2)}, "scale is of type tuple", "a number"),
+        ({"scale": True}, "scale is True", "a number"),
+        ({"scale": Fraction(10**400)}, "scale is of type Fraction", "a smaller number"),
+        ({"strength": "a"}, "strength is 'a'", "a number"),
+        ({"tile": "big"}, "tile is 'big'", "a whole number"),
+        ({"tile": 64.5}, "tile is 64.5", "a whole number"),
+        ({"model": 3}, "model is 3", "a path"),
+        ({"device": None}, "device is None", "auto, cpu"),
+        ({"tta": 3}, "tta is 3", "True or False"),
+    ],
+)
+def test_arguments_of_wrong_types_and_values_are_refused(arguments, message, wanted):
+    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+        engine.load(**arguments)
+    assert wanted in caught.value.hint
+
+
+@pytest.mark.parametrize("arguments", [{"progress": True}, {"scale": "two"}])
+def test_a_loaded_model_refuses_wrong_types_too(model, arguments):
+    with pytest.raises(UsageError, match=f"{next(iter(arguments))} is "):
+        model.upscale_image(PHOTO, **arguments)
+
+
+def test_numbers_of_numpy_and_paths_are_arguments_too(tmp_path):
+    path = save_bilinear(tmp_path / "bilinear.safetensors")
+    options = {"scale": np.float32(2), "tile": np.int64(32), "tta": np.bool_(False)}
+    loaded = engine.load(Path(path), device="cpu", **options)
+    assert loaded.upscale_image(PHOTO, np.int64(3)).shape == (72, 120, 3)
 
 
 def test_any_factor_gives_that_size_and_others_are_refused(model):
