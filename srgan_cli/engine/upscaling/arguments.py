@@ -36,7 +36,7 @@ def number(name: str, value: object) -> float | None:
     """
     if value is None:
         return None
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise _refused(name, value, "a number, such as 2 or 0.5, or None")
     try:
         return int(value) if isinstance(value, Integral) else float(value)
@@ -63,7 +63,7 @@ def whole(name: str, value: object) -> int | None:
     """
     if value is None:
         return None
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise _refused(name, value, "a whole number or None")
     return int(value)
 
