@@ -88,7 +88,8 @@ class PrepareConfig:
         Action, _check("Blurry images: fine detail is missing (see docs/data.md).")
     ] = "drop"
     upscaled: Annotated[
-        Action, _check("Already upscaled images: their spectrum ends early (see docs/data.md).")
+        Action,
+        _check("Already upscaled images, by spectrum or srgan's label (see docs/data.md)."),
     ] = "drop"
     blocky: Annotated[Action, _check("Images with the 8×8 blocks of strong JPEG compression.")] = (
         "drop"

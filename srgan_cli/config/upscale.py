@@ -129,7 +129,12 @@ class UpscaleConfig:
         bool, _safety("Shrink each result again and report its PSNR against the source image.")
     ] = False
     max_drift: Annotated[
-        float | None, _safety("Fail results with a lower PSNR than this (implies --check).", "DB")
+        float | None,
+        _safety(
+            "Don't write a result whose reduction agrees with its source by less than this PSNR "
+            "(exit code 7; implies --check).",
+            "DB",
+        ),
     ] = None
     max_pixels: Annotated[int, _safety("Refuse images with more pixels than this.", "N")] = (
         256_000_000

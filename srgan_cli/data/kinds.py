@@ -47,7 +47,8 @@ KINDS: Mapping[Kind, KindText] = {
     ),
     "upscaled": KindText(
         "already upscaled",
-        "Its spectrum ends early, like that of an upscaled image: the finest detail is not real.",
+        "Its spectrum ends early, like that of an upscaled image, or its metadata say that srgan "
+        "made it: the finest detail is not real.",
         "--upscaled keep",
     ),
     "blocky": KindText(

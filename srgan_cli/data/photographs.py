@@ -59,6 +59,8 @@ class Decoded:
     """H, W, 3, upright, reduced to the longest side that was asked for."""
     taken: str
     """When it was taken, as EXIF says (``YYYY:MM:DD HH:MM:SS``); empty when unknown."""
+    labelled: bool = False
+    """Its XMP says that srgan upscaled it."""
 
 
 def find_photographs(folder: Path) -> list[Photograph]:
@@ -158,9 +160,10 @@ def _first_frame(path: Path, max_side: int, max_pixels: int) -> Decoded:
     """Decode the first frame of any format."""
     with open_image(path, max_pixels=max_pixels) as picture:
         frame = next(picture.frames())
-        block = picture.metadata.blocks.exif
+        blocks = picture.metadata.blocks
     decoded = _decoded(path, Image.fromarray(shallow(frame.pixels)), max_side)
-    return Decoded(decoded.pixels, exif.time_taken(block) if block else "")
+    taken = exif.time_taken(blocks.exif) if blocks.exif else ""
+    return Decoded(decoded.pixels, taken, bool(blocks.xmp and xmp.parse(blocks.xmp).label))
 
 
 def _decoded(path: Path, image: Image.Image, max_side: int) -> Decoded:
@@ -174,25 +177,29 @@ def _decoded(path: Path, image: Image.Image, max_side: int) -> Decoded:
         image.load()
     stated = image.getexif()
     taken = str(stated.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, ""))
-    turn = _TURNS.get(stated.get(ExifTags.Base.Orientation) or _orientation_in_xmp(image))
+    packet = _xmp(image)
+    labelled = packet is not None and bool(packet.label)
+    orientation = stated.get(ExifTags.Base.Orientation)
+    # XMP may state it in ways that Pillow's pattern does not know.
+    turn = _TURNS.get(orientation or (packet.orientation if packet else 1))
     if pixels is not None:
         if turn is None:
-            return Decoded(pixels, taken)
+            return Decoded(pixels, taken, labelled)
         image = Image.fromarray(pixels)
     whole = image if image.mode == "RGB" else image.convert("RGB")
     if whole.size != size:
         whole = whole.resize(size, Image.Resampling.LANCZOS)
     upright = whole if turn is None else whole.transpose(turn)
-    return Decoded(np.asarray(upright), taken)
+    return Decoded(np.asarray(upright), taken, labelled)
 
 
-def _orientation_in_xmp(image: Image.Image) -> int:
-    """Return what XMP states in ways that Pillow's pattern does not know; 1 for nothing."""
+def _xmp(image: Image.Image) -> xmp.Packet | None:
+    """Parse the XMP that Pillow found; None where there is none that can be read."""
     packet = image.info.get("xmp")
     try:
-        return xmp.parse(packet).orientation or 1 if isinstance(packet, bytes) else 1
+        return xmp.parse(packet) if isinstance(packet, bytes) else None
     except ValueError:
-        return 1
+        return None
 
 
 def _decoded_at_once(path: Path, image: Image.Image) -> Uint8Image | None:

@@ -86,7 +86,8 @@ def select(records: Sequence[Record], config: PrepareConfig, exclude: dict[str, 
         source = record.photograph.source
         findings = [Finding(source, cast("Kind", kind), why) for kind, why in record.findings]
         if record.dropped:
-            selection.dropped.append(findings[-1])
+            culprits = [f for f in findings if f.kind in config.dropped_kinds] or findings
+            selection.dropped.append(culprits[-1])
             continue
         if source in banned:
             selection.dropped.append(banned[source])

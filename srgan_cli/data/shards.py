@@ -233,8 +233,12 @@ def _prepared(sources: Sources, photograph: Photograph, recipe: Recipe, draft: _
         reason = f"{width}x{height} is smaller than --min-side {recipe.min_side}"
         return replace(record, findings=(("small", reason),), dropped=True)
     health = examine(photo.pixels)
-    record = replace(record, findings=health.findings, look=health.look, taken=photo.taken)
-    if any(kind in recipe.dropped for kind, _ in health.findings):
+    findings = health.findings
+    if photo.labelled:  # Surer than what the spectrum says, and last: the reason if skipped.
+        others = (finding for finding in findings if finding[0] != "upscaled")
+        findings = (*others, ("upscaled", "by srgan, as its metadata say"))
+    record = replace(record, findings=findings, look=health.look, taken=photo.taken)
+    if any(kind in recipe.dropped for kind, _ in findings):
         return replace(record, dropped=True)
     pictures = [*_keep(hr, lr, recipe, draft)]
     for share in recipe.reductions:

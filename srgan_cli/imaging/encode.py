@@ -39,6 +39,12 @@ class Encoding:
     background: str = "white"
     """Colour that transparent images are laid on where the format has no transparency."""
 
+    @property
+    def is_lossy(self) -> bool:
+        """Whether a higher quality would come closer to the pixels."""
+        by_default = self.format.name in DEFAULT_QUALITY
+        return self.format.lossy and (self.quality is not None or by_default)
+
 
 @dataclass(frozen=True, slots=True)
 class Painted:

@@ -19,8 +19,10 @@ from srgan_cli.imaging.containers.directories import Branch, Entry, Tiff, pack_d
 from srgan_cli.imaging.containers.photoshop import packed
 from srgan_cli.managed import Managed
 
-_BYTE, _ASCII, _UNDEFINED, _IFD = 1, 2, 7, 13  # TIFF 6.0, section 2
-_IMAGE_DESCRIPTION, _XMP, _IPTC, _PHOTOSHOP = 270, 700, 33723, 34377
+_BYTE, _ASCII, _SHORT, _UNDEFINED, _IFD = 1, 2, 3, 7, 13  # TIFF 6.0, section 2
+_IMAGE_DESCRIPTION, _PAGE_NUMBER = 270, 297
+_XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
+_PAGE = 2  # A bit of NewSubfileType.
 # tifffile would look for a directory where the tag's own number leads; the next number
 # means nothing and keeps the place.
 _PLACEHOLDER = 1
@@ -79,6 +81,7 @@ class TiffFile(Managed):
             compression="zlib",
             predictor=True,
             rowsperstrip=rows,
+            subfiletype=_PAGE if blocks.is_page else None,
             iccprofile=blocks.icc,
             metadata=None,
             software=False,
@@ -127,6 +130,8 @@ class TiffFile(Managed):
         tags: list[Any] = [
             (entry.tag, entry.kind, entry.count, entry.data, True) for entry in entries
         ]
+        if blocks.paging:
+            tags.append((_PAGE_NUMBER, _SHORT, 2, blocks.paging, True))
         tags += [(tag + _PLACEHOLDER, _IFD, 1, 0, True) for tag in directories]
         return tags, directories
 

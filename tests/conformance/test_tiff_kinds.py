@@ -127,3 +127,41 @@ def test_c_libraries_print_nothing(tmp_path, bilinear):
     lines = [line for line in done.stderr.splitlines() if "LZW" in line or "tempfile" in line]
     assert not lines
     assert "damaged" in done.stderr
+
+
+def test_pages_keep_their_number_and_that_they_are_pages(tmp_path, upscale):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for number in range(2):
+            file.write(
+                samples.ramp(3),
+                photometric="rgb",
+                subfiletype=2,
+                extratags=[(297, 3, 2, (number + 4, 9), True)],
+            )
+        file.write(samples.ramp(1), photometric="minisblack")
+    item = upscale(tmp_path / "a.tif", output=tmp_path / "out").written[0]
+    with tifffile.TiffFile(item.output) as file:
+        found = [
+            (page.tags.valueof(254, 0), page.tags.valueof(297, None)) for page in file.pages
+        ]
+    assert found == [(2, (4, 9)), (2, (5, 9)), (0, None)]
+    assert not any("not kept" in note for note in item.notes)
+
+
+def test_a_second_description_is_not_lost_without_a_note(tmp_path, upscale):
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        samples.ramp(3),
+        photometric="rgb",
+        description="one",
+        extratags=[(65000, 2, 4, "two", True)],
+        metadata=None,
+    )
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        place = file.pages[0].tags[65000].offset
+        file.filehandle.seek(place)
+        file.filehandle.write((270).to_bytes(2, "little"))
+    item = upscale(tmp_path / "a.tif", output=tmp_path / "out").written[0]
+    assert item.notes == ("not kept: a second ImageDescription",)
+    with tifffile.TiffFile(item.output) as file:
+        assert file.pages[0].description == "one"

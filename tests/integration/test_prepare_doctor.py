@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from srgan_cli.cli import run
 from srgan_cli.config import PrepareConfig
 from srgan_cli.data import shards
 from srgan_cli.data.export import export_png
+from srgan_cli.data.photographs import Photograph
 from srgan_cli.data.plan import disk_use, lots_of, plan
 from srgan_cli.data.prepare import prepare
+from srgan_cli.data.selection import select
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
 from srgan_cli.observer import SilentObserver
-from tests.toolbox import Recorder
+from tests.toolbox import Recorder, Upscale, save_bilinear
 
 WATCH = SilentObserver()
 
@@ -248,3 +251,31 @@ def test_export_of_a_damaged_set_says_so(tmp_path, make_photographs, monkeypatch
         with pytest.raises(InputError, match="damaged shard") as caught:
             export_png(report.folder, WATCH)
         assert caught.value.hint == f"repair the data set: srgan prepare {tmp_path / 'in'}"
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "tif", "avif"])
+def test_results_of_srgan_are_skipped_and_their_originals_are_used(
+    home, tmp_path, make_photographs, extension
+):
+    assert not home.exists()
+    folder = tmp_path / "photos"
+    make_photographs(folder, count=2, size=(300, 200), seed=3)
+    model = save_bilinear(tmp_path / "bilinear.safetensors")
+    report = Upscale(model)(folder, output=folder, ext=extension, suffix="_x2")
+    made = {item.output.name: "upscaled" for item in report.written}
+    assert len(made) == 2
+    config = PrepareConfig(folder, min_side=64)
+    manifest = prepare(config, WATCH).manifest
+    assert kinds(manifest) == made
+    assert {f.reason for f in manifest.dropped} == {"by srgan, as its metadata say"}
+    assert len(manifest.pictures) == 2
+    kept = prepare(replace(config, upscaled="keep", name="kept"), WATCH).manifest
+    assert "upscaled" not in kinds(kept).values()
+
+
+def test_an_image_is_skipped_for_a_fault_that_skips_it(tmp_path):
+    path = tmp_path / "a.jpg"
+    found = (("blocky", "as seen"), ("upscaled", "by srgan"))
+    record = shards.Record(Photograph(path.name, 1, 1), findings=found, dropped=True)
+    config = PrepareConfig(tmp_path, upscaled="flag", blocky="drop")
+    assert [f.kind for f in select([record], config, {}).dropped] == ["blocky"]

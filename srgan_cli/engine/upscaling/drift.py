@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +15,18 @@ from srgan_cli.imaging.frames import Frame, peak
 from srgan_cli.imaging.types import Float32Array
 
 
-def drift(source: Path, made: Path, *, num_frames: int, max_pixels: int) -> float:
-    """Return the PSNR in dB of the worst frame, all channels together, peak 1.
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far the worst frame of a result has drifted."""
+
+    psnr: float
+    """In dB, all channels together, peak 1."""
+    frame: int
+    """Its number, from 1."""
+
+
+def drift(source: Path, made: Path, *, num_frames: int, max_pixels: int) -> Drift:
+    """Measure the frame, or page, that has the lowest PSNR to its source.
 
     The result is read back from its file, so that losses of its format count,
     and reduced by Pillow's antialiased bicubic. Colours are weighted by alpha:
@@ -27,28 +38,36 @@ def drift(source: Path, made: Path, *, num_frames: int, max_pixels: int) -> floa
         num_frames: Frames to compare.
         max_pixels: Limit on the size of ``source``.
     """
-    worst = math.inf
     with (
         open_image(source, max_pixels=max_pixels) as before,
         open_image(made, max_pixels=2**62) as after,
     ):
         pairs = zip(before.frames(), after.frames(), strict=False)
-        for wanted, result in islice(pairs, num_frames):
-            worst = min(worst, frame_drift(wanted, result))
-    return worst
+        measured = [frame_drift(*pair) for pair in islice(pairs, num_frames)]
+    worst = min(measured)
+    return Drift(worst, measured.index(worst) + 1)
 
 
-def require_drift(source: Path, measured: float, limit: float | None) -> None:
+def require_drift(
+    source: Path, measured: Drift, limit: float, *, place: str = "", lossy: bool
+) -> None:
     """Fail a result that is too far from its source.
 
+    Args:
+        source: The image that was upscaled.
+        measured: Its worst frame.
+        limit: Least PSNR in dB.
+        place: That frame in words, where the image has several.
+        lossy: Whether the result's format loses something, so that its quality matters.
+
     Raises:
-        InputError: Its PSNR is below ``limit``.
+        InputError: The PSNR is below ``limit``.
     """
-    if limit is not None and measured < limit:
+    if measured.psnr < limit:
         raise InputError(
-            f"{source}: the result reduced again has {measured:.1f} dB PSNR to its source, "
-            f"below --max-drift {limit:g}",
-            hint="try another --model or a higher --quality",
+            f"{source}: the result reduced again has {measured.psnr:.1f} dB PSNR to its source"
+            f"{place}, below --max-drift {limit:g}",
+            hint="try another --model" + " or a higher --quality" * lossy,
         )
 
 

@@ -325,5 +325,9 @@ class _Batch:
         if not config.check and config.max_drift is None:
             return None
         measured = drift(job.source, made, num_frames=job.num_frames, max_pixels=config.max_pixels)
-        require_drift(job.source, measured, config.max_drift)
-        return measured
+        if config.max_drift is not None:
+            frame = "page" if job.encoding.format.frames == "pages" else "frame"
+            place = f" on {frame} {measured.frame}" if job.num_frames > 1 else ""
+            lossy = job.encoding.is_lossy
+            require_drift(job.source, measured, config.max_drift, place=place, lossy=lossy)
+        return measured.psnr

@@ -89,6 +89,10 @@ class Blocks:
     """How often an animation is shown; 0: for ever; None: the format does not say."""
     georeference: list[Entry] = field(default_factory=list)
     """GeoTIFF's tags."""
+    paging: tuple[int, ...] = ()
+    """A TIFF page's number, from 0, and the number of pages, as its PageNumber says."""
+    is_page: bool = False
+    """A TIFF page says that it is one of several (NewSubfileType 2)."""
     order: str = "<"
     """Byte order of the georeference."""
     lost: list[str] = field(default_factory=list)

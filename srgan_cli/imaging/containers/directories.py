@@ -73,6 +73,8 @@ class Directory:
     """Offset of the offset of the next directory."""
     next: int
     """Offset of the next directory, or 0."""
+    repeated: frozenset[int] = frozenset()
+    """Tags that stand more than once."""
 
 
 class Tiff:
@@ -123,18 +125,21 @@ class Tiff:
         if not count or end > len(self.data):
             raise ValueError("a directory that is empty or cut short")
         fields: dict[int, Field] = {}
+        repeated: set[int] = set()
         for place in range(start + width, end, entry):
             tag, kind = struct.unpack_from(self.order + "HH", self.data, place)
             values = self._number(code, place + 4)
             size = SIZES.get(kind, 0) * values
             slot = place + entry - inline
             where = slot if size <= inline else self._number(code, slot)
+            if tag in fields:
+                repeated.add(tag)
             fields.setdefault(tag, Field(tag, kind, values, place, where, size))
         try:
             following = self._number(code, end)
         except ValueError:  # Some writers end the file here.
             following = 0
-        return Directory(start, fields, end, following)
+        return Directory(start, fields, end, following, frozenset(repeated))
 
     def chain(self, start: int) -> Iterator[Directory]:
         """Read a directory and those that follow it; ends where the chain is broken or a loop."""

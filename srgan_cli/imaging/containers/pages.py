@@ -16,7 +16,8 @@ _DNG_VERSION, _CFA_PATTERN = 50706, 33422
 _CFA, _LINEAR_RAW = 32803, 34892
 # Of Nikon, Sony, Samsung, Pentax, Kodak: codings of a sensor's levels.
 _RAW_COMPRESSIONS = {32767, 32769, 32770, 34713, 65000, 65535}
-_REDUCED, _MASK = 1, 4
+_REDUCED, _PAGE, _MASK = 1, 2, 4
+_IMAGE_DESCRIPTION, _PAGE_NUMBER = 270, 297
 _OLD_REDUCED = 2
 _MOST_PAGES = 100_000
 
@@ -126,7 +127,13 @@ class Pages:
         if resources:
             read_resources(resources, found)
         found.resolution = self._resolution(page)
+        paging = tiff.numbers(page, _PAGE_NUMBER)
+        stated = len(paging) == 2 and all(0 <= number < 2**16 for number in paging)
+        found.paging = paging if stated else ()
+        found.is_page = bool(self._subfile(page) & _PAGE)
         self._take_private(page, private, found)
+        if _IMAGE_DESCRIPTION in page.repeated:
+            found.lose("a second ImageDescription")
         return found
 
     def _take_private(self, page: Directory, private: set[int], found: Blocks) -> None:
