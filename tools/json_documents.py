@@ -25,6 +25,8 @@ DOCUMENTS: Mapping[str, type] = {
     "models card": engine.CardReport,
 }
 NOT_PRINTED = {("eval", "exhibits"), ("compare", "images[].views")}
+INFINITE = {("eval", "sets[].means{}{}"), ("eval", "sets[].pictures[].scores{}{}")}
+"""Numbers that may be infinite, which JSON says by null."""
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "text"}
 
 
@@ -42,7 +44,7 @@ def keys(command: str, kind: type) -> Iterator[tuple[str, str]]:
     """Yield each key of a command's document with what its value is."""
     for key, value in _keys(kind, ""):
         if not any(key.startswith(gone) for of, gone in NOT_PRINTED if of == command):
-            yield key, value
+            yield key, value + " or null" * ((command, key) in INFINITE)
 
 
 def _keys(kind: Any, key: str) -> Iterator[tuple[str, str]]:

@@ -141,9 +141,7 @@ def test_pages_keep_their_number_and_that_they_are_pages(tmp_path, upscale):
         file.write(samples.ramp(1), photometric="minisblack")
     item = upscale(tmp_path / "a.tif", output=tmp_path / "out").written[0]
     with tifffile.TiffFile(item.output) as file:
-        found = [
-            (page.tags.valueof(254, 0), page.tags.valueof(297, None)) for page in file.pages
-        ]
+        found = [(page.tags.valueof(254, 0), page.tags.valueof(297, None)) for page in file.pages]
     assert found == [(2, (4, 9)), (2, (5, 9)), (0, None)]
     assert not any("not kept" in note for note in item.notes)
 
