@@ -313,27 +313,6 @@ def test_check_reports_drift_and_max_drift_fails(tmp_path, upscale):
     assert list(files_below(tmp_path / "strict")) == ["smooth.png"]
 
 
-@pytest.mark.parametrize(
-    ("extension", "place", "hint"),
-    [
-        ("tif", " on page 2,", "try another --model"),
-        ("png", ",", "try another --model"),
-        ("webp", ",", "try another --model"),
-        ("jpg", ",", "try another --model or a higher --quality"),
-    ],
-)
-def test_max_drift_names_the_worst_page_and_quality_only_where_it_counts(
-    tmp_path, upscale, extension, place, hint
-):
-    smooth, rough = samples.image("RGB"), Image.open(picture(tmp_path / "rough.png"))
-    more = {"save_all": True, "append_images": [rough, smooth]} if extension == "tif" else {}
-    source = tmp_path / f"a.{extension}"
-    (smooth if more else rough).save(source, **more)
-    (failure,) = upscale(source, output=tmp_path / "out", max_drift=35).failed
-    assert f" dB PSNR to its source{place} below --max-drift 35" in failure.reason
-    assert failure.hint == hint
-
-
 @posix
 def test_results_have_the_mode_of_any_new_file(tmp_path, upscale):
     upscale(picture(tmp_path / "a.png"), output=tmp_path / "out")
