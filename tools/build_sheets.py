@@ -1,6 +1,7 @@
 """Draw docs/images/looks-*.jpg: what the bundled weights make of many kinds of images.
 
-python tools/build_sheets.py [--scale 2] [--fidelity FILE] [--photo FILE] [--to FOLDER]
+python tools/build_sheets.py [--scale 2] [--sheet NAME …] [--model NAME …] [--to FOLDER]
+python tools/build_sheets.py --scale 4 --sheet damaged --model photo --model restore
 
 The photographs are those that scikit-image and scikit-learn distribute under free licences (NOTICE
 names them); the rest is drawn here. Needs pip install '.[dev,figures]'.
@@ -26,7 +27,7 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 CELL = 240  # Pixels of a crop on the sheet.
 GAP, LABEL, MARGIN = 6, 24, 96
 QUALITY = 90
-COLUMNS = ("bicubic", "fidelity", "photo", "original")
+MODELS = ("fidelity", "photo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,10 @@ def jpeg(quality: int) -> Callable[[Uint8Image], Uint8Image]:
 
 def noise(sigma: float) -> Callable[[Uint8Image], Uint8Image]:
     return lambda lr: to_levels(lr + np.random.default_rng(0).normal(0, sigma, lr.shape))
+
+
+def noise_then_jpeg(sigma: float, quality: int) -> Callable[[Uint8Image], Uint8Image]:
+    return lambda lr: jpeg(quality)(noise(sigma)(lr))
 
 
 def colour(image: Uint8Image) -> Uint8Image:
@@ -169,11 +174,18 @@ SHEETS: Mapping[str, Sequence[Row]] = {
         Row("quality 50", CAT, (0.47, 0.42), jpeg(50)),
         Row("quality 50", printed, (0.13, 0.14), jpeg(50)),
     ),
+    "damaged": (
+        Row("noise of 25 levels", ASTRONAUT, (0.43, 0.22), noise(25)),
+        Row("quality 30", CAT, (0.47, 0.42), jpeg(30)),
+        Row("noise of 12 levels, quality 40", PAGODA, (0.4, 0.35), noise_then_jpeg(12, 40)),
+        Row("quality 30", printed, (0.13, 0.14), jpeg(30)),
+        Row("quality 30", drawing, (0.3, 0.35), jpeg(30)),
+    ),
 }
 
 
 def columns(row: Row, upscalers: Sequence["engine.Upscaler"], scale: int) -> Iterator[Image.Image]:
-    """Yield the crops of a row in the order of COLUMNS, each CELL pixels wide and high."""
+    """Yield bicubic, each model and the original: crops, each CELL pixels wide and high."""
     hr = mod_crop(row.image(), scale)
     lr = downscale(hr, scale)
     if row.damage:
@@ -189,22 +201,23 @@ def columns(row: Row, upscalers: Sequence["engine.Upscaler"], scale: int) -> Ite
         yield crop.resize((CELL, CELL), Image.Resampling.NEAREST)
 
 
-def sheet(rows: Sequence[Row], upscalers: Sequence["engine.Upscaler"], scale: int) -> Image.Image:
+def sheet(
+    rows: Sequence[Row], upscalers: Mapping[str, "engine.Upscaler"], scale: int
+) -> Image.Image:
     """Lay out one row of crops for each entry, under the names of the columns."""
     step = CELL + GAP
-    page = Image.new(
-        "RGB", (MARGIN + len(COLUMNS) * step - GAP, LABEL + len(rows) * step - GAP), "white"
-    )
+    titles = ("bicubic", *upscalers, "original")
+    size = (MARGIN + len(titles) * step - GAP, LABEL + len(rows) * step - GAP)
+    page = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(page)
     font = ImageFont.load_default(14)
-    for column, title in enumerate(COLUMNS):
-        name = title if title in {"bicubic", "original"} else f"{title}-x{scale}"
-        draw.text((MARGIN + column * step + 2, 3), name, fill="black", font=font)
+    for column, title in enumerate(titles):
+        draw.text((MARGIN + column * step + 2, 3), title, fill="black", font=font)
     for number, row in enumerate(rows):
         top = LABEL + number * step
         words = "\n".join(textwrap.wrap(row.label, 12))
         draw.multiline_text((2, top + 4), words, fill="black", font=font)
-        for column, crop in enumerate(columns(row, upscalers, scale)):
+        for column, crop in enumerate(columns(row, [*upscalers.values()], scale)):
             page.paste(crop, (MARGIN + column * step, top))
     return page
 
@@ -212,8 +225,8 @@ def sheet(rows: Sequence[Row], upscalers: Sequence["engine.Upscaler"], scale: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--fidelity", default="fidelity", help="weights")
-    parser.add_argument("--photo", default="photo", help="weights")
+    parser.add_argument("--sheet", action="append", choices=SHEETS, dest="sheets")
+    parser.add_argument("--model", action="append", dest="models", help="a name or a file")
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder for the sheets")
     given = parser.parse_args()
 
@@ -222,13 +235,13 @@ def main() -> None:
     from srgan_cli.engine.devices.amp import Amp
 
     amp = Amp.create(torch.device("cpu"), "fp32")
-    upscalers = [
-        engine.Upscaler(engine.load_model(engine.find_model(name, given.scale)), amp, tile=256)
-        for name in (given.fidelity, given.photo)
-    ]
-    for name, rows in SHEETS.items():
+    sources = [engine.find_model(name, given.scale) for name in given.models or MODELS]
+    upscalers = {
+        source.name: engine.Upscaler(engine.load_model(source), amp, tile=256) for source in sources
+    }
+    for name in given.sheets or SHEETS:
         target = given.to / f"looks-x{given.scale}-{name}.jpg"
-        page = sheet(rows, upscalers, given.scale)
+        page = sheet(SHEETS[name], upscalers, given.scale)
         page.save(target, quality=QUALITY, subsampling=0, optimize=True)
         print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
 

@@ -93,4 +93,6 @@ def _show(report: "engine.PrepareReport", *, check: bool) -> None:
     scales = ", ".join(f"×{scale}" for scale in manifest.scales)
     say(f"{pixels:,.1f} HR megapixels, {scales}, fingerprint {manifest.fingerprint}")
     if not check:
-        say(f"next: srgan train    ({report.folder})")
+        say(
+            f"next: srgan train --init fidelity, or srgan train for a new network ({report.folder})"
+        )

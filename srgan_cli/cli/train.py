@@ -121,7 +121,7 @@ def _show(report: "engine.TrainReport") -> None:
     if found.against != "bicubic":
         rows.insert(1, [found.against, f"{scores.psnr - found.psnr.mean:.2f}"])
     show_table(
-        f"run {name}: {report.steps:,} steps in {report.seconds / 60:.1f} minutes",
+        f"run {name}: {report.steps:,} steps in {report.seconds / 60:.1f} minutes of training",
         {"validation, PSNR on Y": "left", "dB": "right"},
         rows,
     )

@@ -221,3 +221,10 @@ def test_quality_is_drawn_against_seconds(script, tmp_path, make_photographs):
     again = tmp_path / "again.png"
     script("benchmarks/quality.py", "--drawn", image.with_suffix(".json"), "-o", again)
     assert again.read_bytes() == image.read_bytes()
+
+
+def test_devices_are_compared_with_the_cpu(script):
+    # The CPU in the place of a GPU, so that it runs anywhere; the real one has tests of its own.
+    small = ("--device", "cpu", "--largest", 4)
+    out = script("benchmarks/vulkan.py", "fidelity-x2", *small)
+    assert "fidelity-x2" in out

@@ -33,7 +33,7 @@ CONFIGS = {
 OWN = {
     "prepare": {"report", "json"},
     "train": {"recipe", "config", "dry_run", "json", "help_all"},
-    "upscale": {"dry_run", "json", "quiet"},
+    "upscale": {"dry_run", "json", "quiet", "verify"},
     "eval": {"json"},
     "compare": {"json", "quiet"},
     "doctor": {"json"},

@@ -182,6 +182,7 @@ def test_exit_codes_are_the_documented_ones():
         "DIVERGED": 6,
         "PARTIAL": 7,
         "BELOW": 8,
+        "DIFFERENT": 9,
         "INTERRUPTED": 130,
         "READER_LEFT": 141,
     }

@@ -291,7 +291,7 @@ def test_torchrun_shares_the_work_and_gives_the_same_bytes(
 def test_full_disk_is_noticed_before_the_work_starts(photographs, monkeypatch):
     usage = shutil.disk_usage(photographs)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
-    with pytest.raises(ResourceError, match="GB are free"):
+    with pytest.raises(ResourceError, match="10 kB is free"):
         prepare(config(photographs), WATCH)
 
 

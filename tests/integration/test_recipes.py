@@ -14,6 +14,7 @@ import pytest
 
 from recipes.trace import STEPS, first_losses, machine
 from srgan_cli.config import RECIPES as NAMES
+from srgan_cli.data.manifest import Manifest
 from srgan_cli.engine.models.weights import ModelSource, load_model
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ RECIPES = sorted((ROOT / "srgan_cli/recipes").glob("*.toml"))
 STAGES = [*RECIPES, *sorted(TRACES.rglob("*.toml"))]
 ELSEWHERE = 0.05
 """Relative tolerance on another kind of CPU, which may also choose bf16."""
+DRAWINGS = "DRAWINGS"
 SOON = 3
 """Losses that are alike there: rounding makes adversarial runs differ more and more."""
 
@@ -32,10 +34,14 @@ def home(shared_data, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     sets = [shared_data / "bench" / name for name in ("Set5", "Set14", "B100")]
     excluded = [word for folder in sets for word in ("--exclude", str(folder))]
-    words = {tuple(_prepared(recipe)) for recipe in RECIPES}
-    for options in words:
-        command = ["prepare", str(shared_data / "photos"), *excluded, *options]
-        assert _run(home, command).wait() == 0
+    drawings = home / "drawings"
+    script = [sys.executable, "recipes/drawings.py", drawings, "--count", "300"]
+    drawn = subprocess.run(script, cwd=ROOT, check=False).returncode == 0
+    for options in {tuple(_prepared(recipe)) for recipe in RECIPES}:
+        if drawn or DRAWINGS not in options:
+            named = [str(drawings) if word == DRAWINGS else word for word in options]
+            command = ["prepare", str(shared_data / "photos"), *excluded, *named]
+            assert _run(home, command).wait() == 0
     return home
 
 
@@ -53,6 +59,16 @@ def _run(home, command):
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
     )
+
+
+def _skip_unless_drawn_alike(data, model):
+    """Drawings follow from the fonts and the clip art of this machine."""
+    if not data.is_dir():
+        pytest.skip("recipes/drawings.py needs fonts and clip art")
+    weights = ROOT / "srgan_cli/weights" / f"{model}.safetensors"
+    wanted = load_model(ModelSource(model, weights, "")).about["trained"]["data_fingerprint"]
+    if Manifest.read(data).fingerprint != wanted:
+        pytest.skip("other fonts or clip art than those that were trained on")
 
 
 def test_every_bundled_generator_has_a_recipe_and_a_trace():
@@ -80,6 +96,8 @@ def test_a_recipe_gives_the_losses_of_its_trace(home, recipe):
     run = home / "runs" / name
     prepared = _prepared(recipe)
     data = prepared[prepared.index("--name") + 1]
+    if DRAWINGS in prepared:
+        _skip_unless_drawn_alike(home / "datasets" / data, name)
     training = _run(home, ["train", "--recipe", name, "--data", data, "--name", name])
     try:
         while not (run / "metrics.jsonl").is_file() or len(first_losses(run)) < STEPS / 10:

@@ -89,6 +89,6 @@ def test_ledgers_of_all_ranks_are_read(tmp_path):
         ledger.record(made, input_sha256=SOME, settings=SOME, made=made)
     for rank in (0, 2):
         with Ledger(tmp_path, rank=rank) as ledger:
-            assert ledger.is_fresh(made, input_sha256=SOME, settings=SOME)
-            assert not ledger.is_fresh(made, input_sha256=SOME, settings=OTHER)
+            assert ledger.is_fresh(made, input_sha256=SOME, settings=[SOME])
+            assert not ledger.is_fresh(made, input_sha256=SOME, settings=[OTHER])
     assert [path.name for path in tmp_path.glob(".srgan-*")] == [".srgan-ledger-1.jsonl"]

@@ -146,10 +146,9 @@ def _fitted(
     needed = spent + costs.opening(phases) + costs.seconds_left(phases, 0, every)
     asked = f"--hours {config.hours:g}" if config.hours is not None else ""
     raise UsageError(
-        f"{asked or f'--minutes {config.minutes:g}'} is too short: a run with a step of each "
-        f"phase takes {duration(needed)}, of which {duration(spent)} are over",
-        hint=f"pass at least --minutes {math.ceil(needed / 60 + 0.5)}, or --pretrain-steps and "
-        "--batch that take less time",
+        f"{asked or f'--minutes {config.minutes:g}'} is too short: {duration(spent)} have passed, "
+        f"and one step of each phase with its validation takes {duration(needed - spent)}",
+        hint=f"pass at least --minutes {math.ceil(needed / 60 + 0.5)}, or a number of --steps",
     )
 
 
