@@ -2,7 +2,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from srgan_cli.config import LossWeights, TrainConfig
@@ -107,6 +107,7 @@ def test_a_trapezoid_is_level_and_then_falls_to_zero_fast_at_first():
 def test_the_length_of_a_trapezoid_is_open_until_one_of_two_falls(one, other, step):
     plans = [_plan(steps=n, pretrain=1, schedule="trapezoid") for n in (one, other)]
     first_fall = 0.8 * min(one, other)
+    assume(step != first_fall + 1)  # At the border itself, rounding decides.
     assert same_until(step, *plans) == (one == other or step <= first_fall + 1)
 
 
