@@ -39,8 +39,8 @@ class LossWeights:
     pretrain_perceptual: Annotated[
         float, _weight("Perceptual loss during pretraining, without a discriminator.")
     ] = 0.0
-    """Beside a pixel loss of weight 1. Damaged images are restored sooner so than by an
-    adversarial loss, and without its grain."""
+    """Beside a pixel loss of weight 1: damaged images are restored without the grain that an
+    adversarial loss adds."""
     artefact: Annotated[float, _weight("LDL artefact loss (Liang et al. 2022).")] = 0.0
     degraded: Annotated[
         float, _weight("Extra pixel loss on degraded patches (with --judge clean).")

@@ -56,7 +56,7 @@ class Objectives:
         self._discriminator, self._features = discriminator, features
 
     def pretrain(self, sr: Tensor, hr: Tensor) -> Terms:
-        """Return the terms of the generator's pretraining: pixels, counted once, and looks."""
+        """Return the terms of the generator's pretraining: pixels (weight 1) and VGG."""
         weights = asdict(self._weights)
         terms, looks = self._pixel_terms(sr, hr), weights["pretrain_perceptual"]
         if looks:
