@@ -28,6 +28,12 @@ Random = np.random.Generator
 SIDE = 768
 OVERSAMPLED = 2
 FONTS = Path("/usr/share/fonts")
+FONT_FILES = (  # of the packages below alone, whatever else is installed
+    *(f"truetype/dejavu/DejaVu{name}.ttf" for name in ("Sans", "Sans-Bold", "SansMono")),
+    *(f"truetype/dejavu/DejaVu{name}.ttf" for name in ("SansMono-Bold", "Serif", "Serif-Bold")),
+    "truetype/liberation/Liberation*.ttf",
+    "opentype/comic-neue/ComicNeue-*.otf",
+)
 CLIPART = Path("/usr/share/openclipart/svg")
 ICONS = Path("/usr/share/icons/Tango/scalable")
 PACKAGES = {
@@ -44,10 +50,11 @@ Total 1,284.50 km/h No. 37 (see p. 12) 14:35 x² + 2y = 0 A–Z & Co.""".split()
 
 @functools.cache
 def fonts() -> list[Path]:
-    found = [*FONTS.rglob("*.ttf"), *FONTS.rglob("*.otf")]
-    if not found:
-        raise SystemExit("no fonts: apt-get install fonts-dejavu-core fonts-liberation")
-    return sorted(found)
+    found = {pattern: sorted(FONTS.glob(pattern)) for pattern in FONT_FILES}
+    if missing := [pattern for pattern, files in found.items() if not files]:
+        names = " ".join(name for name in PACKAGES if name.startswith("fonts-"))
+        raise SystemExit(f"no {missing[0]} in {FONTS}: apt-get install {names}")
+    return [file for files in found.values() for file in files]
 
 
 def font(random: Random, low: float, high: float) -> ImageFont.FreeTypeFont:
