@@ -20,7 +20,11 @@ from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentBar
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-BOXES = ((96, 64, 144, 112), (0, 0, 61, 37), (30, 80, 110, 117))
+CROPS = {
+    "astronaut.png": (96, 64, 144, 112),
+    "cat.png": (0, 0, 61, 37),
+    "coffee.png": (30, 80, 110, 117),
+}
 FAST = ("realesr-animevideov3", "spanx2_ch48", "spanx4_ch48", "ClearReality4x")
 SLOW = ("realesrgan-x4plus-anime", "realesrgan-x4plus")
 NAMES = (*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW))
@@ -58,15 +62,15 @@ def test_a_model_by_name_and_by_file_gives_what_ncnn_gives(by_name, name, record
     amp = Amp.create(torch.device("cpu"), "fp32")
     models = load_model(source), load_model(find_model(str(source.path), None))
     assert models[0].licence == models[1].licence == published_as(name).licence
-    for box in BOXES:
-        with Image.open(EXAMPLES / "cat.png") as image:
+    for image_name, box in CROPS.items():
+        with Image.open(EXAMPLES / image_name) as image:
             pixels = np.asarray(image.convert("RGB").crop(box)).astype(np.uint16) * 257
         wanted = by_ncnn(source.path, pixels)
         for model, tile in ((models[0], None), (models[1], None), (models[0], 16)):
             made = np.concatenate(list(Upscaler(model, amp, tile=tile).bands(pixels, SilentBar())))
             difference = float(np.abs(made / 65535 - wanted).max())
-            record_property(f"{box}, {tile}", difference)
-            print(f"{name} {box} tile {tile}: {difference:.1e}")
+            record_property(f"{image_name}, {tile}", difference)
+            print(f"{name} {image_name} tile {tile}: {difference:.1e}")
             assert difference <= 1e-4
 
 
@@ -102,10 +106,10 @@ def test_a_model_by_name_gives_what_spandrel_gives(by_name, name):
     network = load_model(by_name(name)).generator
     state = published_form(network) if network.architecture == "SPAN" else network.state_dict()
     theirs = spandrel.ModelLoader().load_from_state_dict(dict(state)).model.eval()
-    for box in BOXES:
-        with Image.open(EXAMPLES / "cat.png") as image:
+    for image_name, box in CROPS.items():
+        with Image.open(EXAMPLES / image_name) as image:
             pixels = np.asarray(image.convert("RGB").crop(box)).astype(np.float32) / 255
         lr = torch.from_numpy(pixels).permute(2, 0, 1)[None]
         difference = float((network(lr) - theirs(lr)).abs().max())
-        print(f"{name} {box}: {difference:.1e}")
+        print(f"{name} {image_name}: {difference:.1e}")
         assert difference <= 1e-4
