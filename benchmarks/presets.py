@@ -27,9 +27,9 @@ def timed(
     import torch
 
     from srgan_cli.engine.devices.amp import Amp
+    from srgan_cli.engine.inference.upscaler import Upscaler
     from srgan_cli.engine.models.weights import Model, ModelSource
     from srgan_cli.engine.networks.architectures import make_generator
-    from srgan_cli.engine.upscaling.upscaler import Upscaler
     from srgan_cli.observer import SilentObserver
 
     side = side or SIDES.get(name, 384)

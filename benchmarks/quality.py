@@ -41,7 +41,7 @@ def runs(names: list[str], pixels: np.ndarray, scale: int) -> dict[str, Callable
     """Return what upscales an image by each model, and bicubically."""
     from srgan_cli import engine
     from srgan_cli.config import UpscaleConfig
-    from srgan_cli.engine.upscaling.loading import load_upscaler
+    from srgan_cli.engine.inference.loading import load_upscaler
     from srgan_cli.observer import SilentObserver
 
     made: dict[str, Callable[[], object]] = {}

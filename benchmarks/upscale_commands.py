@@ -39,7 +39,7 @@ import torch; t.append(time.perf_counter())
 from srgan_cli import engine; t.append(time.perf_counter())
 import sys
 from srgan_cli.config import UpscaleConfig
-from srgan_cli.engine.upscaling.loading import load_upscaler
+from srgan_cli.engine.inference.loading import load_upscaler
 from srgan_cli.observer import SilentBar, SilentObserver
 import numpy as np
 from PIL import Image

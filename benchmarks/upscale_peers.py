@@ -89,8 +89,8 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
     def srgan(runtime: Any, precision: Any = "fp32", device: str = "cpu") -> Run:
         from PIL import Image
 
-        from srgan_cli.engine.upscaling.loading import ready_on
-        from srgan_cli.engine.upscaling.upscaler import Upscaler
+        from srgan_cli.engine.inference.loading import ready_on
+        from srgan_cli.engine.inference.upscaler import Upscaler
         from srgan_cli.observer import SilentBar, SilentObserver
 
         # Smooth, as photographs are: noise alone is what half precision is the worst at.

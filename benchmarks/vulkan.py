@@ -40,7 +40,7 @@ def main() -> int:
 
     from srgan_cli import engine
     from srgan_cli.engine.devices.amp import Amp
-    from srgan_cli.engine.upscaling.upscaler import Upscaler
+    from srgan_cli.engine.inference.upscaler import Upscaler
     from srgan_cli.observer import SilentBar
 
     pixels, bad = photograph(), 0

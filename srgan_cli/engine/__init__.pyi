@@ -5,6 +5,8 @@ from srgan_cli.data.prepare import PrepareReport as PrepareReport
 from srgan_cli.data.prepare import prepare as prepare
 from srgan_cli.data.sources import open_sources as open_sources
 from srgan_cli.data.workers import load_ahead as load_ahead
+from srgan_cli.engine.doctor.inventory import DoctorReport as DoctorReport
+from srgan_cli.engine.doctor.inventory import diagnose as diagnose
 from srgan_cli.engine.evaluation.contenders import Contender as Contender
 from srgan_cli.engine.evaluation.evaluate import Comparison as Comparison
 from srgan_cli.engine.evaluation.evaluate import EvalReport as EvalReport
@@ -12,6 +14,7 @@ from srgan_cli.engine.evaluation.evaluate import evaluate as evaluate
 from srgan_cli.engine.evaluation.protocol import ImageScores as ImageScores
 from srgan_cli.engine.evaluation.protocol import Protocol as Protocol
 from srgan_cli.engine.evaluation.protocol import SetScores as SetScores
+from srgan_cli.engine.inference.upscaler import Upscaler as Upscaler
 from srgan_cli.engine.models.blend import blend_models as blend_models
 from srgan_cli.engine.models.installable import PublishedModel as PublishedModel
 from srgan_cli.engine.models.installable import published_models as published_models
@@ -59,12 +62,9 @@ from srgan_cli.engine.upscaling.images import LoadedModel as LoadedModel
 from srgan_cli.engine.upscaling.images import load as load
 from srgan_cli.engine.upscaling.images import upscale_image as upscale_image
 from srgan_cli.engine.upscaling.inputs import Failed as Failed
-from srgan_cli.engine.upscaling.inventory import DoctorReport as DoctorReport
-from srgan_cli.engine.upscaling.inventory import diagnose as diagnose
 from srgan_cli.engine.upscaling.upscale import Upscaled as Upscaled
 from srgan_cli.engine.upscaling.upscale import UpscaleReport as UpscaleReport
 from srgan_cli.engine.upscaling.upscale import upscale as upscale
-from srgan_cli.engine.upscaling.upscaler import Upscaler as Upscaler
 from srgan_cli.engine.upscaling.verify import VerifyReport as VerifyReport
 from srgan_cli.engine.upscaling.verify import verify as verify
 from srgan_cli.imaging.comparison import Difference as Difference

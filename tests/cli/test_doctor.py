@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from srgan_cli import __version__
-from srgan_cli.engine.upscaling import measure
+from srgan_cli.engine.doctor import measure
 from srgan_cli.imaging.formats import FORMATS
 
 

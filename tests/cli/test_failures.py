@@ -10,7 +10,7 @@ from PIL import Image
 from srgan_cli import errors
 from srgan_cli.cli import exit_codes
 from srgan_cli.data import prepare
-from srgan_cli.engine.upscaling.upscaler import Upscaler
+from srgan_cli.engine.inference.upscaler import Upscaler
 from tests.toolbox import TINY, assert_fails, files_below
 
 LONG = "x" * 300

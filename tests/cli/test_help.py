@@ -72,7 +72,7 @@ def test_upscaling_does_not_wait_for_imports_that_only_other_commands_need():
         ("from srgan_cli import engine", {"torch", "numpy", "PIL", "multiprocessing"}),
         ("from srgan_cli import engine; engine.load_ahead", {"torch", "numpy", "PIL"}),
         ("from srgan_cli import engine; engine.prepare", {"torch"}),
-        ("import srgan_cli.engine.upscaling.batch, srgan_cli.engine.upscaling.sizes", {"torch"}),
+        ("import srgan_cli.engine.upscaling.batch, srgan_cli.engine.inference.sizes", {"torch"}),
     ],
 )
 def test_what_does_without_torch_does_not_import_it(statement, absent):

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.installable import published_as
 from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import load_model
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentBar
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

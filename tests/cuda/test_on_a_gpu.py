@@ -11,11 +11,11 @@ from srgan_cli.config import DenseConfig
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.training.assembly import assemble
 from srgan_cli.engine.training.patches import PatchSampler
 from srgan_cli.engine.training.resident import ResidentPatches
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentBar, SilentObserver
 from tests.toolbox import (
     TINY,

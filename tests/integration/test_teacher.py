@@ -13,11 +13,11 @@ from srgan_cli import engine
 from srgan_cli.config import PlainConfig
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.training import teacher as teacher_module
 from srgan_cli.engine.training.patches import PatchSampler
 from srgan_cli.engine.training.teacher import CHUNK, Lessons, TeacherCache
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError, ResourceError, UsageError, WeightsError
 from srgan_cli.imaging.degrade import degrade
 from srgan_cli.imaging.levels import to_levels

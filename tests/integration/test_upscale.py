@@ -4,8 +4,8 @@ from PIL import Image, ImageCms, ImageFilter
 
 from srgan_cli.config import DenseConfig, UpscaleConfig
 from srgan_cli.engine import upscale
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import save_weights
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.imaging.resize import upscale_bicubic
 from srgan_cli.imaging.tensors import from_image, to_image, to_pixels

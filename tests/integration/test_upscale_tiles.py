@@ -6,9 +6,9 @@ import torch
 
 from srgan_cli.config import DenseConfig, preset
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.runtimes.fastest import open_runtime
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.imaging.tensors import from_image, to_pixels
 from srgan_cli.imaging.tiles import tile_spans
 from srgan_cli.observer import SilentBar

@@ -10,11 +10,11 @@ from typing import Literal
 from srgan_cli.config import EvalConfig, RuntimeName
 from srgan_cli.engine.devices.accelerators import named_accelerator
 from srgan_cli.engine.evaluation.sets import EvaluationImage
+from srgan_cli.engine.inference.loading import ready_on
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import bundled_models, bundled_rival, find_model
 from srgan_cli.engine.models.trained_runs import trained_runs
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model, require_scale
-from srgan_cli.engine.upscaling.loading import ready_on
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError, UsageError, WeightsError
 from srgan_cli.imaging.resize import Kernel, upscale
 from srgan_cli.imaging.types import Levels

@@ -27,7 +27,7 @@ from srgan_cli.engine.evaluation.sets import (
     paired_scale,
     validation_set,
 )
-from srgan_cli.engine.upscaling.threads import in_order
+from srgan_cli.engine.inference.threads import in_order
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.comparison import PSNR, SSIM, Difference, Metric, compare
 from srgan_cli.imaging.metrics import SSIM_WINDOW

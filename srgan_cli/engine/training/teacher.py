@@ -24,9 +24,9 @@ from srgan_cli.config import TrainConfig
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import load_model
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.imaging.degrade import degrade
 from srgan_cli.imaging.levels import to_levels

@@ -1,5 +1,5 @@
-"""Files in, upscaled files out (``srgan upscale``).
+"""Files in, upscaled files out (``srgan upscale``, ``srgan compare``).
 
-A plan of the batch, tiles, sizes, the ledger of what is done, and the estimates of ``--dry-run``.
-Start at ``upscale.py``; ``upscaler.py`` runs one network over one image.
+A plan of the batch, the ledger of what is done, labels, and the estimates of ``--dry-run``. Start
+at ``upscale.py``; how one image is upscaled is :mod:`srgan_cli.engine.inference`.
 """

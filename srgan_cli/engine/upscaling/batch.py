@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import ImageColor
 
 from srgan_cli.config import UpscaleConfig
+from srgan_cli.engine.inference.sizes import result_size
 from srgan_cli.engine.upscaling.inputs import Failed, Source, beside, find_sources
-from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.decode import probe, require_whole
 from srgan_cli.imaging.encode import Encoding

@@ -12,6 +12,9 @@ from PIL import Image
 
 from srgan_cli.config import CompareConfig, UpscaleConfig
 from srgan_cli.config.common import BUNDLED
+from srgan_cli.engine.inference.frame import upscale_frame
+from srgan_cli.engine.inference.loading import load_upscaler
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import (
     KnownModel,
     bundled_models,
@@ -19,11 +22,8 @@ from srgan_cli.engine.models.shelf import (
 )
 from srgan_cli.engine.upscaling.batch import plan_batch
 from srgan_cli.engine.upscaling.drift import frame_drift
-from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.inputs import Failed, find_sources
-from srgan_cli.engine.upscaling.loading import load_upscaler
 from srgan_cli.engine.upscaling.upscale import UpscaleReport
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.engine.upscaling.views import FULL_COLOUR, INPUT, View, make_views
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.alpha import bleed

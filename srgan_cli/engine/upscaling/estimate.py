@@ -8,13 +8,13 @@ import numpy as np
 
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.memory import peak_memory
+from srgan_cli.engine.inference.loading import load_upscaler
+from srgan_cli.engine.inference.sizes import num_passes
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch
 from srgan_cli.engine.upscaling.inputs import Failed
-from srgan_cli.engine.upscaling.loading import load_upscaler
-from srgan_cli.engine.upscaling.sizes import num_passes
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import Observer, SilentBar
 
 

@@ -10,6 +10,10 @@ import numpy as np
 from PIL import Image
 
 from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
+from srgan_cli.engine.inference.frame import upscale_frame
+from srgan_cli.engine.inference.loading import load_upscaler
+from srgan_cli.engine.inference.sizes import result_size
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.upscaling.arguments import (
     Progress,
@@ -21,11 +25,7 @@ from srgan_cli.engine.upscaling.arguments import (
     text,
     whole,
 )
-from srgan_cli.engine.upscaling.frame import upscale_frame
-from srgan_cli.engine.upscaling.loading import load_upscaler
-from srgan_cli.engine.upscaling.sizes import result_size
 from srgan_cli.engine.upscaling.upscale import upscale_with
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.exchange import (

@@ -14,20 +14,20 @@ import torch
 
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
+from srgan_cli.engine.inference.bars import Both, Counted
+from srgan_cli.engine.inference.frame import upscale_frame
+from srgan_cli.engine.inference.loading import load_upscaler
+from srgan_cli.engine.inference.sizes import result_size
+from srgan_cli.engine.inference.threads import WeightedSemaphore, in_threads
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
-from srgan_cli.engine.upscaling.bars import Both, Counted
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch, share_of
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
-from srgan_cli.engine.upscaling.frame import upscale_frame
 from srgan_cli.engine.upscaling.inputs import Failed
 from srgan_cli.engine.upscaling.ledger import Ledger
-from srgan_cli.engine.upscaling.loading import load_upscaler
 from srgan_cli.engine.upscaling.recipe import Recipe
-from srgan_cli.engine.upscaling.sizes import result_size
-from srgan_cli.engine.upscaling.threads import WeightedSemaphore, in_threads
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.decode import OpenImage, open_image

@@ -10,10 +10,10 @@ from typing import Any, get_args
 import numpy as np
 
 from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
+from srgan_cli.engine.inference.loading import load_upscaler
 from srgan_cli.engine.models.shelf import find_model, known_models
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.runtimes.fastest import is_installed
-from srgan_cli.engine.upscaling.loading import load_upscaler
 from srgan_cli.engine.upscaling.recipe import OPTIONS, weights_sha256
 from srgan_cli.engine.upscaling.upscale import upscale_with
 from srgan_cli.errors import InputError, UsageError, WeightsError

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.spandrel_network import SpandrelNetwork
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model
 from srgan_cli.engine.networks.discriminators import Discriminator
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import WeightsError
 from srgan_cli.observer import SilentBar
 from tests.toolbox import synthetic_photograph

@@ -10,6 +10,7 @@ from torch import nn
 
 from srgan_cli.config import PRESETS, preset
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models import installable
 from srgan_cli.engine.models.blend import blend_models
 from srgan_cli.engine.models.library import add_model, show_model
@@ -19,7 +20,6 @@ from srgan_cli.engine.networks.layered import LayerNetwork
 from srgan_cli.engine.networks.onnx_network import OnnxNetwork
 from srgan_cli.engine.networks.span import SpanNetwork
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.observer import SilentBar, SilentObserver
 from srgan_cli.paths import file_sha256

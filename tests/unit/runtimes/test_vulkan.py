@@ -10,12 +10,12 @@ import torch
 from srgan_cli.config import PlainConfig
 from srgan_cli.engine.devices.accelerators import vulkan_devices
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.networks.plain import PlainNetwork
 from srgan_cli.engine.runtimes.accelerated import VulkanRuntime
 from srgan_cli.engine.runtimes.opening import open_network
 from srgan_cli.engine.runtimes.operations import note_operations
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentBar
 from tests.toolbox import random_generator
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from srgan_cli import __version__
 from srgan_cli.config import DoctorConfig
-from srgan_cli.engine.upscaling.present_devices import Device, machine_memory, present_devices
+from srgan_cli.engine.doctor.present_devices import Device, machine_memory, present_devices
 from srgan_cli.errors import SrganError
 from srgan_cli.imaging.formats import FORMATS, readable_formats, written_format
 from srgan_cli.observer import Observer
@@ -163,7 +163,7 @@ def diagnose(config: DoctorConfig, observer: Observer) -> DoctorReport:
     devices = tuple(_tried(present_devices, problems))
     speeds: tuple[Speed, ...] = ()
     if config.measure:
-        from srgan_cli.engine.upscaling.measure import measured
+        from srgan_cli.engine.doctor.measure import measured
 
         speeds = tuple(_tried(lambda: measured(devices, observer), problems))
     return DoctorReport(

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from srgan_cli.config import DenseConfig
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.orientations import ORIENTATIONS
+from srgan_cli.engine.inference.tiling import Tiling
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.runtimes.backends import TorchRuntime
-from srgan_cli.engine.upscaling.orientations import ORIENTATIONS
-from srgan_cli.engine.upscaling.tiling import Tiling
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import ResourceError
 from srgan_cli.imaging.tensors import from_image, to_pixels
 from srgan_cli.observer import SilentBar

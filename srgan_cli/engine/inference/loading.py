@@ -10,10 +10,10 @@ import torch
 from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
 from srgan_cli.engine.devices.accelerators import may_have_gpu, named_accelerator
 from srgan_cli.engine.devices.amp import Amp, resolve_device
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.interpolation import load_between
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model
 from srgan_cli.engine.runtimes.fastest import gains_from_extra, gains_from_half, learn_speeds
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import Observer
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from srgan_cli.engine.upscaling.threads import Cores, WeightedSemaphore, in_order, in_threads
+from srgan_cli.engine.inference.threads import Cores, WeightedSemaphore, in_order, in_threads
 
 
 def test_results_come_in_the_order_of_the_items_though_threads_end_in_another():

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from srgan_cli.config import RuntimeName
 from srgan_cli.engine.devices.amp import Amp
+from srgan_cli.engine.inference.orientations import ORIENTATIONS
+from srgan_cli.engine.inference.probe import is_accurate, telling_part
+from srgan_cli.engine.inference.threads import Cores, in_order
+from srgan_cli.engine.inference.tiling import plan_tiles
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.engine.runtimes.opening import open_network
-from srgan_cli.engine.upscaling.orientations import ORIENTATIONS
-from srgan_cli.engine.upscaling.probe import is_accurate, telling_part
-from srgan_cli.engine.upscaling.threads import Cores, in_order
-from srgan_cli.engine.upscaling.tiling import plan_tiles
 from srgan_cli.errors import InputError, ResourceError, WeightsError
 from srgan_cli.imaging.tensors import from_image, to_image, to_pixels
 from srgan_cli.imaging.tiles import Span
@@ -97,7 +97,7 @@ class Upscaler:
         """Return what is to upscale an image: this, or its like in fp32.
 
         Half precision will do for 8 bits if it agrees with fp32 on a part of the image
-        (:mod:`srgan_cli.engine.upscaling.probe`).
+        (:mod:`srgan_cli.engine.inference.probe`).
 
         Args:
             pixels: H, W (grey) or H, W, 3 (RGB), uint8 or uint16.

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from srgan_cli.engine.upscaling.bars import Share
-from srgan_cli.engine.upscaling.sizes import num_passes
-from srgan_cli.engine.upscaling.upscaler import Upscaler
+from srgan_cli.engine.inference.bars import Share
+from srgan_cli.engine.inference.sizes import num_passes
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.imaging.alpha import bleed, within_neighbours
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.frames import Frame

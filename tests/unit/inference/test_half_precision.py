@@ -10,11 +10,11 @@ from PIL import Image
 from srgan_cli import engine
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices import amp as devices
+from srgan_cli.engine.inference import probe
+from srgan_cli.engine.inference.loading import ready
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.runtimes import fastest
-from srgan_cli.engine.upscaling import probe
 from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
-from srgan_cli.engine.upscaling.loading import ready
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.observer import SilentBar, SilentObserver
 from tests.toolbox import synthetic_photograph
 

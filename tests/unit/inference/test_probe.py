@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from srgan_cli.engine.upscaling.probe import LEAST_PSNR, is_accurate, telling_part
+from srgan_cli.engine.inference.probe import LEAST_PSNR, is_accurate, telling_part
 
 GREY = np.full((100, 100, 3), 100, np.uint8)
 

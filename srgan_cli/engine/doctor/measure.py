@@ -10,14 +10,14 @@ import torch
 
 from srgan_cli.config import Precision, RuntimeName
 from srgan_cli.engine.devices.amp import Amp, resolve_device
+from srgan_cli.engine.doctor.inventory import Speed
+from srgan_cli.engine.doctor.present_devices import Device
+from srgan_cli.engine.inference.loading import ready_on
+from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import bundled_models
 from srgan_cli.engine.models.weights import load_model
 from srgan_cli.engine.runtimes.fastest import learn_speeds
 from srgan_cli.engine.runtimes.speeds import forget, processor_of
-from srgan_cli.engine.upscaling.inventory import Speed
-from srgan_cli.engine.upscaling.loading import ready_on
-from srgan_cli.engine.upscaling.present_devices import Device
-from srgan_cli.engine.upscaling.upscaler import Upscaler
 from srgan_cli.errors import SrganError
 from srgan_cli.observer import Observer, SilentBar, SilentObserver
 
