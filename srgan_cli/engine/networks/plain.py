@@ -83,7 +83,8 @@ class PlainNetwork(Network):
 
         New features are made by the weights that this network has, and no old feature or pixel
         depends on them until training says so (the function-preserving growth of Chen et al.
-        2016, "Net2Net"). Where scales differ, ``conv_last`` stays as it is.
+        2016, "Net2Net"). For a scale that divides the source's, it computes the source's result
+        reduced by block means; for another one ``conv_last`` stays as it is.
 
         Args:
             source: A network with as many convolutions, and no more channels.
@@ -93,14 +94,17 @@ class PlainNetwork(Network):
             for network in (self, source)
         )
         for new, old in zip(own, given, strict=True):
-            outputs, inputs = old.weight.shape[:2]
-            if new is self.conv_last and source.scale != self.scale:
-                continue
             assert new.bias is not None
             assert old.bias is not None
+            weight, bias = old.weight, old.bias
+            if new is self.conv_last:
+                if source.scale % self.scale:
+                    continue
+                weight, bias = (_block_means(part, self.scale) for part in (weight, bias))
+            outputs, inputs = weight.shape[:2]
             new.weight[:outputs] = 0
-            new.weight[:outputs, :inputs] = old.weight
-            new.bias[:outputs] = old.bias
+            new.weight[:outputs, :inputs] = weight
+            new.bias[:outputs] = bias
 
     @classmethod
     def recognise(cls, shapes: Shapes) -> Recognised | None:
@@ -128,3 +132,10 @@ class PlainNetwork(Network):
             layer.weight[trunk, trunk], layer.bias[trunk] = numbers(self, f"body.{i}")
             layer.slope[trunk] = SLOPE
         return wide.finish()
+
+
+def _block_means(part: Tensor, scale: int) -> Tensor:
+    """Reduce what a convolution before a pixel shuffle makes: 3·S², … to 3·scale², …."""
+    block = math.isqrt(len(part) // 3) // scale
+    parts = part.reshape(3, scale, block, scale, block, *part.shape[1:])
+    return parts.mean((2, 4)).flatten(0, 2)

@@ -178,9 +178,11 @@ def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> Non
             hint="pass the --preset that the weights were trained with",
         )
     if model.scale != wanted.scale:
+        reduced = isinstance(found, PlainConfig) and not model.scale % wanted.scale
+        start = "as its result reduced" if reduced else "from random weights"
         observer.say(
             f"init: {source.name} is ×{model.scale}; "
-            f"the upsampling layers for ×{wanted.scale} start from random weights"
+            f"the upsampling layers for ×{wanted.scale} start {start}"
         )
     if found != replace(wanted, scale=model.scale):
         observer.say(f"init: {source.name} has fewer channels; the others start without effect")

@@ -43,6 +43,17 @@ def test_another_scale_keeps_the_features_and_starts_its_last_convolution_anew()
     assert not large.conv_last.weight.any()
 
 
+@pytest.mark.parametrize(("found", "wanted"), [(4, 2), (8, 4), (8, 2), (3, 3)])
+def test_a_network_of_a_smaller_scale_starts_as_the_reduced_result(found, wanted):
+    source = random_generator(PlainConfig(found, 16, 3)).double()
+    target = PlainNetwork.for_training(PlainConfig(wanted, 24, 3)).double()
+    target.grow_from(source)
+    lr = torch.rand(2, 3, 9, 12, dtype=torch.float64)
+    with torch.no_grad():
+        reduced = torch.nn.functional.avg_pool2d(source(lr), found // wanted)
+        torch.testing.assert_close(target(lr), reduced, rtol=0, atol=1e-12)
+
+
 def test_a_widened_equivariant_network_is_equivariant():
     torch.manual_seed(0)
     small = PlainNetwork.for_training(PlainConfig(2, 16, 3))
