@@ -222,12 +222,12 @@ def _sorted_out(verb: str, document: dict[str, Any]) -> tuple[set[str], dict[str
     if verb == "prepare":
         manifest = document["manifest"]
         bad = {one["source"]: json.dumps(one) for one in manifest["dropped"]}
-        return {Path(one["source"]).name for one in manifest["pictures"]}, bad
+        return {Path(one["source"]).name for one in manifest["images"]}, bad
     if verb == "eval":
         (scored,) = document["sets"]
         failed = {str(number): text for number, text in enumerate(scored["failed"])}
-        return {one["name"] for one in scored["pictures"]}, failed
-    key = "pictures" if verb == "dry-run" else "written"
+        return {one["name"] for one in scored["images"]}, failed
+    key = "images" if verb == "dry-run" else "written"
     good = {Path(one["source"]).name for one in document[key]}
     return good, {one["source"]: one["reason"] for one in document["failed"]}
 

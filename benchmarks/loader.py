@@ -121,8 +121,8 @@ def main() -> None:
                 lambda i=i: (io.BytesIO(read.get(b"h%d" % i)), io.BytesIO(read.get(b"l%d" % i)))
                 for i in range(len(blobs))
             ]
-        for name, pictures in peers.items():
-            theirs = rate(decoding(pictures), 1, options.seconds)
+        for name, images in peers.items():
+            theirs = rate(decoding(images), 1, options.seconds)
             print(f"{name:18s} {theirs:9.1f} crops/s per core, {ours / theirs:.0f} times fewer")
     if options.train:
         step, waited = waiting(store, 30)

@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="what it was prepared from")
     parser.add_argument("folder", type=Path, help="where the squares go")
     given = parser.parse_args()
-    pictures = Manifest.read(given.dataset).pictures
-    chosen = dict.fromkeys(one.source for one in pictures if one.split == "validation")
+    images = Manifest.read(given.dataset).images
+    chosen = dict.fromkeys(one.source for one in images if one.split == "validation")
     given.folder.mkdir(parents=True)
     for index, source in enumerate(chosen):
         with Image.open(given.photos / source) as photo:

@@ -78,7 +78,7 @@ def main() -> None:
             caught[kind] += source in found and found[source]["kind"] in LACKING | {"blocky"}
         else:
             caught[kind] += source in found
-    pixels = sum(entry["width"] * entry["height"] for entry in manifest["pictures"]) / 1e6
+    pixels = sum(entry["width"] * entry["height"] for entry in manifest["images"]) / 1e6
     print(
         f"{seconds:.0f} s, {processor:.0f} s of processor, load {load:.1f} before; "
         f"{pixels:.0f} MP kept, peak {peak / 2**30:.2f} GiB"

@@ -25,7 +25,7 @@ DOCUMENTS: Mapping[str, type] = {
     "models card": engine.CardReport,
 }
 NOT_PRINTED = {("eval", "exhibits"), ("compare", "images[].views")}
-INFINITE = {("eval", "sets[].means{}{}"), ("eval", "sets[].pictures[].scores{}{}")}
+INFINITE = {("eval", "sets[].means{}{}"), ("eval", "sets[].images[].scores{}{}")}
 """Numbers that may be infinite, which JSON says by null."""
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "text"}
 

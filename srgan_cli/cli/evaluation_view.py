@@ -72,7 +72,7 @@ def show_crops(
     figures = {
         (scored["name"], image["name"]): image["scores"]
         for scored in document["sets"]
-        for image in scored["pictures"]
+        for image in scored["images"]
     }
 
     def gain(exhibit: Mapping[str, Any]) -> float:
@@ -91,7 +91,7 @@ def show_crops(
 
 def _count(scored: "engine.SetScores") -> str:
     skipped = f", {len(scored.failed)} skipped" if scored.failed else ""
-    return f"{len(scored.pictures)} image{'s' * (len(scored.pictures) != 1)}{skipped}"
+    return f"{len(scored.images)} image{'s' * (len(scored.images) != 1)}{skipped}"
 
 
 def _gain(comparison: "engine.Comparison | None") -> tuple[str, str]:

@@ -76,8 +76,8 @@ def _write_page(path: Path, config: PrepareConfig, report: "engine.PrepareReport
 def _show(report: "engine.PrepareReport", *, check: bool) -> None:
     manifest = report.manifest
     counts = {
-        "training": len({e.source for e in manifest.pictures if e.split == "train"}),
-        "validation": len({e.source for e in manifest.pictures if e.split == "validation"}),
+        "training": len({e.source for e in manifest.images if e.split == "train"}),
+        "validation": len({e.source for e in manifest.images if e.split == "validation"}),
         "skipped": len(manifest.dropped),
     }
     for start, findings in (("  ", manifest.dropped), ("flagged: ", manifest.flagged)):
@@ -89,7 +89,7 @@ def _show(report: "engine.PrepareReport", *, check: bool) -> None:
         {"": "left", "images": "right"},
         [[label, f"{count:,}"] for label, count in counts.items()],
     )
-    pixels = sum(entry.width * entry.height for entry in manifest.pictures) / 1e6
+    pixels = sum(entry.width * entry.height for entry in manifest.images) / 1e6
     scales = ", ".join(f"×{scale}" for scale in manifest.scales)
     say(f"{pixels:,.1f} HR megapixels, {scales}, fingerprint {manifest.fingerprint}")
     if not check:

@@ -60,12 +60,12 @@ def show_estimate(report: "engine.EstimateReport") -> None:
             f"{item.memory / 1e9:.1f} GB",
             _duration(item.seconds),
         ]
-        for item in report.pictures
+        for item in report.images
     ]
     rows += [[str(item.source), "cannot be read", "", "", "", ""] for item in report.failed]
-    total = _duration(sum(item.seconds for item in report.pictures))
+    total = _duration(sum(item.seconds for item in report.images))
     show_table(
-        f"×{report.scale}: {len(report.pictures)} images, about {total}; nothing is written",
+        f"×{report.scale}: {len(report.images)} images, about {total}; nothing is written",
         {
             "image": "left",
             "size": "right",

@@ -61,10 +61,10 @@ def _start(target: Path, manifest: str) -> None:
 
 
 def _tasks(manifest: Manifest) -> list[Task]:
-    parts = Counter(entry.source for entry in manifest.pictures)
+    parts = Counter(entry.source for entry in manifest.images)
     names = without_hr_folder(list(parts))
     files: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for entry in manifest.pictures:
+    for entry in manifest.images:
         files[entry.shard] += _files(
             entry, names[entry.source], manifest.scales, whole=parts[entry.source] == 1
         )

@@ -101,12 +101,12 @@ class Manifest:
     """Hash of the settings and of the source files' paths, sizes and times: tells cheaply
     whether they changed."""
     settings: dict[str, Any]
-    pictures: tuple[ManifestEntry, ...]
+    images: tuple[ManifestEntry, ...]
     """In the order of their sources."""
     dropped: tuple[Finding, ...]
     """Images that were skipped."""
     flagged: tuple[Finding, ...]
-    """Photographs that were kept in spite of what was found."""
+    """Images that were kept in spite of what was found."""
     shards: tuple[str, ...]
     """File names, in order."""
     format: int = FORMAT
@@ -149,7 +149,7 @@ class Manifest:
                     f"(this version reads format {FORMAT})",
                     hint="prepare the data set again: srgan prepare FOLDER --overwrite",
                 )
-            manifest = build(cls, values)
+            manifest = build(cls, _with_images(values))
             _require_sound(manifest)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
@@ -164,6 +164,13 @@ class Manifest:
         return manifest
 
 
+def _with_images(values: Any) -> Any:
+    """Rename the list of images, which sets from before 1.0 call ``pictures``."""
+    if isinstance(values, dict) and "images" not in values and "pictures" in values:
+        return {("images" if key == "pictures" else key): item for key, item in values.items()}
+    return values
+
+
 def _require_sound(manifest: Manifest) -> None:
     """Refuse what no set is like, so that nobody else has to.
 
@@ -175,11 +182,11 @@ def _require_sound(manifest: Manifest) -> None:
     if any(Path(name).name != name for name in manifest.shards):
         raise RecordError("a shard outside its folder")
     shards = set(manifest.shards)
-    for entry in manifest.pictures:
+    for entry in manifest.images:
         if entry.shard not in shards or min(entry.width, entry.height) < 1 or entry.index < 0:
             raise RecordError(f"{entry.source}: no such image")
         if entry.source.startswith("/") or ".." in PurePosixPath(entry.source).parts:
-            raise RecordError(f"{entry.source} is outside the folder of photographs")
+            raise RecordError(f"{entry.source} is outside the folder of images")
 
 
 def find_dataset(spec: str | None) -> tuple[Path, str]:

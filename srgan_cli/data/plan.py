@@ -168,7 +168,7 @@ def prepared_before(
 def _lost(job: PrepareJob, existing: Manifest, damaged: Collection[str]) -> set[str]:
     """Return the sources of damaged shards from which the same images cannot be made again."""
     listed = {photograph.source for photograph in job.photographs}
-    needed = {entry.source: entry.sha256 for entry in existing.pictures if entry.shard in damaged}
+    needed = {entry.source: entry.sha256 for entry in existing.images if entry.shard in damaged}
     return {
         source
         for source, sha256 in needed.items()

@@ -35,7 +35,7 @@ def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
     chosen, _ = validation_sources(
         selection.kept, wanted=job.config.validation, seed=job.config.seed
     )
-    pictures = tuple(
+    images = tuple(
         ManifestEntry(
             source=_source(record),
             sha256=record.sha256,
@@ -51,10 +51,10 @@ def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
     return Manifest(
         name=job.folder.name,
         scales=job.recipe.scales,
-        fingerprint=digest([job.settings, *((e.source, e.sha256) for e in pictures)])[:16],
+        fingerprint=digest([job.settings, *((e.source, e.sha256) for e in images)])[:16],
         listing=job.listing,
         settings=job.settings,
-        pictures=pictures,
+        images=images,
         dropped=tuple(selection.dropped),
         flagged=tuple(selection.flagged),
         shards=tuple(sorted(set(shards.values()))),

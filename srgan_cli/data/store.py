@@ -38,7 +38,7 @@ class Store:
             )
         self._tensors: dict[tuple[str, str], Tensor] = {}
         wanted: dict[str, list[ManifestEntry]] = {}
-        for entry in self.manifest.pictures:
+        for entry in self.manifest.images:
             wanted.setdefault(entry.shard, []).append(entry)
         for shard, entries in wanted.items():
             self._map(folder / shard, entries)
@@ -78,7 +78,7 @@ class Store:
         Raises:
             InputError: There are none.
         """
-        found = [entry for entry in self.manifest.pictures if entry.split == split]
+        found = [entry for entry in self.manifest.images if entry.split == split]
         if not found:
             raise InputError(
                 f"{self.folder / MANIFEST}: no {split} images",

@@ -43,7 +43,7 @@ def _item(finding: Finding, locate: Callable[[str], Path]) -> dict[str, object]:
     return {
         "source": _printable(finding.source),
         "reason": _printable(finding.reason),
-        "pictures": [_thumbnail(locate(name)) for name in names],
+        "images": [_thumbnail(locate(name)) for name in names],
     }
 
 

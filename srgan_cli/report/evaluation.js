@@ -5,10 +5,10 @@
   const tested = run.contenders.filter((c) => c.kind !== "baseline").map((c) => c.name);
   const baseline = run.contenders[0].name;
   const figures = Object.fromEntries(run.metrics.map((m) => [m.name, m]));
-  const pictures = run.sets.flatMap((s) => s.pictures.map((p) => ({ ...p, set: s.name })));
+  const images = run.sets.flatMap((s) => s.images.map((p) => ({ ...p, set: s.name })));
   const key = (set, name) => JSON.stringify([set, name]);
   const crops = new Map(exhibits.map((e) => [key(e.set, e.name), e.crops]));
-  const shown = pictures.filter((p) => (crops.get(key(p.set, p.name)) || []).length);
+  const shown = images.filter((p) => (crops.get(key(p.set, p.name)) || []).length);
   const state = { picture: null, crop: 0, left: baseline, right: null, cut: 0.5, zoom: 1, x: 0, y: 0 };
 
   // Everything is written as text: an image's name is never markup.
@@ -50,7 +50,7 @@
 
   function heading() {
     byId("title").textContent = `${run.sets.map((s) => s.name).join(", ")} at ×${run.protocol.scale}`;
-    byId("lead").textContent = `${tested.join(", ") || "baselines"} beside ${baseline}: ${pictures.length} image${pictures.length === 1 ? "" : "s"}`;
+    byId("lead").textContent = `${tested.join(", ") || "baselines"} beside ${baseline}: ${images.length} image${images.length === 1 ? "" : "s"}`;
     byId("protocol").textContent = run.protocol_text;
     for (const m of run.metrics) {
       const better = m.higher_is_better ? "higher is better" : "lower is better";
@@ -84,7 +84,7 @@
       }));
       run.contenders.forEach((c, i) => {
         const row = make("tr");
-        if (i === 0) row.append(make("th", { scope: "rowgroup", rowSpan: run.contenders.length }, set.name, make("small", {}, `${set.pictures.length} images`)));
+        if (i === 0) row.append(make("th", { scope: "rowgroup", rowSpan: run.contenders.length }, set.name, make("small", {}, `${set.images.length} images`)));
         row.append(make("td", { className: "left" }, c.name));
         for (const m of run.metrics) {
           const value = set.means[c.name][m.name];
@@ -112,7 +112,7 @@
     ];
     const chosen = columns.find((c) => c.id === sorting.column);
     const order = (v) => (v === null ? Infinity : v);
-    const rows = [...pictures].sort((p, q) => {
+    const rows = [...images].sort((p, q) => {
       const a = order(chosen.value(p)), b = order(chosen.value(q));
       const ascending = typeof a === "string" ? a.localeCompare(b, undefined, { numeric: true }) : a - b;
       return (sorting.down ? -ascending : ascending) || p.name.localeCompare(q.name);
@@ -123,7 +123,7 @@
         sorting.down = sorting.column === c.id ? !sorting.down : !c.left;
         sorting.column = c.id;
         pictureTable();
-        byId("pictures").querySelector(`th[aria-sort] button`).focus();
+        byId("images").querySelector(`th[aria-sort] button`).focus();
       });
       const cell = make("th", { scope: "col", className: c.left ? "left" : "" }, press);
       if (c === chosen) cell.setAttribute("aria-sort", sorting.down ? "descending" : "ascending");
@@ -139,11 +139,11 @@
       if (look) row.addEventListener("click", () => { choose(p); byId("viewer").scrollIntoView({ block: "start" }); });
       return row;
     }));
-    byId("pictures").replaceChildren(make("thead", {}, head), body);
+    byId("images").replaceChildren(make("thead", {}, head), body);
   }
 
   function plot() {
-    const rows = run.sets.flatMap((s) => tested.map((name) => ({ set: s.name, name, points: pictures.filter((p) => p.set === s.name && gain(p, name) !== null) })));
+    const rows = run.sets.flatMap((s) => tested.map((name) => ({ set: s.name, name, points: images.filter((p) => p.set === s.name && gain(p, name) !== null) })));
     const values = rows.flatMap((r) => r.points.map((p) => gain(p, r.name)));
     if (!values.length) return;
     const low = Math.min(0, ...values), high = Math.max(0, ...values), pad = (high - low || 1) * 0.05;
@@ -249,7 +249,7 @@
       return press;
     }));
     byId("facts").textContent = `${state.picture.set}, ${state.picture.name}: ${state.picture.width}×${state.picture.height} pixels; this part: ${width}×${height} at ${x}, ${y} (${kind}). PSNR and SSIM are of the whole image.`;
-    for (const row of document.querySelectorAll("#pictures tr[aria-current]")) row.removeAttribute("aria-current");
+    for (const row of document.querySelectorAll("#images tr[aria-current]")) row.removeAttribute("aria-current");
     pictureTable();
     for (const dot of document.querySelectorAll("#plot circle")) dot.classList.toggle("now", dot.dataset.picture === key(state.picture.set, state.picture.name));
     move();

@@ -95,7 +95,7 @@ def test_damaged_manifest_is_told(srgan, used_home, mutate):
         ({"scales": []}, "scales"),
         ({"scales": [2, 7]}, "scales"),
         ({"shards": ["../../x.safetensors"]}, "shard"),
-        ({"pictures": []}, "no train images"),
+        ({"images": []}, "no train images"),
         ({"name": 5}, "name"),
         ({"settings": {"a": [[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]}}, "deep"),
         ({"surplus": 1}, "surplus"),
@@ -121,7 +121,7 @@ def test_manifest_that_no_set_has_is_told(srgan, used_home, change, word):
 def test_manifest_of_an_image_that_cannot_be_is_told(srgan, used_home, change):
     path = used_home / "datasets/photos-x2/manifest.json"
     document = json.loads(path.read_text())
-    document["pictures"][0] |= change
+    document["images"][0] |= change
     path.write_text(json.dumps(document))
     assert_fails(srgan("train", *TINY), 3, "manifest.json")
 

@@ -108,7 +108,7 @@ def test_one_unreadable_image_is_left_out_of_every_row(evaluate, folders):
     )
     (scored,) = _document(out)["sets"]
     assert code == 7
-    assert [image["name"] for image in scored["pictures"]] == [f"{i}.png" for i in (0, 1, 2, 4)]
+    assert [image["name"] for image in scored["images"]] == [f"{i}.png" for i in (0, 1, 2, 4)]
     assert "3.png: not a readable image: unknown format, or damaged" in err
 
 
@@ -225,10 +225,10 @@ def test_better_results_pass(evaluate, folders, earlier):
     [
         (lambda run: run["protocol"].update(border=4), "scored with border 4, but now with 2"),
         (lambda run: run["sets"][0].update(name="other"), "no scores of set hr"),
-        (lambda run: run["sets"][0]["pictures"].pop(), "with the same images"),
+        (lambda run: run["sets"][0]["images"].pop(), "with the same images"),
         (lambda run: run.pop("sets"), "not a result of srgan eval --json"),
         (
-            lambda run: run["sets"][0]["pictures"][0].pop("scores"),
+            lambda run: run["sets"][0]["images"][0].pop("scores"),
             "not a result of srgan eval --json",
         ),
         (lambda run: run.update(contenders=[]), "only of the baselines"),

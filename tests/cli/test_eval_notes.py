@@ -40,8 +40,8 @@ def options(folder):
 def test_an_image_equal_to_hr_does_not_count_in_the_mean_and_is_said(srgan, folders):
     document = srgan(*options(folders), "--json").document
     (scored,) = document["sets"]
-    others = [image["scores"]["sr"]["psnr"] for image in scored["pictures"][1:]]
-    assert scored["pictures"][0]["scores"]["sr"]["psnr"] is None
+    others = [image["scores"]["sr"]["psnr"] for image in scored["images"][1:]]
+    assert scored["images"][0]["scores"]["sr"]["psnr"] is None
     assert scored["means"]["sr"]["psnr"] == pytest.approx(np.mean(others))
     assert scored["equal_to_hr"] == {"sr": ["0.png"]}
     (note,) = scored["notes"]
@@ -171,7 +171,7 @@ def test_only_hr_images_of_huangs_folders_are_scored(srgan, tmp_path):
     folder = huang(tmp_path / "image_SRF_2")
     (scored,) = srgan(folder, "--json").document["sets"]
     wanted = ["img_001_SRF_2_HR.png", "img_002_SRF_2_HR.png"]
-    assert [image["name"] for image in scored["pictures"]] == wanted
+    assert [image["name"] for image in scored["images"]] == wanted
     assert scored["notes"][0].startswith("8 images are LR or upscaled by the name, so not scored")
 
 
@@ -180,8 +180,8 @@ def test_huangs_pairs_are_found_in_their_one_folder(srgan, tmp_path):
     result = srgan("--hr", folder, "--lr", folder, "--json")
     (given,) = result.document["sets"]
     (made,) = srgan(folder, "--json").document["sets"]
-    assert [image["scores"] for image in given["pictures"]] == [
-        image["scores"] for image in made["pictures"]
+    assert [image["scores"] for image in given["images"]] == [
+        image["scores"] for image in made["images"]
     ]
     assert result.document["protocol"]["lr"] == "LR as given"
 

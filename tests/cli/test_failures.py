@@ -316,7 +316,7 @@ def test_images_that_cannot_be_scored_give_code_7(srgan, make_photographs, tmp_p
     result = srgan("eval", tmp_path / "in", "--json")
     assert result.code == 7
     (scored,) = result.document["sets"]
-    assert len(scored["pictures"]) == len(scored["failed"]) == 1
+    assert len(scored["images"]) == len(scored["failed"]) == 1
     assert re.search(rf"warning: {re.escape(scored['failed'][0])}\n   hint: \S.*\n", result.err)
     assert srgan("eval", tmp_path / "in").code == 7
 

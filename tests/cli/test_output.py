@@ -81,7 +81,7 @@ def test_perfect_scores_are_null_in_json_because_json_has_no_infinity(srgan, tmp
     Image.new("RGB", (32, 32), (90, 90, 90)).save(tmp_path / "flat.png")
     (scored,) = srgan("eval", tmp_path, "--json").document["sets"]
     assert scored["means"]["bicubic"] == {"psnr": None, "ssim": 1.0}
-    assert scored["pictures"][0]["scores"]["bicubic"]["psnr"] is None
+    assert scored["images"][0]["scores"]["bicubic"]["psnr"] is None
 
 
 def test_names_that_are_no_unicode_come_out_as_json(srgan, make_photographs, tmp_path):

@@ -37,7 +37,7 @@ def test_an_image_equal_to_hr_leaves_the_mean_finite_and_the_bar_in_force(srgan,
     result = scored(srgan, case, "--min-psnr", 60, "--json")
     assert result.code == 8
     (one,) = result.document["sets"]
-    figures = [image["scores"]["sr"]["psnr"] for image in one["pictures"]]
+    figures = [image["scores"]["sr"]["psnr"] for image in one["images"]]
     assert figures[0] is None
     assert one["means"]["sr"]["psnr"] == pytest.approx(30.60, abs=0.005)
     assert one["means"]["sr"]["psnr"] == pytest.approx(np.mean(figures[1:]))
@@ -87,9 +87,9 @@ def test_folders_of_pairs_are_used_as_they_are(case, name):
     folder = case(f"pairs-folders/{name}")
     options = {"min_side": 32, "validation": 1, "duplicates": "keep"}
     store = Store(prepare(PrepareConfig(folder, **options), SilentObserver()).folder)
-    assert len(store.manifest.pictures) == 2
+    assert len(store.manifest.images) == 2
     lr_folder = next(path for path in folder.iterdir() if path.name.lower() == "lr")
-    for entry in store.manifest.pictures:
+    for entry in store.manifest.images:
         stem = entry.source.split("/")[-1].split(".")[0]
         (given,) = lr_folder.glob(f"{stem}*")
         assert np.array_equal(store.pair(entry)[0].numpy(), np.asarray(Image.open(given)))

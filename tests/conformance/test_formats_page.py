@@ -1,4 +1,4 @@
-"""The tables of docs/pictures.md are what the images of this suite show."""
+"""The tables of docs/formats.md are what the images of this suite show."""
 
 from tools import build_formats
 

@@ -62,7 +62,7 @@ def test_prepare_skips_raw_files_by_their_names(capsys, tmp_path):
     prepared = call(capsys, "prepare", tmp_path, "--min-side", 32, "--json")
     assert prepared.code == 0
     manifest = prepared.document["manifest"]
-    assert [entry["source"] for entry in manifest["pictures"]] == ["0.png", "1.png", "2.png"]
+    assert [entry["source"] for entry in manifest["images"]] == ["0.png", "1.png", "2.png"]
     dropped = {entry["source"]: entry["reason"] for entry in manifest["dropped"]}
     assert set(dropped) == raws
     assert all("a raw file" in reason for reason in dropped.values())

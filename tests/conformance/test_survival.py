@@ -239,7 +239,7 @@ def test_a_dry_run_tells_sizes_and_costs_and_writes_nothing(tmp_path, srgan):
     code, out, _ = srgan(source, "-o", tmp_path / "out", "--dry-run", "--json", "-s", "3")
     assert code == 0
     assert not (tmp_path / "out").exists()
-    first = json.loads(out)["pictures"][0]
+    first = json.loads(out)["images"][0]
     assert (first["width"], first["height"], first["format"]) == (120, 120, "PNG")
     assert first["tiles"] == 2
     assert first["memory"] > 4 * 160 * 160

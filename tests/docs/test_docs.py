@@ -90,10 +90,10 @@ def test_readmes_first_command_upscales_the_examples(tmp_path, monkeypatch):
     assert install == "pip install '.[fast]'"
     words = shlex.split(command)
     pattern = words[words.index("upscale") + 1]
-    pictures = sorted(str(path) for path in ROOT.glob(pattern))
-    assert pictures
-    assert run(["upscale", *pictures, "-o", str(tmp_path / "out")]) == 0
-    assert len(list((tmp_path / "out").glob("[!.]*"))) == len(pictures)
+    images = sorted(str(path) for path in ROOT.glob(pattern))
+    assert images
+    assert run(["upscale", *images, "-o", str(tmp_path / "out")]) == 0
+    assert len(list((tmp_path / "out").glob("[!.]*"))) == len(images)
 
 
 def test_ci_runs_readmes_second_command():

@@ -79,7 +79,7 @@ def pixels(path):
 
 
 def test_before_and_after_are_drawn(script, tmp_path):
-    script("tools/build_pictures.py", "--to", tmp_path / "drawn.png")
+    script("tools/build_before_after.py", "--to", tmp_path / "drawn.png")
     drawn, kept = (
         pixels(path) for path in (tmp_path / "drawn.png", ROOT / "docs/images/before-after.png")
     )

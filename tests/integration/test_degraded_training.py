@@ -48,9 +48,9 @@ def test_the_run_shows_patches_of_its_photographs_above_what_was_made_of_them(pr
     hr, lr = np.split(np.asarray(Image.open(run / "degradations.png")), 2)
     assert hr.shape == lr.shape == (SIDE, 3 * SIDE, 3)
     store = Store(prepared)
-    pictures = [store.pair(entry)[1].numpy() for entry in store.entries("train")]
+    images = [store.pair(entry)[1].numpy() for entry in store.entries("train")]
     for patch, damaged in zip(np.split(hr, 3, axis=1), np.split(lr, 3, axis=1), strict=True):
-        assert any(is_part(turn, picture) for turn in symmetries(patch) for picture in pictures)
+        assert any(is_part(turn, picture) for turn in symmetries(patch) for picture in images)
         assert (damaged == damaged[::2, ::2].repeat(2, 0).repeat(2, 1)).all()
         assert 0.5 < np.abs(patch.astype(float) - damaged).mean() < 60
 

@@ -36,25 +36,25 @@ def scored(sr, hr, border):
 
 
 @pytest.fixture
-def pictures(tmp_path, make_photographs):
-    folder = tmp_path / "pictures"
+def images(tmp_path, make_photographs):
+    folder = tmp_path / "images"
     make_photographs(folder / "deeper", count=2, size=(71, 64))
     return folder
 
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("border", [None, 5])
-def test_scores_equal_an_independent_computation(pictures, observer, border):
-    report = evaluate(EvalConfig((pictures,), border=border, device="cpu"), observer)
+def test_scores_equal_an_independent_computation(images, observer, border):
+    report = evaluate(EvalConfig((images,), border=border, device="cpu"), observer)
     model = load_model(find_model(None, None))
     upscaler = Upscaler(model, Amp.create(torch.device("cpu"), "fp32"))
     (found,) = report.sets
-    assert [picture.name for picture in found.pictures] == [
+    assert [picture.name for picture in found.images] == [
         "deeper/photo-00.png",
         "deeper/photo-01.jpg",
     ]
-    for picture in found.pictures:
-        hr = mod_crop(np.asarray(Image.open(pictures / picture.name)), 2)
+    for picture in found.images:
+        hr = mod_crop(np.asarray(Image.open(images / picture.name)), 2)
         lr = downscale(hr, 2)
         assert hr.shape == (64, 70, 3)
         sr = upscaler.upscale(lr, SilentBar())
@@ -66,7 +66,7 @@ def test_scores_equal_an_independent_computation(pictures, observer, border):
         assert picture.scores[MODEL]["psnr"] == pytest.approx(psnr, abs=1e-6)
         assert picture.scores[MODEL]["ssim"] == pytest.approx(ssim, abs=1e-6)
         assert picture.scores["bicubic"] != picture.scores[MODEL]
-    each = [picture.scores[MODEL]["psnr"] for picture in found.pictures]
+    each = [picture.scores[MODEL]["psnr"] for picture in found.images]
     assert found.means[MODEL]["psnr"] == pytest.approx(np.mean(each))
     assert f"border {border or 2} px" in report.protocol_text
 
@@ -83,7 +83,7 @@ def test_scores_equal_an_independent_computation(pictures, observer, border):
 def test_bicubic_row_equals_the_published_one(shared_data, observer, name, psnr, ssim):
     report = evaluate(EvalConfig((shared_data / "bench" / name,), device="cpu"), observer)
     (found,) = report.sets
-    assert len(found.pictures) == {"Set5": 5, "Set14": 14, "B100": 100}[name]
+    assert len(found.images) == {"Set5": 5, "Set14": 14, "B100": 100}[name]
     assert found.means["bicubic"]["psnr"] == pytest.approx(psnr, abs=0.02)
     assert found.means["bicubic"]["ssim"] == pytest.approx(ssim, abs=0.0005)
     assert found.means[MODEL]["psnr"] > found.means["bicubic"]["psnr"] + 1.5
@@ -94,7 +94,7 @@ def test_identical_images_score_infinity_which_is_null_in_json(tmp_path, observe
     Image.new("RGB", (30, 30), (9, 99, 199)).save(tmp_path / "flat.png")
     report = evaluate(EvalConfig((tmp_path,), device="cpu"), observer)
     assert report.sets[0].means["bicubic"]["psnr"] == math.inf
-    (picture,) = jsonable(report)["sets"][0]["pictures"]
+    (picture,) = jsonable(report)["sets"][0]["images"]
     assert picture["scores"]["bicubic"] == {"psnr": None, "ssim": 1.0}
 
 
@@ -119,7 +119,7 @@ def test_default_set_is_the_newest_validation(prepared, photographs, observer):
     report = evaluate(EvalConfig(device="cpu"), observer)
     (found,) = report.sets
     entries = Store(newest).entries("validation")
-    assert [picture.name for picture in found.pictures] == [entry.source for entry in entries]
+    assert [picture.name for picture in found.images] == [entry.source for entry in entries]
     assert [e.source for e in Store(prepared).entries("validation")] != [
         entry.source for entry in entries
     ]
@@ -127,29 +127,29 @@ def test_default_set_is_the_newest_validation(prepared, photographs, observer):
     lr, hr = (side.numpy() for side in Store(newest).pair(entries[0]))
     generator = load_model(find_model(None, None)).generator
     psnr, _ = scored(to_pixels(generator(from_image(lr))), hr, 2)
-    assert found.pictures[0].scores[MODEL]["psnr"] == pytest.approx(psnr, abs=1e-6)
+    assert found.images[0].scores[MODEL]["psnr"] == pytest.approx(psnr, abs=1e-6)
 
 
 @pytest.mark.usefixtures("home")
-def test_tiles_do_not_change_the_scores(pictures, observer):
+def test_tiles_do_not_change_the_scores(images, observer):
     whole, tiled = (
-        evaluate(EvalConfig((pictures,), tile=tile, device="cpu"), observer).sets[0].means[MODEL]
+        evaluate(EvalConfig((images,), tile=tile, device="cpu"), observer).sets[0].means[MODEL]
         for tile in (256, 16)
     )
     assert tiled["psnr"] == pytest.approx(whole["psnr"], abs=1e-3)
 
 
 @pytest.mark.usefixtures("home")
-def test_small_and_bad_images_cost_only_themselves(pictures, observer):
-    Image.new("RGB", (14, 60)).save(pictures / "small.png")
-    (pictures / "bad.png").write_text("no image")
-    (found,) = evaluate(EvalConfig((pictures,), device="cpu"), observer).sets
-    assert len(found.pictures) == 2
+def test_small_and_bad_images_cost_only_themselves(images, observer):
+    Image.new("RGB", (14, 60)).save(images / "small.png")
+    (images / "bad.png").write_text("no image")
+    (found,) = evaluate(EvalConfig((images,), device="cpu"), observer).sets
+    assert len(found.images) == 2
     assert len(found.failed) == 2
     assert "small.png: 14x60 is too small" in found.failed[1]
     assert list(observer.warned) == list(found.failed)
-    for path in (pictures / "deeper").iterdir():
+    for path in (images / "deeper").iterdir():
         path.unlink()
     with pytest.raises(InputError, match="no image could be scored") as caught:
-        evaluate(EvalConfig((pictures,), device="cpu"), observer)
+        evaluate(EvalConfig((images,), device="cpu"), observer)
     assert "bad.png" in caught.value.hint

@@ -48,7 +48,7 @@ def test_whatever_a_folder_holds_the_usable_rest_is_prepared(
 
     manifest = prepare(PrepareConfig(source), observer).manifest
 
-    used = [entry.source for entry in manifest.pictures]
+    used = [entry.source for entry in manifest.images]
     assert used == ["a/b/photo-00.png", "a/b/photo-01.jpg", "deep.png"]
     reasons = {dropped.source: dropped.reason for dropped in manifest.dropped}
     assert set(reasons) == {
@@ -88,7 +88,7 @@ def test_photographs_are_turned_upright_before_they_are_reduced(
     exif[0x0112] = 6
     Image.open(first).save(first, exif=exif)
     report = prepare(PrepareConfig(tmp_path / "in"), observer)
-    sizes = {entry.source: (entry.width, entry.height) for entry in report.manifest.pictures}
+    sizes = {entry.source: (entry.width, entry.height) for entry in report.manifest.images}
     assert sizes == {first.name: (130, 200), second.name: (200, 130)}
     assert home in report.folder.parents
 
@@ -97,11 +97,11 @@ def test_photographs_are_turned_upright_before_they_are_reduced(
 def test_large_photographs_are_reduced_to_the_longest_side(tmp_path, make_photographs, observer):
     make_photographs(tmp_path / "in", count=2, size=(400, 300))
     config = PrepareConfig(tmp_path / "in", max_side=200)
-    assert [(e.width, e.height) for e in prepare(config, observer).manifest.pictures] == [
+    assert [(e.width, e.height) for e in prepare(config, observer).manifest.images] == [
         (200, 150)
     ] * 2
     config = replace(config, max_side=0, name="whole")
-    assert [e.width for e in prepare(config, observer).manifest.pictures] == [400, 400]
+    assert [e.width for e in prepare(config, observer).manifest.images] == [400, 400]
 
 
 def test_second_run_with_nothing_changed_does_nothing(prepared, photographs, observer):
@@ -223,7 +223,7 @@ def test_file_names_that_are_no_unicode_can_be_prepared(home, tmp_path, make_pho
     name = os.fsdecode(b"caf\xe9.png")
     paths[0].rename(paths[0].with_name(name))
     prepare(PrepareConfig(tmp_path / "in"), observer)
-    assert name in [entry.source for entry in Store(home / "datasets/in-x2").manifest.pictures]
+    assert name in [entry.source for entry in Store(home / "datasets/in-x2").manifest.images]
     assert prepare(PrepareConfig(tmp_path / "in"), observer).unchanged
 
 

@@ -106,7 +106,7 @@ def test_several_folders_and_files_make_one_set(tree, tmp_path, make_photographs
         PrepareConfig((tree / "photo-00.png", tree / "photo-02.png", tmp_path / "more")), WATCH
     )
     assert report.folder.name == "tree-and-1-x2"
-    assert [entry.source for entry in report.manifest.pictures] == [
+    assert [entry.source for entry in report.manifest.images] == [
         *(f"more/{path.name}" for path in more),
         *("tree/photo-00.png", "tree/photo-02.png"),
     ]
@@ -121,7 +121,7 @@ def test_faults_can_be_flagged_or_ignored(tree):
         "sub/smaller.jpg",
         "soft.png",
     }
-    assert "flat.png" in {entry.source for entry in manifest.pictures}
+    assert "flat.png" in {entry.source for entry in manifest.images}
 
 
 def test_evaluation_images_are_kept_out_even_when_changed(tree, tmp_path):
@@ -131,7 +131,7 @@ def test_evaluation_images_are_kept_out_even_when_changed(tree, tmp_path):
     manifest = prepare(PrepareConfig(tree, exclude=(tmp_path / "Set1",)), WATCH).manifest
     reasons = {finding.source: finding.reason for finding in manifest.dropped}
     assert reasons["photo-02.png"] == "looks like Set1/a.jpg of an evaluation set"
-    assert "photo-02.png" not in {entry.source for entry in manifest.pictures}
+    assert "photo-02.png" not in {entry.source for entry in manifest.images}
 
 
 def test_the_page_shows_what_was_left_out_and_runs_nothing(tree, tmp_path, capsys):
@@ -153,12 +153,12 @@ def test_the_page_shows_what_was_left_out_and_runs_nothing(tree, tmp_path, capsy
 def test_exported_images_are_those_of_the_set_and_can_be_prepared_again(tree):
     report = prepare(PrepareConfig(tree, export="png"), WATCH)
     store = Store(report.folder)
-    for entry in store.manifest.pictures:
+    for entry in store.manifest.images:
         for side, pixels in zip(("lr", "hr"), store.pair(entry), strict=True):
             path = report.folder / "png" / entry.split / side / f"{entry.source}.png"
             assert np.array_equal(np.asarray(Image.open(path)), pixels.numpy())
     again = prepare(PrepareConfig(report.folder / "png" / "train", name="again"), WATCH)
-    assert len(again.manifest.pictures) == len(store.entries("train"))
+    assert len(again.manifest.images) == len(store.entries("train"))
 
 
 @pytest.mark.parametrize("change", ["size", "seed", "photographs"])
@@ -178,7 +178,7 @@ def test_an_export_holds_nothing_that_the_set_no_longer_has(
     store = Store(folder)
     wanted = {
         Path(entry.split, side, f"{entry.source}.png"): pixels.numpy().tobytes()
-        for entry in store.manifest.pictures
+        for entry in store.manifest.images
         for side, pixels in zip(("lr", "hr"), store.pair(entry), strict=True)
     }
     assert images_below(folder / "png") == wanted
@@ -217,7 +217,7 @@ def test_all_cores_export_what_one_does(tmp_path, make_photographs, monkeypatch)
     wanted = {}
     for scale in (2, 4):
         store = Store(folder, scale)
-        for entry in store.manifest.pictures:
+        for entry in store.manifest.images:
             for side, pixels in zip((f"lr-x{scale}", "hr"), store.pair(entry), strict=True):
                 path = Path(entry.split, side, f"{entry.source}.png")
                 wanted[path] = pixels.numpy().tobytes()
@@ -268,7 +268,7 @@ def test_results_of_srgan_are_skipped_and_their_originals_are_used(
     manifest = prepare(config, WATCH).manifest
     assert kinds(manifest) == made
     assert {f.reason for f in manifest.dropped} == {"by srgan, as its metadata say"}
-    assert len(manifest.pictures) == 2
+    assert len(manifest.images) == 2
     kept = prepare(replace(config, upscaled="keep", name="kept"), WATCH).manifest
     assert "upscaled" not in kinds(kept).values()
 

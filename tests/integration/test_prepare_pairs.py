@@ -31,8 +31,8 @@ def pairs(home, tmp_path, make_photographs):
 
 def test_pairs_of_other_tools_are_taken_as_they_are(pairs):
     store = Store(prepare(PrepareConfig(pairs), WATCH).folder)
-    assert len(store.manifest.pictures) == 3
-    for entry in store.manifest.pictures:
+    assert len(store.manifest.images) == 3
+    for entry in store.manifest.images:
         name = entry.source.removeprefix("hr/").rsplit(".", 1)[0]
         lr = np.asarray(Image.open(pairs / "lr" / f"{name}x2.png"))
         assert np.array_equal(store.pair(entry)[0].numpy(), lr)
@@ -55,7 +55,7 @@ def test_pairs_are_recognised_by_the_names_of_their_folders(pairs, hr, lr, suffi
     watch = Recorder()
     store = Store(prepare(PrepareConfig(pairs), watch).folder)
     assert watch.said[0] == f"pairs: 3 in {pairs / hr} with {pairs / lr}"
-    for entry in store.manifest.pictures:
+    for entry in store.manifest.images:
         name = entry.source.removeprefix(f"{hr}/").rsplit(".", 1)[0]
         made = np.asarray(Image.open(pairs / lr / f"{name}{suffix}.png"))
         assert np.array_equal(store.pair(entry)[0].numpy(), made)
@@ -67,15 +67,15 @@ def test_an_hr_and_an_lr_folder_can_be_named_themselves(pairs):
         Store(prepare(config, WATCH).folder),
         Store(prepare(PrepareConfig(pairs), WATCH).folder),
     )
-    for entry in both.manifest.pictures:
-        (same,) = (e for e in one.manifest.pictures if e.source == entry.source)
+    for entry in both.manifest.images:
+        (same,) = (e for e in one.manifest.images if e.source == entry.source)
         assert np.array_equal(both.pair(entry)[0].numpy(), one.pair(same)[0].numpy())
 
 
 def test_hr_may_have_a_part_of_an_lr_pixel_too_many(pairs):
     path = pairs / "hr" / "photo-00.png"
     Image.fromarray(np.pad(np.asarray(Image.open(path)), ((0, 1), (0, 0), (0, 0)))).save(path)
-    entries = Store(prepare(PrepareConfig(pairs), WATCH).folder).manifest.pictures
+    entries = Store(prepare(PrepareConfig(pairs), WATCH).folder).manifest.images
     assert [(entry.width, entry.height) for entry in entries] == [(180, 160)] * 3
 
 

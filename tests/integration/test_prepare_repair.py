@@ -167,7 +167,7 @@ def test_images_that_cannot_be_made_again_are_not_forgotten_unasked(folder, phot
     manifest = Manifest.read(folder)
     victim = manifest.shards[1]
     _flipped(-1)(folder / victim)
-    lost = next(entry.source for entry in manifest.pictures if entry.shard == victim)
+    lost = next(entry.source for entry in manifest.images if entry.shard == victim)
     if change == "removed":
         (photographs / lost).unlink()
     else:

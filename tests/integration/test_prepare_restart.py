@@ -172,7 +172,7 @@ def test_new_photographs_are_added_and_the_others_left_as_they_are(
     assert report.prepared == 3
     after = {path.name: path.stat().st_ino for path in folder.glob("shard-*")}
     assert before.items() <= after.items()
-    sources = [entry.source for entry in Store(folder).manifest.pictures]
+    sources = [entry.source for entry in Store(folder).manifest.images]
     assert len(sources) == COUNT + 3
     assert sources == sorted(sources)
 
@@ -185,7 +185,7 @@ def held(folder):
             *(entry.source, entry.sha256, entry.split),
             *(side.numpy().tobytes() for side in store.pair(entry)),
         )
-        for entry in store.manifest.pictures
+        for entry in store.manifest.images
     ]
 
 
@@ -247,7 +247,7 @@ def test_lost_photographs_are_not_forgotten_unasked(photographs, change):
         prepare(config(photographs), WATCH)
     assert contents(folder) == before
     manifest = prepare(config(photographs, overwrite=True), WATCH).manifest
-    assert len(manifest.pictures) == COUNT - (change == "removed")
+    assert len(manifest.images) == COUNT - (change == "removed")
     # What the old set alone used is gone, and nothing hidden is left.
     assert {path.name for path in folder.iterdir()} == {MANIFEST, *manifest.shards}
 
@@ -320,5 +320,5 @@ def test_an_interrupt_in_the_moment_of_locking_leaves_no_lock(photographs, home,
 def test_check_writes_nothing(photographs, home):
     report = prepare(config(photographs, check=True), WATCH)
     assert report.prepared == COUNT
-    assert len(report.manifest.pictures) == COUNT
+    assert len(report.manifest.images) == COUNT
     assert not home.exists()

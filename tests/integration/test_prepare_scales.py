@@ -29,7 +29,7 @@ def test_several_scales_share_one_hr_image(photographs):
     folder = prepare(config(photographs, scale=(2, 3), min_side=100), WATCH).folder
     for scale in (2, 3):
         store = Store(folder, scale)
-        for entry in store.manifest.pictures:
+        for entry in store.manifest.images:
             lr, hr = store.pair(entry)
             assert hr.shape[0] % 6 == hr.shape[1] % 6 == 0
             assert hr.numel() == scale**2 * lr.numel()
@@ -41,11 +41,11 @@ def test_reductions_are_images_of_their_own_in_the_split_of_their_photograph(pho
     whole = Store(prepare(config(photographs), WATCH).folder)
     both = prepare(config(photographs, name="both", reduce=(0.75,), min_side=64), WATCH)
     store = Store(both.folder)
-    splits = {entry.source: entry.split for entry in whole.manifest.pictures}
-    assert len(store.manifest.pictures) == 2 * len(splits)
-    for entry in store.manifest.pictures:
+    splits = {entry.source: entry.split for entry in whole.manifest.images}
+    assert len(store.manifest.images) == 2 * len(splits)
+    for entry in store.manifest.images:
         assert entry.split == splits[entry.source]
-    first, second = (e for e in store.manifest.pictures if e.source == "photo-00.png")
+    first, second = (e for e in store.manifest.images if e.source == "photo-00.png")
     assert (second.width, second.height) == (
         first.width * 3 // 4 // 2 * 2,
         first.height * 3 // 4 // 2 * 2,
@@ -61,15 +61,15 @@ def test_reductions_are_images_of_their_own_in_the_split_of_their_photograph(pho
 
 def test_photographs_too_small_to_be_reduced_stay_as_they_are(photographs):
     report = prepare(config(photographs, reduce=(0.1,), min_side=64), WATCH)
-    sources = [entry.source for entry in report.manifest.pictures]
+    sources = [entry.source for entry in report.manifest.images]
     assert len(sources) == len(set(sources)) > 1
 
 
 def test_crops_are_squares_of_their_photographs(photographs):
     whole = Store(prepare(config(photographs), WATCH).folder)
     cut = Store(prepare(config(photographs, name="cut", crop=64), WATCH).folder)
-    assert len(cut.manifest.pictures) == 4 * len(whole.manifest.pictures)
-    entry = next(e for e in cut.manifest.pictures if e.source == "photo-00.png")
-    first = next(e for e in whole.manifest.pictures if e.source == "photo-00.png")
+    assert len(cut.manifest.images) == 4 * len(whole.manifest.images)
+    entry = next(e for e in cut.manifest.images if e.source == "photo-00.png")
+    first = next(e for e in whole.manifest.images if e.source == "photo-00.png")
     assert (entry.width, entry.height) == (64, 64)
     assert (cut.pair(entry)[1] == whole.pair(first)[1][2:66, 6:70]).all()

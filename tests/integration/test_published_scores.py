@@ -20,9 +20,9 @@ PUBLISHED = [
 @pytest.mark.parametrize(("name", "scale", "psnr", "ssim"), PUBLISHED)
 def test_bicubic_scores_equal_the_published_table(shared_data, name, scale, psnr, ssim):
     protocol = Protocol(scale, "y", scale, "")
-    pictures = folder_set(shared_data / "bench" / name, scale)
+    images = folder_set(shared_data / "bench" / name, scale)
     scores = []
-    for load in pictures.load.values():
+    for load in images.load.values():
         frame = load()
         scores.append(protocol.score(upscale_baselines(frame)["bicubic"], frame.hr))
     means = {key: sum(score[key] for score in scores) / len(scores) for key in ("psnr", "ssim")}

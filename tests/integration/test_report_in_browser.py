@@ -171,24 +171,24 @@ def test_the_model_is_switched_by_button_tile_and_key(opened):
 
 def test_rows_are_sorted_by_gain_and_the_other_way_round(opened):
     def gains():
-        cells = _all(opened, "#pictures tbody tr td:nth-child(4)")
+        cells = _all(opened, "#images tbody tr td:nth-child(4)")
         return [float(cell.text.replace("−", "-")) for cell in cells]
 
-    _find(opened, "#pictures thead th:nth-child(4) button").click()
+    _find(opened, "#images thead th:nth-child(4) button").click()
     assert gains() == sorted(gains(), reverse=True)
-    assert _find(opened, "#pictures th[aria-sort]").get_attribute("aria-sort") == "descending"
-    _find(opened, "#pictures thead th:nth-child(4) button").click()
+    assert _find(opened, "#images th[aria-sort]").get_attribute("aria-sort") == "descending"
+    _find(opened, "#images thead th:nth-child(4) button").click()
     assert gains() == sorted(gains())
     assert len(set(gains())) > 1
 
 
 def test_a_row_a_dot_and_a_card_open_their_image(opened):
-    for css in ("#pictures tbody tr:nth-child(4) button", "#plot circle", "#extremes button"):
+    for css in ("#images tbody tr:nth-child(4) button", "#plot circle", "#extremes button"):
         _press(opened, "n")
         target = _find(opened, css)
         opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", target)
         webdriver.ActionChains(opened).move_to_element(target).click().perform()
-        row = _find(opened, "#pictures tr[aria-current] button").text
+        row = _find(opened, "#images tr[aria-current] button").text
         assert f", {row}: " in _find(opened, "#facts").text
 
 
@@ -211,7 +211,7 @@ def test_the_keyboard_does_all_of_it(opened):
 
 
 def test_names_are_shown_as_text(opened):
-    assert "<b onclick=alert(1)>&.png" in _find(opened, "#pictures").text
+    assert "<b onclick=alert(1)>&.png" in _find(opened, "#images").text
     assert not _all(opened, "b")
 
 

@@ -16,14 +16,14 @@ def shard_name(number):
     return f"shard-{number}.safetensors"
 
 
-def write_set(folder, pictures, split=lambda _: "train", per_shard=3):
+def write_set(folder, images, split=lambda _: "train", per_shard=3):
     """Write HR images as a prepared data set, several shards of it."""
     folder.mkdir()
     entries = []
-    for start in range(0, len(pictures), per_shard):
+    for start in range(0, len(images), per_shard):
         tensors = {}
-        for index in range(start, min(start + per_shard, len(pictures))):
-            hr = pictures[index]
+        for index in range(start, min(start + per_shard, len(images))):
+            hr = images[index]
             tensors[f"hr/{index}"] = np.ascontiguousarray(hr)
             tensors[f"lr-x{SCALE}/{index}"] = np.ascontiguousarray(downscale(hr, SCALE))
             height, width = hr.shape[:2]

@@ -29,7 +29,7 @@ class Contender:
     """One row of the table."""
 
     name: str
-    kind: Literal["baseline", "model", "pictures"]
+    kind: Literal["baseline", "model", "images"]
     path: Path | None
     """The weights file or the folder of images."""
     reason: str
@@ -105,7 +105,7 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
                 for name, model in zip(model_names, models, strict=True)
             ),
             *(
-                Contender(name, "pictures", folder, "images as they are")
+                Contender(name, "images", folder, "images as they are")
                 for name, folder in zip(folder_names, config.sr, strict=True)
             ),
         ),

@@ -241,20 +241,20 @@ def _score(
 def _set_scores(image_set: ImageSet, outcomes: Sequence[_Outcome], lineup: Lineup) -> SetScores:
     name = image_set.name
     mine = [outcome for outcome in outcomes if outcome.job.set == name]
-    pictures = tuple(outcome.scores for outcome in mine if outcome.scores)
+    images = tuple(outcome.scores for outcome in mine if outcome.scores)
     failed = tuple(outcome.failure.message for outcome in mine if outcome.failure)
-    if not pictures:
+    if not images:
         raise InputError(
             f"{name}: no image could be scored", hint=f"the first problem: {failed[0]}"
         )
-    set_means = {c.name: means([p.scores[c.name] for p in pictures]) for c in lineup.contenders}
-    equal = equal_to_hr([c.name for c in lineup.contenders], pictures)
+    set_means = {c.name: means([p.scores[c.name] for p in images]) for c in lineup.contenders}
+    equal = equal_to_hr([c.name for c in lineup.contenders], images)
     notes = (
         *image_set.notes,
         *file_notes({outcome.job.name: outcome.notes for outcome in mine if outcome.scores}),
-        *equality_notes(equal, len(pictures)),
+        *equality_notes(equal, len(images)),
     )
-    return SetScores(name, set_means, equal, pictures, failed, notes)
+    return SetScores(name, set_means, equal, images, failed, notes)
 
 
 def _comparisons(
@@ -266,7 +266,7 @@ def _comparisons(
         for name, against in pairs:
             for metric in metrics:
                 first, second = (
-                    [image.scores[who][metric.name] for image in scored.pictures]
+                    [image.scores[who][metric.name] for image in scored.images]
                     for who in (name, against)
                 )
                 difference = compare(first, second, metric)

@@ -37,7 +37,7 @@ class _StoredImage:
 class _StoredSet:
     name: str
     means: ImageFigures
-    pictures: tuple[_StoredImage, ...]
+    images: tuple[_StoredImage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class EarlierRun:
             document.protocol,
             tuple(c.name for c in document.contenders if c.kind != "baseline"),
             {
-                scored.name: {image.name: image.scores for image in scored.pictures}
+                scored.name: {image.name: image.scores for image in scored.images}
                 for scored in document.sets
             },
         )
@@ -124,13 +124,13 @@ class EarlierRun:
             InputError: The set was not scored then, or with other images.
         """
         before = self.scores.get(scored.name)
-        if before is None or set(before) != {image.name for image in scored.pictures}:
+        if before is None or set(before) != {image.name for image in scored.images}:
             raise InputError(
                 f"{self.path}: no scores of set {scored.name} with the same images",
                 hint=f"it has scores of: {', '.join(self.scores)}",
             )
         try:
-            values = [before[p.name][contender][metric.name] for p in scored.pictures]
+            values = [before[p.name][contender][metric.name] for p in scored.images]
         except KeyError as error:
             raise _not_scores(self.path, error) from error
         return [math.inf if value is None else value for value in values]
@@ -167,7 +167,7 @@ def _no_longer_equal(
     earlier: EarlierRun, scored: SetScores, name: str, then: Sequence[float]
 ) -> Iterator[str]:
     """Name the images that were equal to HR: the difference to now is infinite."""
-    now = {image.name: image.scores[name][PSNR.name] for image in scored.pictures}
+    now = {image.name: image.scores[name][PSNR.name] for image in scored.images}
     lost = [
         image
         for (image, figure), before in zip(now.items(), then, strict=True)
@@ -194,7 +194,7 @@ def _below_least(config: EvalConfig, scored: SetScores, name: str) -> Iterator[s
 def _worse_than(earlier: EarlierRun, scored: SetScores, name: str) -> Iterator[str]:
     before = earlier.counterpart(name)
     for metric in (PSNR, SSIM):
-        now = [image.scores[name][metric.name] for image in scored.pictures]
+        now = [image.scores[name][metric.name] for image in scored.images]
         then = earlier.figures(scored, before, metric)
         if metric is PSNR:
             yield from _no_longer_equal(earlier, scored, name, then)

@@ -9,11 +9,11 @@ from srgan_cli.imaging.comparison import PSNR
 
 
 def equal_to_hr(
-    contenders: Sequence[str], pictures: Sequence[ImageScores]
+    contenders: Sequence[str], images: Sequence[ImageScores]
 ) -> dict[str, tuple[str, ...]]:
     """Return each contender's images whose PSNR is infinite; contenders without any are absent."""
     found = {
-        name: tuple(p.name for p in pictures if math.isinf(p.scores[name][PSNR.name]))
+        name: tuple(p.name for p in images if math.isinf(p.scores[name][PSNR.name]))
         for name in contenders
     }
     return {name: images for name, images in found.items() if images}

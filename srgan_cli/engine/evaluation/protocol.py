@@ -88,7 +88,7 @@ class SetScores:
     """By contender: means over the images with a finite figure; infinite if none has one."""
     equal_to_hr: Mapping[str, tuple[str, ...]]
     """By contender: its images that are equal to HR, whose infinite PSNR is in no mean."""
-    pictures: tuple[ImageScores, ...]
+    images: tuple[ImageScores, ...]
     failed: tuple[str, ...]
     """Images that could not be scored, each with the reason; no contender has them."""
     notes: tuple[str, ...]

@@ -200,10 +200,10 @@ def match_files(
 def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", hint="name a folder of images")
-    pictures = list_images(folder)
-    if not pictures:
+    images = list_images(folder)
+    if not images:
         raise InputError(f"{folder}: no images in this folder", hint="pass another folder")
-    return pictures
+    return images
 
 
 def _by_name(folder: Path, paths: Sequence[Path]) -> dict[str, Path]:

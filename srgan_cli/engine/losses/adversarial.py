@@ -123,7 +123,7 @@ def r1_penalty(discriminator: nn.Module, hr: Tensor, amp: Amp) -> Tensor:
     return 0.5 * _pixel_gradient(discriminator, hr, amp).square().sum(1).mean()
 
 
-def _pixel_gradient(discriminator: nn.Module, pictures: Tensor, amp: Amp) -> Tensor:
+def _pixel_gradient(discriminator: nn.Module, images: Tensor, amp: Amp) -> Tensor:
     """Return each image's score differentiated by its own pixels: B, N, in fp32.
 
     The gradient is itself taken in mixed precision, so the scores are scaled first, or
@@ -135,9 +135,9 @@ def _pixel_gradient(discriminator: nn.Module, pictures: Tensor, amp: Amp) -> Ten
 
     The score of an image with a logit for each pixel is their mean, as in the loss.
     """
-    pictures = pictures.detach().requires_grad_()
+    images = images.detach().requires_grad_()
     with amp.autocast():
-        logits = discriminator(pictures)
-    scores = logits.float().reshape(len(pictures), -1).mean(1)
-    (scaled,) = torch.autograd.grad(_INNER_SCALE * scores.sum(), pictures, create_graph=True)
+        logits = discriminator(images)
+    scores = logits.float().reshape(len(images), -1).mean(1)
+    (scaled,) = torch.autograd.grad(_INNER_SCALE * scores.sum(), images, create_graph=True)
     return scaled.float().flatten(1) / _INNER_SCALE

@@ -68,9 +68,9 @@ def chroma_loss(sr: Tensor, hr: Tensor, kind: PixelLoss = "l1") -> Tensor:
     return pixel_loss(sr - _luma(sr), hr - _luma(hr), kind)
 
 
-def _luma(pictures: Tensor) -> Tensor:
-    share = pictures.new_tensor(LUMA).view(1, 3, 1, 1)
-    return (pictures * share).sum(1, keepdim=True)
+def _luma(images: Tensor) -> Tensor:
+    share = images.new_tensor(LUMA).view(1, 3, 1, 1)
+    return (images * share).sum(1, keepdim=True)
 
 
 def fft_loss(sr: Tensor, hr: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ def largest_difference(network: Network, run: Run) -> float:
 
 def photograph() -> Tensor:
     """Return the photograph that comes with srgan: 1, 3, 72, 96, RGB in [0, 1]."""
-    with as_file(files("srgan_cli") / "pictures" / "cat.png") as path, Image.open(path) as image:
+    with as_file(files("srgan_cli") / "images" / "cat.png") as path, Image.open(path) as image:
         return from_image(np.asarray(image.convert("RGB"))).contiguous()
 
 

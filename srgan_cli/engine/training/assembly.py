@@ -111,7 +111,7 @@ def assemble(
     config = config.resolved(data, store.scale)
     manifest = store.manifest
     observer.say(
-        f"data set: {manifest.name} ({reason}), ×{store.scale}, {len(manifest.pictures)} images"
+        f"data set: {manifest.name} ({reason}), ×{store.scale}, {len(manifest.images)} images"
     )
     # Patches that do not fit the images are found before patches that do not fit the memory.
     assumed = replace(config, batch=config.batch or ranks.size)

@@ -45,12 +45,12 @@ class _Pixels:
         device: Keeps them.
     """
 
-    def __init__(self, pictures: Sequence[Tensor], device: torch.device) -> None:
-        self.widths = [image.shape[1] for image in pictures]
-        sizes = torch.tensor([image.shape[0] * image.shape[1] for image in pictures])
+    def __init__(self, images: Sequence[Tensor], device: torch.device) -> None:
+        self.widths = [image.shape[1] for image in images]
+        sizes = torch.tensor([image.shape[0] * image.shape[1] for image in images])
         self._starts: list[int] = (sizes.cumsum(0) - sizes).tolist()
         self._pixels = torch.empty(int(sizes.sum()), 3, dtype=torch.uint8, device=device)
-        for start, image in zip(self._starts, pictures, strict=True):
+        for start, image in zip(self._starts, images, strict=True):
             flat = image.reshape(-1, 3)
             self._pixels[start : start + len(flat)] = flat.to(device)
 

@@ -132,9 +132,9 @@ class Trainer:
         # Of several parts, only one at a time is kept for its gradient: they are made twice.
         whole = len(parts) == 1
         with torch.set_grad_enabled(whole):
-            pictures = [self._generate(lr) for lr, *_ in parts]
+            images = [self._generate(lr) for lr, *_ in parts]
         judged = [
-            (hr, sr.detach(), weights) for (_, hr, weights), sr in zip(parts, pictures, strict=True)
+            (hr, sr.detach(), weights) for (_, hr, weights), sr in zip(parts, images, strict=True)
         ]
         random = torch.Generator().manual_seed(self.config.seed * 2**32 + step)
         terms: Terms = {}
@@ -142,7 +142,7 @@ class Trainer:
             terms = self._discriminator_step(judged, rate, random)
 
         def loss(lr: Tensor, hr: Tensor, weights: Judged) -> Terms:
-            sr = pictures[0] if whole else self._generate(lr)
+            sr = images[0] if whole else self._generate(lr)
             return self._generator_loss(sr, lr, hr, weights)
 
         self.discriminator.requires_grad_(False)

@@ -45,7 +45,7 @@ class EstimateReport:
 
     model: ModelSource
     scale: int
-    pictures: tuple[Estimate, ...]
+    images: tuple[Estimate, ...]
     failed: tuple[Failed, ...]
 
 
@@ -62,8 +62,8 @@ def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
         observer.warn(failure.reason, failure.hint)
     seconds = _seconds_per_pixel(upscaler) if plan.jobs else 0.0
     constant = peak_memory()
-    pictures = tuple(_estimate(job, upscaler, seconds, constant) for job in plan.jobs)
-    return EstimateReport(source, upscaler.model.scale, pictures, plan.failed)
+    images = tuple(_estimate(job, upscaler, seconds, constant) for job in plan.jobs)
+    return EstimateReport(source, upscaler.model.scale, images, plan.failed)
 
 
 def _seconds_per_pixel(upscaler: Upscaler) -> float:

@@ -139,10 +139,10 @@ def _matching(pattern: Path, failed: list[Failed]) -> Iterator[Source]:
     rest = pattern.relative_to(fixed)
     whole = os.path.join(glob.escape(str(fixed)), str(rest))  # noqa: PTH118 - ** and bytes
     matches = sorted(glob.glob(whole, recursive=True))  # noqa: PTH207 - ** and bytes
-    pictures = [path for path in map(Path, matches) if not path.is_dir()]
-    if not pictures:
+    images = [path for path in map(Path, matches) if not path.is_dir()]
+    if not images:
         failed.append(Failed(pattern, f"no file matches {pattern}", "check the pattern"))
-    for path in pictures:
+    for path in images:
         yield Source(path, path.relative_to(fixed))
 
 

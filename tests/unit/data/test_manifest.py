@@ -59,7 +59,7 @@ manifests = st.builds(
     fingerprint=texts,
     listing=texts,
     settings=st.dictionaries(texts, numbers | st.booleans()),
-    pictures=st.lists(entries).map(tuple),
+    images=st.lists(entries).map(tuple),
     dropped=st.lists(findings).map(tuple),
     flagged=st.lists(findings).map(tuple),
     shards=st.lists(names).map(lambda some: ("shard-a", *some)),
@@ -72,6 +72,18 @@ manifests = st.builds(
 def test_what_was_written_is_read_back(tmp_path_factory, manifest):
     folder = tmp_path_factory.mktemp("set")
     (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    assert Manifest.read(folder) == manifest
+
+
+@given(manifests)
+@settings(max_examples=5, deadline=None)
+def test_a_manifest_from_before_1_0_which_calls_its_images_pictures_is_read(
+    tmp_path_factory, manifest
+):
+    folder = tmp_path_factory.mktemp("set")
+    values = json.loads(manifest.to_json())
+    values["pictures"] = values.pop("images")
+    (folder / MANIFEST).write_text(json.dumps(values))
     assert Manifest.read(folder) == manifest
 
 
@@ -99,8 +111,8 @@ def test_a_folder_without_a_manifest_is_no_data_set(tmp_path):
         "{}",
         b"\xff\xfe",
         json.dumps({"format": FORMAT}),
-        json.dumps(json.loads(ANY.to_json()) | {"pictures": [{"index": 0}]}),
-        json.dumps(json.loads(ANY.to_json()) | {"pictures": None}),
+        json.dumps(json.loads(ANY.to_json()) | {"images": [{"index": 0}]}),
+        json.dumps(json.loads(ANY.to_json()) | {"images": None}),
         json.dumps(json.loads(ANY.to_json()) | {"colour": "red"}),
     ],
 )

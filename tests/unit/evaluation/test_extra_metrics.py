@@ -46,13 +46,13 @@ def test_grey_images_are_measured_as_three_equal_channels():
 
 def test_images_that_take_turns_are_each_measured_against_their_own_hr():
     (extra,) = open_metrics(["vgg16"], SilentObserver())
-    pictures = [HR, _noisy(8), HR[:, ::-1], HR.reshape(96, 80, 3)]
-    pairs = [(sr, hr) for hr in pictures for sr in pictures[:3] if sr.shape == hr.shape]
+    images = [HR, _noisy(8), HR[:, ::-1], HR.reshape(96, 80, 3)]
+    pairs = [(sr, hr) for hr in images for sr in images[:3] if sr.shape == hr.shape]
     alone = [open_metrics(["vgg16"], SilentObserver())[0].measure(*pair) for pair in pairs]
     assert [extra.measure(*pair) for pair in pairs] == pytest.approx(alone)
     assert [extra.measure(*pair) for pair in reversed(pairs)] == pytest.approx(alone[::-1])
-    black = np.zeros_like(pictures[3])
-    assert extra.measure(black, pictures[3]) != extra.measure(black.reshape(HR.shape), HR)
+    black = np.zeros_like(images[3])
+    assert extra.measure(black, images[3]) != extra.measure(black.reshape(HR.shape), HR)
 
 
 def test_a_metric_named_twice_is_measured_once():

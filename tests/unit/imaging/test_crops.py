@@ -11,7 +11,7 @@ from srgan_cli.imaging.crops import Window, encode_webp, extreme_windows
 from srgan_cli.imaging.resize import downscale, upscale_bicubic
 from tests.toolbox import synthetic_photograph
 
-CONTENDERS = (Contender("bicubic", "baseline", None, ""), Contender("tool", "pictures", None, ""))
+CONTENDERS = (Contender("bicubic", "baseline", None, ""), Contender("tool", "images", None, ""))
 
 
 def test_the_windows_hold_the_largest_and_the_smallest_gain():

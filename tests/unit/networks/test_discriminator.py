@@ -50,10 +50,10 @@ def test_gradients_of_a_convolution_and_of_its_gradient_are_pytorchs_in_fp64(opt
     torch.manual_seed(0)
     plain, ours = nn.Conv2d(*options), discriminators._Conv2d(*options)
     ours.load_state_dict(plain.state_dict())
-    pictures = torch.rand(4, options[0], 48, 40)
+    images = torch.rand(4, options[0], 48, 40)
 
     def gradients(conv, dtype, lower):
-        conv, x = conv.to(dtype), pictures.to(dtype).requires_grad_()
+        conv, x = conv.to(dtype), images.to(dtype).requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=lower):
             y = conv(x)
         first = torch.autograd.grad(y.square().sum(), (x, *conv.parameters()), retain_graph=True)
@@ -78,11 +78,11 @@ def test_it_takes_images_of_any_size_from_16_on(size):
 def test_the_score_of_an_image_does_not_depend_on_the_others_of_its_batch():
     discriminator = Discriminator(8).double()
     discriminator.train()
-    pictures = torch.rand(4, 3, 24, 24, dtype=torch.float64)
-    together = discriminator(pictures)
-    alone = torch.cat([discriminator(image[None]) for image in pictures])
+    images = torch.rand(4, 3, 24, 24, dtype=torch.float64)
+    together = discriminator(images)
+    alone = torch.cat([discriminator(image[None]) for image in images])
     torch.testing.assert_close(together, alone)
-    others = discriminator(torch.cat((pictures[:1], 9 * torch.rand_like(pictures[1:]))))
+    others = discriminator(torch.cat((images[:1], 9 * torch.rand_like(images[1:]))))
     torch.testing.assert_close(together[0], others[0])
 
 
@@ -166,9 +166,9 @@ def test_the_unet_scores_each_pixel_of_images_of_any_size(size):
 @torch.inference_mode()
 def test_the_unet_scores_an_image_whatever_the_others_of_its_batch():
     network = UNetDiscriminator(4).double().eval()
-    pictures = torch.rand(3, 3, 24, 24, dtype=torch.float64)
-    alone = torch.cat([network(image[None]) for image in pictures])
-    torch.testing.assert_close(network(pictures), alone)
+    images = torch.rand(3, 3, 24, 24, dtype=torch.float64)
+    alone = torch.cat([network(image[None]) for image in images])
+    torch.testing.assert_close(network(images), alone)
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

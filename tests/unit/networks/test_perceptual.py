@@ -122,9 +122,9 @@ def test_features_are_frozen_but_pass_gradients_to_the_image():
 @pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
 def test_bundled_features_fit_into_half_precision(precision):
     network = _load("vgg16")
-    pictures = [from_image(synthetic_photograph(32, 32, seed)) for seed in range(3)]
+    images = [from_image(synthetic_photograph(32, 32, seed)) for seed in range(3)]
     extremes = [torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)]
-    for image in [*pictures, *extremes]:
+    for image in [*images, *extremes]:
         with torch.autocast("cpu", precision):
             (features,) = network(image)
         (wanted,) = network(image)

@@ -14,7 +14,7 @@ NASTY = "</script><img src=x onerror=alert(1)>&{{style}}\u2028.png"
 def _document(name=NASTY):
     return {
         "protocol": {"scale": 2},
-        "sets": [{"name": name, "pictures": [{"name": name}]}],
+        "sets": [{"name": name, "images": [{"name": name}]}],
         "contenders": [{"name": name}],
     }
 

@@ -15,15 +15,15 @@ from tests.toolbox import SCALE, equal, sampler_of, shard_name, synthetic_photog
 
 @pytest.fixture
 def photographs(tmp_path):
-    pictures = [synthetic_photograph(96 + 8 * i, 80, seed=i) for i in range(5)]
-    return write_set(tmp_path / "photographs", pictures)
+    images = [synthetic_photograph(96 + 8 * i, 80, seed=i) for i in range(5)]
+    return write_set(tmp_path / "photographs", images)
 
 
 @pytest.fixture
 def plain(tmp_path):
     """Seven images, each of one level that tells which it is."""
-    pictures = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(7)]
-    return write_set(tmp_path / "plain", pictures)
+    images = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(7)]
+    return write_set(tmp_path / "plain", images)
 
 
 def test_batches_have_the_shapes_and_types_of_training_pairs(photographs):
@@ -117,8 +117,8 @@ def test_patches_come_from_everywhere_including_the_edges(tmp_path):
 
 
 def test_images_of_the_other_split_are_left_out(tmp_path):
-    pictures = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(4)]
-    store = write_set(tmp_path / "s", pictures, lambda i: "validation" if i == 2 else "train")
+    images = [np.full((40, 40, 3), 10 * i, np.uint8) for i in range(4)]
+    store = write_set(tmp_path / "s", images, lambda i: "validation" if i == 2 else "train")
     levels = sampler_of(store, batch=30).batch(0).lr[:, 0, 0, 0]
     assert set(levels.tolist()) == {0, 10, 30}
     assert [entry.index for entry in store.entries("validation")] == [2]
@@ -155,8 +155,8 @@ def test_a_damaged_shard_is_refused_by_name(photographs, damage):
 
 def test_a_set_whose_images_are_not_in_its_shards_is_refused(photographs):
     manifest = photographs.manifest
-    strangers = tuple(replace(entry, index=entry.index + 50) for entry in manifest.pictures)
-    text = replace(manifest, pictures=strangers).to_json()
+    strangers = tuple(replace(entry, index=entry.index + 50) for entry in manifest.images)
+    text = replace(manifest, images=strangers).to_json()
     (photographs.folder / MANIFEST).write_text(text)
     with pytest.raises(InputError, match="shard"):
         Store(photographs.folder)

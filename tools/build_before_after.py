@@ -1,4 +1,7 @@
-"""Draw docs/images/before-after.png with the bundled weights: python tools/build_pictures.py."""
+"""Draw docs/images/before-after.png with the bundled weights.
+
+python tools/build_before_after.py
+"""
 
 import argparse
 import io
