@@ -21,7 +21,7 @@ from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.data import photographs
 from srgan_cli.engine.evaluation import sets
 from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
-from srgan_cli.imaging.quiet import separate_stderr
+from srgan_cli.quiet import separate_stderr
 
 SECONDS = 30.0
 MAX_PIXELS = 2_000_000

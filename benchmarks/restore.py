@@ -24,7 +24,7 @@ from PIL import Image
 from srgan_cli import engine
 from srgan_cli.config import EvalConfig
 from srgan_cli.imaging.degrade import degrade
-from srgan_cli.imaging.io import list_images, read_image
+from srgan_cli.imaging.files.io import list_images, read_image
 from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.resize import downscale, mod_crop, resample, upscale_bicubic
 from srgan_cli.observer import SilentBar, SilentObserver

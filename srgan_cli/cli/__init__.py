@@ -21,7 +21,7 @@ from srgan_cli.cli.standard_streams import after_flush, occupy_closed_streams, r
 from srgan_cli.cli.wording import explained
 from srgan_cli.config import TrainConfig
 from srgan_cli.errors import InputError, SrganError
-from srgan_cli.imaging.quiet import separate_stderr
+from srgan_cli.quiet import separate_stderr
 
 app = typer.Typer(
     name="srgan",

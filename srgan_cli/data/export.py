@@ -13,7 +13,7 @@ from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
 from srgan_cli.data.names import without_hr_folder
 from srgan_cli.data.workers import run_parallel
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.admission import require_regular
+from srgan_cli.imaging.files.admission import require_regular
 from srgan_cli.observer import Observer
 from srgan_cli.paths import file_sha256, write_text, written_beside
 from srgan_cli.processes import Node

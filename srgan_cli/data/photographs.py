@@ -9,15 +9,15 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging import exif, xmp
-from srgan_cli.imaging.admission import require_admissible, require_size
 from srgan_cli.imaging.containers import webp
-from srgan_cli.imaging.decode import open_image, opened, probe
-from srgan_cli.imaging.deep import is_deep_png
+from srgan_cli.imaging.files.admission import require_admissible, require_size
+from srgan_cli.imaging.files.decode import open_image, opened, probe
+from srgan_cli.imaging.files.deep import is_deep_png
+from srgan_cli.imaging.files.io import list_images
 from srgan_cli.imaging.frames import shallow
-from srgan_cli.imaging.io import list_images
-from srgan_cli.imaging.quiet import quiet
+from srgan_cli.imaging.metadata import exif, xmp
 from srgan_cli.imaging.types import Uint8Image
+from srgan_cli.quiet import quiet
 
 MAX_PIXELS = 256_000_000
 

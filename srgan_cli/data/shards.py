@@ -24,7 +24,7 @@ from srgan_cli.data.photographs import Photograph, decode, reduced_size
 from srgan_cli.data.similar import HASH_SIDE, Look
 from srgan_cli.data.sources import Sources
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.admission import require_regular
+from srgan_cli.imaging.files.admission import require_regular
 from srgan_cli.imaging.resize import downscale
 from srgan_cli.imaging.types import Uint8Image
 from srgan_cli.paths import file_sha256, written_beside

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.errors import ResourceError
-from srgan_cli.imaging.quiet import separate_stderr
 from srgan_cli.interrupts import interrupts_held
 from srgan_cli.processes import num_cores
+from srgan_cli.quiet import separate_stderr
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Numbers of threads, which numerical libraries read when they are loaded."""

@@ -11,7 +11,7 @@ from PIL import Image
 from srgan_cli.data.kinds import KINDS
 from srgan_cli.data.manifest import Finding
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.io import read_image
 from srgan_cli.report.page import render
 
 _SIDE = 160

@@ -11,7 +11,7 @@ import pytest
 
 from srgan_cli import __version__
 from srgan_cli.engine.doctor import measure
-from srgan_cli.imaging.formats import FORMATS
+from srgan_cli.imaging.files.formats import FORMATS
 
 
 def test_it_describes_versions_devices_formats_and_folders(srgan):

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from srgan_cli.imaging.formats import readable_formats, written_format
+from srgan_cli.imaging.files.formats import readable_formats, written_format
 
 SOURCES = [".jpg", ".png", ".tif", ".webp", ".avif", ".gif", ".jp2", ".bmp", ".heic", ".jxl"]
 """Formats whose every block is tried."""

@@ -25,9 +25,9 @@ import resource, sys
 from pathlib import Path
 from srgan_cli.data.photographs import decode, header_size
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.decode import open_image, probe
-from srgan_cli.imaging.formats import readable_formats
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.decode import open_image, probe
+from srgan_cli.imaging.files.formats import readable_formats
+from srgan_cli.imaging.files.io import read_image
 import PIL.Image, tifffile, imagecodecs
 readable_formats()
 path, limit = Path(sys.argv[1]), int(sys.argv[2])
@@ -228,7 +228,7 @@ def test_a_dry_run_takes_no_memory_for_a_bomb(tmp_path, upscale):
 def test_the_limit_of_one_thread_is_not_that_of_another():
     import threading
 
-    from srgan_cli.imaging.limits import pixels_within
+    from srgan_cli.imaging.files.limits import pixels_within
 
     opened = []
 

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from srgan_cli.data.photographs import decode
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.io import read_image
 
 
 def exif_entries(path):

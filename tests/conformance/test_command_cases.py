@@ -16,7 +16,7 @@ from srgan_cli.data.photographs import decode, header_size
 from srgan_cli.data.prepare import prepare
 from srgan_cli.data.store import Store
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.io import read_image
 from srgan_cli.observer import SilentObserver
 from tests.toolbox import assert_fails, call, synthetic_photograph
 

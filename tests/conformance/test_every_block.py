@@ -2,7 +2,7 @@
 
 import pytest
 
-from srgan_cli.imaging.formats import FORMATS
+from srgan_cli.imaging.files.formats import FORMATS
 from tests.conformance import blocks
 from tests.conformance.same_blocks import SOURCES, compared, is_said, require
 

@@ -9,8 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from srgan_cli.imaging.formats import FORMATS
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.formats import FORMATS
+from srgan_cli.imaging.files.io import read_image
 from tests.conformance import blocks, samples
 from tests.conformance.same_blocks import SOURCES, compared, is_said, require
 

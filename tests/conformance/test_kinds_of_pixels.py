@@ -10,9 +10,9 @@ from PIL import Image
 
 from srgan_cli.data.photographs import decode, header_size
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.decode import open_image
+from srgan_cli.imaging.files.decode import open_image
+from srgan_cli.imaging.files.io import read_image
 from srgan_cli.imaging.frames import shallow
-from srgan_cli.imaging.io import read_image
 from tests.conformance import blocks, samples
 
 

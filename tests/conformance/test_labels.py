@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from srgan_cli import __version__
-from srgan_cli.imaging import xmp
-from srgan_cli.imaging.formats import FORMATS
-from srgan_cli.imaging.label import ENHANCED, INVENTED, NAMESPACE, SOURCE_TYPE, Label
+from srgan_cli.imaging.files.formats import FORMATS
+from srgan_cli.imaging.metadata import xmp
+from srgan_cli.imaging.metadata.label import ENHANCED, INVENTED, NAMESPACE, SOURCE_TYPE, Label
 from srgan_cli.paths import file_sha256
 from tests.conformance import blocks, samples
 from tests.conformance.same_blocks import require

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.io import read_image
 
 GREY, RGB = 0, 2
 SIDE = 16

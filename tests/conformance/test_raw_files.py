@@ -7,8 +7,8 @@ from PIL import Image
 
 from srgan_cli.data.photographs import decode, header_size
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.decode import probe
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.decode import probe
+from srgan_cli.imaging.files.io import read_image
 from tests.conformance.raws import PREVIEW, RAW, directory, tiff
 from tests.toolbox import assert_fails, call, synthetic_photograph
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from srgan_cli.data.photographs import decode
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import read_image
+from srgan_cli.imaging.files.io import read_image
 from tests.conformance import samples
 
 LOSSLESS = ["lzw", "zlib", "zstd", "lzma", "packbits", "png", "lerc", "jpeg2000", "jpegxl"]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from srgan_cli.engine.upscaling import upscale as module
-from srgan_cli.imaging.animation import merged, options, timed
+from srgan_cli.imaging.files.animation import merged, options, timed
 from tests.conformance import samples
 
 ANIMATED = [".gif", ".webp", ".png"]

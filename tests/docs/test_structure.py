@@ -8,7 +8,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "srgan_cli" / "engine"
-WINGS = sorted(path for path in ENGINE.iterdir() if path.is_dir() and path.name != "__pycache__")
+
+
+def folders_of(package):
+    return sorted(
+        path for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"
+    )
+
+
+WINGS = folders_of(ENGINE)
 MOST_LINES = 350
 PYTHON = [
     path
@@ -26,11 +34,12 @@ def test_the_engine_consists_of_wings_alone():
     files = {path.name for path in ENGINE.iterdir() if path.is_file()}
     assert files == {"__init__.py", "__init__.pyi"}
     for wing in WINGS:
-        folders = [path.name for path in wing.iterdir() if path.is_dir()]
-        assert set(folders) <= {"__pycache__"}
+        assert folders_of(wing) == []
 
 
-@pytest.mark.parametrize("wing", WINGS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "wing", [*WINGS, *folders_of(ENGINE.parent / "imaging")], ids=lambda path: path.name
+)
 def test_each_wing_says_what_lives_in_it(wing):
     doc = ast.get_docstring(ast.parse((wing / "__init__.py").read_text(encoding="utf-8")))
     assert doc, wing.name

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.errors import ResourceError, UsageError
-from srgan_cli.imaging.quiet import quiet
+from srgan_cli.quiet import quiet
 
 VULKAN = "vulkan"
 

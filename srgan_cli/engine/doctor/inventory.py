@@ -19,7 +19,7 @@ from srgan_cli import __version__
 from srgan_cli.config import DoctorConfig
 from srgan_cli.engine.doctor.present_devices import Device, machine_memory, present_devices
 from srgan_cli.errors import SrganError
-from srgan_cli.imaging.formats import FORMATS, readable_formats, written_format
+from srgan_cli.imaging.files.formats import FORMATS, readable_formats, written_format
 from srgan_cli.observer import Observer
 from srgan_cli.paths import datasets_dir, downloads_dir, home, models_dir, runs_dir, teachers_dir
 from srgan_cli.processes import num_cores, processor_name

@@ -13,7 +13,7 @@ from srgan_cli.data.names import apart, by_stem, match_names, named
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import list_images, read_image
+from srgan_cli.imaging.files.io import list_images, read_image
 from srgan_cli.imaging.levels import to_grey
 from srgan_cli.imaging.resize import downscale, mod_crop
 from srgan_cli.imaging.types import Uint8Image

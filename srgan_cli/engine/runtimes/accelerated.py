@@ -14,7 +14,7 @@ from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.operations import Noted, UnsupportedError
 from srgan_cli.errors import ResourceError
-from srgan_cli.imaging.quiet import quiet
+from srgan_cli.quiet import quiet
 
 _DARK = 0.05
 """Mean of a tile, of the range [0, 1], up to which its result may be black."""

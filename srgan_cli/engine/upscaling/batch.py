@@ -11,9 +11,9 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.inference.sizes import result_size
 from srgan_cli.engine.upscaling.inputs import Failed, Source, beside, find_sources
 from srgan_cli.errors import InputError, UsageError
-from srgan_cli.imaging.decode import probe, require_whole
-from srgan_cli.imaging.encode import Encoding
-from srgan_cli.imaging.formats import (
+from srgan_cli.imaging.files.decode import probe, require_whole
+from srgan_cli.imaging.files.encode import Encoding
+from srgan_cli.imaging.files.formats import (
     FORMATS,
     Format,
     format_of_extension,

@@ -28,8 +28,8 @@ from srgan_cli.engine.upscaling.views import FULL_COLOUR, INPUT, View, make_view
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.alpha import bleed
 from srgan_cli.imaging.canvas import Canvas
-from srgan_cli.imaging.decode import open_image
 from srgan_cli.imaging.exchange import canvas_of_frame, frame_of_canvas
+from srgan_cli.imaging.files.decode import open_image
 from srgan_cli.imaging.frames import Frame
 from srgan_cli.imaging.levels import LUMA
 from srgan_cli.imaging.types import Uint8Image

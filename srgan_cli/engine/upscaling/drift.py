@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.decode import open_image
+from srgan_cli.imaging.files.decode import open_image
 from srgan_cli.imaging.frames import Frame, peak
 from srgan_cli.imaging.types import Float32Array
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.upscaling.ledger import Ledger
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.formats import image_extensions
+from srgan_cli.imaging.files.formats import image_extensions
 
 _ADDRESS = re.compile("(https?|ftp):/+")
 _VIDEOS = {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm", ".wmv"}

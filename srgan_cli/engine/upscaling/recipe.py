@@ -8,7 +8,7 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.engine.upscaling.ledger import settings_sha256
-from srgan_cli.imaging.label import ENHANCED, INVENTED, Label
+from srgan_cli.imaging.metadata.label import ENHANCED, INVENTED, Label
 from srgan_cli.paths import file_sha256
 
 _SIZES = ("scale", "width", "height", "max_side")

@@ -30,8 +30,8 @@ from srgan_cli.engine.upscaling.ledger import Ledger
 from srgan_cli.engine.upscaling.recipe import Recipe
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
-from srgan_cli.imaging.decode import OpenImage, open_image
-from srgan_cli.imaging.encode import Painted, write_frames
+from srgan_cli.imaging.files.decode import OpenImage, open_image
+from srgan_cli.imaging.files.encode import Painted, write_frames
 from srgan_cli.imaging.frames import Frame
 from srgan_cli.observer import Bar, Observer, SilentObserver
 from srgan_cli.paths import file_sha256, keep_date, written_beside

@@ -17,10 +17,10 @@ from srgan_cli.engine.runtimes.fastest import is_installed
 from srgan_cli.engine.upscaling.recipe import OPTIONS, weights_sha256
 from srgan_cli.engine.upscaling.upscale import upscale_with
 from srgan_cli.errors import InputError, UsageError, WeightsError
-from srgan_cli.imaging import xmp
-from srgan_cli.imaging.decode import open_image
-from srgan_cli.imaging.formats import written_format
+from srgan_cli.imaging.files.decode import open_image
+from srgan_cli.imaging.files.formats import written_format
 from srgan_cli.imaging.frames import Frame, peak
+from srgan_cli.imaging.metadata import xmp
 from srgan_cli.observer import Observer, SilentObserver
 from srgan_cli.paths import file_sha256
 

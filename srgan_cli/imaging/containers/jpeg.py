@@ -5,10 +5,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from srgan_cli.imaging import xmp as xmp_packets
 from srgan_cli.imaging.containers.blocks import Blocks, Resolution, resolution
 from srgan_cli.imaging.containers.directories import Buffer
 from srgan_cli.imaging.containers.photoshop import packed, read_resources
+from srgan_cli.imaging.metadata import xmp as xmp_packets
 
 LARGEST_SEGMENT = 65533
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"

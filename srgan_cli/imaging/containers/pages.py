@@ -3,10 +3,10 @@
 import struct
 from collections.abc import Iterator, Mapping
 
-from srgan_cli.imaging import exif
 from srgan_cli.imaging.containers.blocks import Blocks, Resolution, resolution
 from srgan_cli.imaging.containers.directories import Buffer, Directory, Field, Tiff
 from srgan_cli.imaging.containers.photoshop import read_resources
+from srgan_cli.imaging.metadata import exif
 
 SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS = 254, 255, 256, 257, 258
 COMPRESSION, PHOTOMETRIC, SAMPLES, ROWS_PER_STRIP = 259, 262, 277, 278

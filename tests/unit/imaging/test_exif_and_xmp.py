@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srgan_cli.imaging import exif, xmp
+from srgan_cli.imaging.metadata import exif, xmp
 from tests.conformance.blocks import entries_of, exif_block
 from tests.conformance.cameras import CAMERAS, block
 

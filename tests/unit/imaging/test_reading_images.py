@@ -8,12 +8,12 @@ import pytest
 from PIL import ExifTags, Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.io import (
+from srgan_cli.imaging.files.io import (
     image_extensions,
     list_images,
     read_image,
 )
-from srgan_cli.imaging.sources import PillowSource, Shown
+from srgan_cli.imaging.files.sources import PillowSource, Shown
 from tests.toolbox import synthetic_photograph
 
 LIMIT = 1_000_000

@@ -11,16 +11,16 @@ import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.admission import require_admissible, require_size, tiff_structure
 from srgan_cli.imaging.containers.blocks import LARGEST_INFLATED, Coding, mapped
-from srgan_cli.imaging.formats import readable_formats
+from srgan_cli.imaging.files.admission import require_admissible, require_size, tiff_structure
+from srgan_cli.imaging.files.formats import readable_formats
+from srgan_cli.imaging.files.limits import pixels_within
+from srgan_cli.imaging.files.sources import GifSource, PillowSource, Shown, Source
+from srgan_cli.imaging.files.tiff_source import TiffSource
 from srgan_cli.imaging.frames import Frame, Header
-from srgan_cli.imaging.limits import pixels_within
-from srgan_cli.imaging.metadata import Metadata
-from srgan_cli.imaging.quiet import quiet
-from srgan_cli.imaging.sources import GifSource, PillowSource, Shown, Source
-from srgan_cli.imaging.tiff_source import TiffSource
+from srgan_cli.imaging.metadata.transfer import Metadata
 from srgan_cli.imaging.types import ImageArray
+from srgan_cli.quiet import quiet
 
 # What these libraries log about odd files would appear between our own lines.
 for _library in ("PIL", "tifffile", "imagecodecs"):

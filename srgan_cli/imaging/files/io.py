@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from srgan_cli.imaging.decode import open_image
-from srgan_cli.imaging.formats import image_extensions
+from srgan_cli.imaging.files.decode import open_image
+from srgan_cli.imaging.files.formats import image_extensions
 from srgan_cli.imaging.frames import shallow
 from srgan_cli.imaging.types import Uint8Image
 

@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import unescape
 
-from srgan_cli.imaging.label import NAMESPACE, RDF, SOURCE_TYPE, Label
-from srgan_cli.imaging.xmp_values import EXIF, PANORAMA, TIFF, Change, Name, corrected, turned_area
+from srgan_cli.imaging.metadata.label import NAMESPACE, RDF, SOURCE_TYPE, Label
+from srgan_cli.imaging.metadata.xmp_values import (
+    EXIF,
+    PANORAMA,
+    TIFF,
+    Change,
+    Name,
+    corrected,
+    turned_area,
+)
 
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _REGIONS = "http://www.metadataworkinggroup.com/schemas/regions/"

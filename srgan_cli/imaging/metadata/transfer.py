@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PIL import ExifTags
 
-from srgan_cli.imaging import exif, profiles, xmp
 from srgan_cli.imaging.containers import (
     geotiff,
     gif,
@@ -22,8 +21,9 @@ from srgan_cli.imaging.containers import (
 from srgan_cli.imaging.containers.blocks import Blocks, Coding, mapped
 from srgan_cli.imaging.containers.directories import Buffer, Tiff
 from srgan_cli.imaging.containers.pages import Pages
-from srgan_cli.imaging.label import EMPTY_PACKET, Label
-from srgan_cli.imaging.xmp_values import Change
+from srgan_cli.imaging.metadata import exif, profiles, xmp
+from srgan_cli.imaging.metadata.label import EMPTY_PACKET, Label
+from srgan_cli.imaging.metadata.xmp_values import Change
 
 _READERS: Mapping[str, Callable[[Buffer], Blocks]] = {
     "JPEG": jpeg.read,

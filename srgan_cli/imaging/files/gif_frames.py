@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from srgan_cli.imaging.admission import require_size
 from srgan_cli.imaging.containers import gif
 from srgan_cli.imaging.containers.blocks import mapped
 from srgan_cli.imaging.containers.gif import GifFile, GifFrame
+from srgan_cli.imaging.files.admission import require_size
 from srgan_cli.imaging.types import Uint8Image
 
 _CLEARED, _RESTORED = 2, 3

@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging import bmp, deep, gif_frames
-from srgan_cli.imaging.admission import require_size
-from srgan_cli.imaging.colour import is_converted, to_grey_or_rgb
 from srgan_cli.imaging.containers import heif, jpeg2000
 from srgan_cli.imaging.containers.blocks import Blocks, Resolution, mapped, resolution
+from srgan_cli.imaging.files import bmp, deep, gif_frames
+from srgan_cli.imaging.files.admission import require_size
+from srgan_cli.imaging.files.colour import is_converted, to_grey_or_rgb
 from srgan_cli.imaging.frames import Header
-from srgan_cli.imaging.metadata import checked, read_blocks, stated_orientation
+from srgan_cli.imaging.metadata.transfer import checked, read_blocks, stated_orientation
 from srgan_cli.imaging.types import ImageArray
 
 # In the other formats that Pillow counts frames of, they are layers, thumbnails or sizes.

@@ -12,11 +12,11 @@ import numpy as np
 import tifffile
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging.admission import embedded_size
 from srgan_cli.imaging.containers import jpeg
 from srgan_cli.imaging.containers import pages as tags
 from srgan_cli.imaging.containers.pages import Pages
-from srgan_cli.imaging.deep import split
+from srgan_cli.imaging.files.admission import embedded_size
+from srgan_cli.imaging.files.deep import split
 from srgan_cli.imaging.types import ImageArray
 
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, ExtraSamples

@@ -7,9 +7,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from srgan_cli.imaging import exif, profiles
 from srgan_cli.imaging.containers.blocks import Blocks, Coding
-from srgan_cli.imaging.formats import Format
+from srgan_cli.imaging.files.formats import Format
+from srgan_cli.imaging.metadata import exif, profiles
 from srgan_cli.imaging.types import Uint8Image
 
 _CODED = {"AVIF", "HEIF"}  # Formats with nclx.

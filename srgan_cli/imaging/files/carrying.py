@@ -6,10 +6,10 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
-from srgan_cli.imaging import exif
 from srgan_cli.imaging.containers import gif, jpeg, jpeg2000, png
 from srgan_cli.imaging.containers.blocks import Blocks
-from srgan_cli.imaging.deep import write_png
+from srgan_cli.imaging.files.deep import write_png
+from srgan_cli.imaging.metadata import exif
 from srgan_cli.imaging.types import Uint16Image
 
 _JFIF_DENSITY = 13  # Offset of unit, x and y in a file that begins with JFIF's segment.

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import imagecodecs
 import tifffile
 
-from srgan_cli.imaging import exif
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.containers.blocks import Blocks, Resolution
 from srgan_cli.imaging.containers.directories import Branch, Entry, Tiff, pack_directory
 from srgan_cli.imaging.containers.photoshop import packed
+from srgan_cli.imaging.metadata import exif
 from srgan_cli.managed import Managed
 
 _BYTE, _ASCII, _SHORT, _UNDEFINED, _IFD = 1, 2, 3, 7, 13  # TIFF 6.0, section 2

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from srgan_cli.imaging import tiff_pages
-from srgan_cli.imaging.admission import require_size
-from srgan_cli.imaging.colour import is_converted, ycbcr_to_rgb
 from srgan_cli.imaging.containers.blocks import mapped
 from srgan_cli.imaging.containers.pages import Pages
+from srgan_cli.imaging.files import tiff_pages
+from srgan_cli.imaging.files.admission import require_size
+from srgan_cli.imaging.files.colour import is_converted, ycbcr_to_rgb
+from srgan_cli.imaging.files.sources import Note, Shown, pixels_of, told
 from srgan_cli.imaging.frames import Header
-from srgan_cli.imaging.metadata import page_blocks
-from srgan_cli.imaging.sources import Note, Shown, pixels_of, told
+from srgan_cli.imaging.metadata.transfer import page_blocks
 
 # None, CCITT, LZW, JPEG, Deflate, PackBits, LZMA, Zstandard: what its libtiff is built with.
 _PILLOW_CODINGS = {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000}

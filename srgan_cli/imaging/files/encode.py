@@ -10,20 +10,20 @@ from typing import Any
 from PIL import Image
 
 from srgan_cli.errors import InputError
-from srgan_cli.imaging import animation
 from srgan_cli.imaging.canvas import Canvas
-from srgan_cli.imaging.carrying import save_with_blocks, write_deep_png
-from srgan_cli.imaging.colour import ColourPlan, planned, to_srgb
 from srgan_cli.imaging.containers.blocks import Blocks
-from srgan_cli.imaging.formats import Format
-from srgan_cli.imaging.metadata import (
+from srgan_cli.imaging.files import animation
+from srgan_cli.imaging.files.carrying import save_with_blocks, write_deep_png
+from srgan_cli.imaging.files.colour import ColourPlan, planned, to_srgb
+from srgan_cli.imaging.files.formats import Format
+from srgan_cli.imaging.files.tiff import TiffFile
+from srgan_cli.imaging.metadata.transfer import (
     Metadata,
     fitted,
     lost_parts,
     with_resolution,
     without_lost,
 )
-from srgan_cli.imaging.tiff import TiffFile
 
 DEFAULT_QUALITY = {"JPEG": 95, "AVIF": 90, "HEIF": 90}
 """For the formats that are always lossy; the others are lossless unless a quality is given."""
