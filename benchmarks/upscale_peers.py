@@ -89,16 +89,14 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
     def srgan(runtime: Any, precision: Any = "fp32", device: str = "cpu") -> Run:
         from PIL import Image
 
-        from srgan_cli.engine.inference.loading import ready_on
-        from srgan_cli.engine.inference.upscaler import Upscaler
+        from srgan_cli.engine.inference.loading import Execution
         from srgan_cli.observer import SilentBar, SilentObserver
 
         # Smooth, as photographs are: noise alone is what half precision is the worst at.
         few = np.random.default_rng(0).integers(0, 256, (size[0] // 4, size[1] // 4, 3), np.uint8)
         pixels = np.asarray(Image.fromarray(few).resize(size[::-1], Image.Resampling.BICUBIC))
-        make = partial(Upscaler, runtime=runtime)
-        model, observer = networks(name)[0], SilentObserver()
-        upscaler = ready_on(device, model, precision, runtime, make, observer)
+        model = networks(name)[0]
+        upscaler = Execution(device, precision, runtime).prepared(model, SilentObserver())
         if upscaler.problem:
             raise SystemExit(upscaler.problem)
         return partial(upscaler.upscale, pixels, SilentBar())

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import cast
 
 import numpy as np
@@ -12,7 +11,7 @@ from srgan_cli.config import Precision, RuntimeName
 from srgan_cli.engine.devices.amp import Amp, resolve_device
 from srgan_cli.engine.doctor.inventory import Speed
 from srgan_cli.engine.doctor.present_devices import Device
-from srgan_cli.engine.inference.loading import ready_on
+from srgan_cli.engine.inference.loading import Execution
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import bundled_models
 from srgan_cli.engine.models.weights import load_model
@@ -75,8 +74,7 @@ def _kinds(devices: Sequence[Device]) -> Iterator[tuple[str, RuntimeName, Precis
 def _speed(device: str, runtime: RuntimeName, precision: Precision) -> Speed:
     model = load_model(bundled_models(2)[0].source("bundled"))
     try:
-        make = partial(Upscaler, runtime=runtime)
-        upscaler = ready_on(device, model, precision, runtime, make, SilentObserver())
+        upscaler = Execution(device, precision, runtime).prepared(model, SilentObserver())
         first = _seconds(upscaler, _SIDES[0])  # Pays for what is set up once.
         first = min(first, _seconds(upscaler, _SIDES[0]))
         side = int(_SIDES[0] * (_EACH / max(first, 1e-6)) ** 0.5)

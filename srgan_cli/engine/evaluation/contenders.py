@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from srgan_cli.config import EvalConfig, RuntimeName
 from srgan_cli.engine.devices.accelerators import named_accelerator
 from srgan_cli.engine.evaluation.sets import EvaluationImage
-from srgan_cli.engine.inference.loading import ready_on
+from srgan_cli.engine.inference.loading import Execution
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import bundled_models, bundled_rival, find_model
 from srgan_cli.engine.models.trained_runs import trained_runs
@@ -87,10 +86,8 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
                 hint="compare models of the same scale",
             )
     runtime: RuntimeName = "auto" if named_accelerator(config.device) else "torch"
-    make = partial(Upscaler, tile=config.tile, runtime=runtime)
-    upscalers = [
-        ready_on(config.device, one, config.precision, runtime, make, observer) for one in models
-    ]
+    execution = Execution(config.device, config.precision, runtime, tile=config.tile)
+    upscalers = [execution.prepared(one, observer) for one in models]
     model_names, folder_names = _distinct_names(models, config.sr)
     for name, one in zip(model_names, upscalers, strict=True):
         observer.say(

@@ -2,8 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -20,8 +19,10 @@ from srgan_cli.observer import Observer
 def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer) -> Upscaler:
     """Load weights onto the device that a command is to use, and say which and why."""
     model = load_model(source) if config.strength is None else load_between(source, config.strength)
-    make = partial(Upscaler, tile=config.tile, runtime=config.runtime, tta=config.tta)
-    upscaler = ready_on(config.device, model, config.precision, config.runtime, make, observer)
+    execution = Execution(
+        config.device, config.precision, config.runtime, tile=config.tile, tta=config.tta
+    )
+    upscaler = execution.prepared(model, observer)
     means = "" if upscaler.runtime == "torch" else f" with {upscaler.runtime}"
     if gains_from_extra(config.runtime, model.generator, model.generator.align, upscaler.amp):
         means = "; pip install 'srgan-cli[fast]' is faster"
@@ -35,82 +36,77 @@ def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer
     return upscaler
 
 
-def ready_on(
-    name: str,
-    model: Model,
-    precision: Precision,
-    runtime: RuntimeName,
-    make: Callable[..., Upscaler],
-    observer: Observer,
-) -> Upscaler:
-    """Make what upscales with a model as :func:`ready` does, also on what PyTorch does not know.
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Where and how a command runs its networks; the options of these names say it."""
 
-    Args:
-        name: The device, as ``--device`` takes it.
-        model: The network, in fp32 on the CPU.
-        precision: ``auto`` is fp16 on these, and fp32 for images on which that would show.
-        runtime: What runs it.
-        make: As in :func:`ready`.
-        observer: Hears which device is used instead of one that cannot be trusted.
-    """
-    if named_accelerator(name) is None:
-        device = resolve_device(name)
-        found = _accelerated(model, device, name, precision, make)
-        return found or ready(model, device, precision, runtime, make, observer)
-    amp = Amp.to_upscale(name, precision)
-    if precision == "auto":
-        other = replace(model, generator=copy.deepcopy(model.generator))
-        fp32 = replace(amp, dtype=torch.float32)
-        upscaler = make(model, amp, in_fp32=lambda: make(other, fp32))
-    else:
-        upscaler = make(model, amp)
-    if upscaler.problem:
-        observer.warn(upscaler.problem, f"{upscaler.amp.where} is used instead")
-    return upscaler
+    device: str
+    precision: Precision
+    runtime: RuntimeName
+    tile: int | None = None
+    tta: bool = False
+
+    def prepared(self, model: Model, observer: Observer) -> Upscaler:
+        """Make what upscales with a model.
+
+        Precision ``auto`` is half precision where that is faster, and fp32 for images on which it
+        would show.
+
+        Args:
+            model: The network, in fp32 on the CPU.
+            observer: Hears that something is measured, and which device is used instead of one
+                that cannot be trusted.
+        """
+        if named_accelerator(self.device) is not None:
+            return self._on_accelerator(model, observer)
+        device = resolve_device(self.device)
+        return self._on_found_gpu(model, device) or self._on_device(model, device, observer)
+
+    def _on_accelerator(self, model: Model, observer: Observer) -> Upscaler:
+        """Use a device that PyTorch does not know; ``auto`` is fp16 there."""
+        amp = Amp.to_upscale(self.device, self.precision)
+        if self.precision == "auto":
+            upscaler = self._choosing(model, amp, replace(amp, dtype=torch.float32))
+        else:
+            upscaler = self._upscaler(model, amp)
+        if upscaler.problem:
+            observer.warn(upscaler.problem, f"{upscaler.amp.where} is used instead")
+        return upscaler
+
+    def _on_found_gpu(self, model: Model, device: torch.device) -> Upscaler | None:
+        """Use a GPU that was not named, in fp32, if it is faster than the CPU."""
+        wanted = self.device == "auto" and self.precision in {"auto", "fp32"}
+        if not wanted or device.type != "cpu" or not may_have_gpu():
+            return None
+        amp = Amp(device, torch.float32, may_accelerate=True)
+        upscaler = self._upscaler(_copied(model), amp)
+        return upscaler if upscaler.amp.accelerator else None
+
+    def _on_device(self, model: Model, device: torch.device, observer: Observer) -> Upscaler:
+        """Use a device that PyTorch knows; ``auto`` measures once what is the fastest."""
+        network = model.generator
+        half, fp32 = Amp.fastest(device), Amp(device, torch.float32)
+        if "auto" in {self.precision, self.runtime}:
+            learn_speeds(network, network.align, half, observer)
+        if self.precision != "auto":
+            return self._upscaler(model, Amp.create(device, self.precision))
+        if half.dtype == fp32.dtype or not gains_from_half(self.runtime, network, half):
+            return self._upscaler(model, fp32)
+        return self._choosing(model, half, fp32)
+
+    def _choosing(self, model: Model, half: Amp, fp32: Amp) -> Upscaler:
+        """Upscale in half precision, and in fp32 what would show it."""
+        other = _copied(model)
+        return self._upscaler(model, half, in_fp32=lambda: self._upscaler(other, fp32))
+
+    def _upscaler(
+        self, model: Model, amp: Amp, in_fp32: Callable[[], Upscaler] | None = None
+    ) -> Upscaler:
+        return Upscaler(
+            model, amp, tile=self.tile, runtime=self.runtime, tta=self.tta, in_fp32=in_fp32
+        )
 
 
-def _accelerated(
-    model: Model,
-    device: torch.device,
-    name: str,
-    precision: Precision,
-    make: Callable[..., Upscaler],
-) -> Upscaler | None:
-    """Make what upscales on a GPU that was not named, in fp32, if it is faster than the CPU."""
-    wanted = name == "auto" and precision in {"auto", "fp32"}
-    if not wanted or device.type != "cpu" or not may_have_gpu():
-        return None
-    other = replace(model, generator=copy.deepcopy(model.generator))
-    upscaler = make(other, Amp(device, torch.float32, may_accelerate=True))
-    return upscaler if upscaler.amp.accelerator else None
-
-
-def ready(
-    model: Model,
-    device: torch.device,
-    precision: Precision,
-    runtime: RuntimeName,
-    make: Callable[..., Upscaler],
-    observer: Observer,
-) -> Upscaler:
-    """Make what upscales with a model, in half precision where that is faster and asked for.
-
-    Args:
-        model: The network, in fp32 on the CPU.
-        device: Where it is to run.
-        precision: ``auto`` measures once which precision is the fastest.
-        runtime: What runs it; ``auto`` measures as well.
-        make: Called with model, precision and what upscales in fp32.
-        observer: Hears that something is measured.
-    """
-    network = model.generator
-    half, fp32 = Amp.fastest(device), Amp(device, torch.float32)
-    if "auto" in {precision, runtime}:
-        learn_speeds(network, network.align, half, observer)
-    if precision != "auto":
-        return make(model, Amp.create(device, precision))
-    if half.dtype == fp32.dtype or not gains_from_half(runtime, network, half):
-        return make(model, fp32)
-    # A runtime may move its network to the device.
-    other = replace(model, generator=copy.deepcopy(network))
-    return make(model, half, in_fp32=lambda: make(other, fp32))
+def _copied(model: Model) -> Model:
+    """Copy the network: a runtime may move its own to the device."""
+    return replace(model, generator=copy.deepcopy(model.generator))

@@ -6,6 +6,7 @@ which its own layers run, and is taken if it computes the same. What no class co
 of layers.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -73,6 +74,8 @@ def _filled(candidate: Network, layered: LayerNetwork) -> bool:
     """Put a file's numbers into a network in the order in which its layers run, if they fit."""
     convolutions = [layer for layer in layered.layers if isinstance(layer, nn.Conv2d)]
     slopes = [value for layer, value in _slopes(layered)]
+    if not _has_place_for(candidate, convolutions):
+        return False
     given: dict[type[nn.Module], list[Mapping[str, Tensor]]] = {
         nn.Conv2d: [dict(layer.named_parameters()) for layer in convolutions],
         nn.PReLU: [{"weight": slope} for slope in slopes],
@@ -97,6 +100,13 @@ def _filled(candidate: Network, layered: LayerNetwork) -> bool:
         candidate.load_state_dict(state, assign=True)
         candidate.eval().requires_grad_(False)
     return complete
+
+
+def _has_place_for(candidate: Network, convolutions: list[nn.Conv2d]) -> bool:
+    """Say whether a network lacks numbers of the same shapes, in any order: that is found fast."""
+    waiting = (layer.weight for layer in candidate.modules() if type(layer) is nn.Conv2d)
+    places = Counter(weight.shape for weight in waiting if weight.is_meta)
+    return places == Counter(layer.weight.shape for layer in convolutions)
 
 
 def _slopes(layered: LayerNetwork) -> Iterator[tuple[Layer, Tensor]]:

@@ -19,8 +19,6 @@ from srgan_cli.paths import models_dir, write_text
 from srgan_cli.processes import locked
 from srgan_cli.records import read_json
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx", ".param")
-
 _USUAL_SCALE = 2
 
 _DEFAULTS_FILE = "defaults.json"

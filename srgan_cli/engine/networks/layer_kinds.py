@@ -12,8 +12,16 @@ Options = Mapping[str, Any]
 _Run = Callable[[Sequence[Tensor], Options], Tensor]
 
 
-def _each(function: Callable[[Tensor], Tensor]) -> _Run:
-    return lambda values, _: function(values[0])
+def _each(function: Callable[..., Tensor], *names: str) -> _Run:
+    """Apply a function with these options to every number."""
+
+    def run(values: Sequence[Tensor], options: Options) -> Tensor:
+        image = values[0]
+        if image.is_meta:  # Shapes alone are wanted, which PyTorch computes by a slow detour.
+            return image
+        return function(image, *(float(options[name]) for name in names))
+
+    return run
 
 
 def _arithmetic(function: Callable[[Any, Any], Tensor]) -> _Run:
@@ -82,8 +90,8 @@ KINDS: Mapping[str, _Run] = {
     "silu": _each(F.silu),
     "mish": _each(F.mish),
     "tanh": _each(torch.tanh),
-    "leaky": lambda values, options: F.leaky_relu(values[0], float(options["slope"])),
-    "clip": lambda values, options: values[0].clamp(options["least"], options["most"]),
+    "leaky": _each(F.leaky_relu, "slope"),
+    "clip": _each(torch.clamp, "least", "most"),
     "add": _arithmetic(operator.add),
     "sub": _arithmetic(operator.sub),
     "mul": _arithmetic(operator.mul),

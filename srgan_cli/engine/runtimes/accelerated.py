@@ -9,7 +9,7 @@ from torch import Tensor
 from srgan_cli.allocator import lacks_memory
 from srgan_cli.engine.devices.accelerators import PROVIDERS, Accelerator
 from srgan_cli.engine.networks.onnx_network import OnnxNetwork
-from srgan_cli.engine.runtimes.backends import ncnn_net
+from srgan_cli.engine.runtimes.backends import ncnn_net, ncnn_result
 from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.operations import Noted, UnsupportedError
@@ -49,13 +49,10 @@ class VulkanRuntime:
         """
         import ncnn
 
-        extractor = (self._net if exact else self._half).create_extractor()
         pixels = np.ascontiguousarray(lr[0].numpy())  # Named, since the matrix does not keep it.
         # GPUs expect gaps after channels that are no multiple of 16 bytes; the copy has them.
-        extractor.input("lr", ncnn.Mat(pixels).clone())
-        code, sr = extractor.extract("sr")
-        result = torch.from_numpy(np.array(sr))[None]
-        if code or is_black(lr, result):
+        result = ncnn_result(self._net if exact else self._half, ncnn.Mat(pixels).clone())
+        if is_black(lr, result):
             raise MemoryError("ncnn could not run a tile")
         return result
 

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import threading
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -71,20 +71,55 @@ class TorchRuntime:
 Loaded = TypeVar("Loaded")
 
 
-class ByThreads(Generic[Loaded]):
-    """What a library arranges for a number of threads when it loads a network.
+class LibraryRuntime(ABC, Generic[Loaded]):
+    """A library that runs a network in fp32 on the CPU.
 
-    Args:
-        load: Loads it for so many.
+    Libraries arrange a network for a number of threads when they load it, so it is loaded once for
+    each number.
+
+    Raises:
+        UnsupportedError: The library does not take the network.
     """
 
-    def __init__(self, load: Callable[[int], Loaded]) -> None:
-        self._load = load
+    name: str
+    library: str
+    """Name of the library in messages."""
+    threaded = True
+
+    def __init__(self) -> None:
         self._loaded: dict[int, Loaded] = {}
         self._loading = threading.Lock()
+        self._get()
 
-    def get(self) -> Loaded:
-        """Return it for as many threads as PyTorch would use here."""
+    @abstractmethod
+    def _load(self, num_threads: int) -> Loaded:
+        """Load the network for so many threads."""
+
+    @abstractmethod
+    def _upscale(self, loaded: Loaded, lr: Tensor) -> Tensor:
+        """Upscale a tile; see :class:`Runtime`."""
+
+    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
+        """Upscale a tile; see :class:`Runtime`.
+
+        Raises:
+            MemoryError: Memory does not suffice for it.
+            ResourceError: The library fails for another reason.
+        """
+        loaded = self._get()
+        try:
+            return self._upscale(loaded, lr)
+        except MemoryError:
+            raise
+        except Exception as error:  # Libraries do not document classes of their own.
+            if lacks_memory(error):
+                raise MemoryError(f"{self.library} could not run a tile: {error}") from error
+            raise ResourceError(
+                f"{self.library} could not run a tile: {error}", hint="pass --runtime torch"
+            ) from error
+
+    def _get(self) -> Loaded:
+        """Return the network for as many threads as PyTorch would use here."""
         num_threads = torch.get_num_threads()
         with self._loading:
             if num_threads not in self._loaded:
@@ -92,7 +127,7 @@ class ByThreads(Generic[Loaded]):
             return self._loaded[num_threads]
 
 
-class NcnnRuntime:
+class NcnnRuntime(LibraryRuntime[Any]):
     """The ncnn library, in fp32 on the CPU.
 
     Args:
@@ -102,25 +137,34 @@ class NcnnRuntime:
         UnsupportedError: ncnn does not take it.
     """
 
-    name = "ncnn"
-    threaded = True
+    name = library = "ncnn"
 
     def __init__(self, model: NcnnModel) -> None:
+        self._model = model
+        super().__init__()
+
+    def _load(self, num_threads: int) -> Any:
+        return ncnn_net(self._model, num_threads)
+
+    def _upscale(self, loaded: Any, lr: Tensor) -> Tensor:
         import ncnn
 
-        self._mat = ncnn.Mat
-        self._nets = ByThreads(lambda num_threads: ncnn_net(model, num_threads))
-        self._nets.get()
+        pixels = np.ascontiguousarray(lr[0].numpy())  # Named, since the matrix does not keep it.
+        return ncnn_result(loaded, ncnn.Mat(pixels))
 
-    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
-        """Upscale a tile; see :class:`Runtime`."""
-        pixels = np.ascontiguousarray(lr[0].numpy())
-        extractor = self._nets.get().create_extractor()
-        extractor.input("lr", self._mat(pixels))
-        code, sr = extractor.extract("sr")
-        if code:
-            raise MemoryError("ncnn could not run a tile")
-        return torch.from_numpy(np.array(sr))[None]
+
+def ncnn_result(net: Any, lr: Any) -> Tensor:
+    """Run a network that ncnn has loaded on an ``ncnn.Mat``; return 1, 3, scale·H, scale·W.
+
+    Raises:
+        MemoryError: Memory does not suffice for it.
+    """
+    extractor = net.create_extractor()
+    extractor.input("lr", lr)
+    code, sr = extractor.extract("sr")
+    if code:
+        raise MemoryError("ncnn could not run a tile")
+    return torch.from_numpy(np.array(sr))[None]
 
 
 def ncnn_net(
@@ -162,7 +206,7 @@ def ncnn_net(
     return net
 
 
-class OnnxRuntime:
+class OnnxRuntime(LibraryRuntime[Any]):
     """ONNX Runtime, in fp32 on the CPU.
 
     Args:
@@ -173,37 +217,24 @@ class OnnxRuntime:
     """
 
     name = "onnxruntime"
-    threaded = True
+    library = "ONNX Runtime"
 
     def __init__(self, model: bytes) -> None:
-        self._sessions = ByThreads(lambda num_threads: _onnx_session(model, num_threads))
-        self._sessions.get()
+        self._model = model
+        super().__init__()
 
-    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
-        """Upscale a tile; see :class:`Runtime`.
+    def _load(self, num_threads: int) -> Any:
+        import onnxruntime
 
-        Raises:
-            MemoryError: Memory does not suffice for it.
-            ResourceError: ONNX Runtime fails for another reason.
-        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = num_threads
+        options.log_severity_level = 3  # Errors.
+        providers = ["CPUExecutionProvider"]
         try:
-            (sr,) = self._sessions.get().run(["sr"], {"lr": lr.contiguous().numpy()})
-        except Exception as error:  # Its errors have no class of their own that is documented.
-            if lacks_memory(error):
-                raise MemoryError(f"ONNX Runtime could not run a tile: {error}") from error
-            raise ResourceError(
-                f"ONNX Runtime could not run a tile: {error}", hint="pass --runtime torch"
-            ) from error
+            return onnxruntime.InferenceSession(self._model, options, providers=providers)
+        except Exception as error:  # See above.
+            raise UnsupportedError(f"ONNX Runtime cannot load the network: {error}") from error
+
+    def _upscale(self, loaded: Any, lr: Tensor) -> Tensor:
+        (sr,) = loaded.run(["sr"], {"lr": lr.contiguous().numpy()})
         return torch.from_numpy(sr)
-
-
-def _onnx_session(model: bytes, num_threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads
-    options.log_severity_level = 3  # Errors.
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # See above.
-        raise UnsupportedError(f"ONNX Runtime cannot load the network: {error}") from error

@@ -6,14 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srgan_cli.allocator import lacks_memory
-from srgan_cli.engine.runtimes.backends import ByThreads
+from srgan_cli.engine.runtimes.backends import LibraryRuntime
 from srgan_cli.engine.runtimes.operations import UnsupportedError
-from srgan_cli.errors import ResourceError
 from srgan_cli.processes import num_cores
 
 
-class OpenVinoRuntime:
+class OpenVinoRuntime(LibraryRuntime[Any]):
     """OpenVINO, in fp32 on the CPU.
 
     Args:
@@ -24,52 +22,34 @@ class OpenVinoRuntime:
     """
 
     name = "openvino"
-    threaded = True
+    library = "OpenVINO"
 
     def __init__(self, model: bytes) -> None:
-        self._compiled = ByThreads(lambda num_threads: _compiled(model, num_threads))
-        self._compiled.get()
+        self._model = model
         self._of_thread = threading.local()  # A request holds the memory of one run.
+        super().__init__()
 
-    def run(self, lr: Tensor, *, exact: bool) -> Tensor:  # noqa: ARG002 - it always is
-        """Upscale a tile; see :class:`~srgan_cli.engine.runtimes.backends.Runtime`.
+    def _load(self, num_threads: int) -> Any:
+        import openvino
 
-        Raises:
-            MemoryError: Memory does not suffice for it.
-            ResourceError: OpenVINO fails for another reason.
-        """
+        # Each stream runs one tile at a time.
+        streams = max(1, num_cores() // num_threads)
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",  # By default it is bf16 where the CPU has it.
+            "INFERENCE_NUM_THREADS": streams * num_threads,
+            "NUM_STREAMS": str(streams),
+            "ENABLE_CPU_PINNING": False,
+        }
         try:
-            request = self._request()
-            request.infer({0: lr.contiguous().numpy()})
-            return torch.from_numpy(request.get_output_tensor(0).data.copy())
+            core = openvino.Core()
+            return core.compile_model(core.read_model(self._model), "CPU", settings)
         except RuntimeError as error:
-            if lacks_memory(error):
-                raise MemoryError(f"OpenVINO could not run a tile: {error}") from error
-            raise ResourceError(
-                f"OpenVINO could not run a tile: {error}", hint="pass --runtime torch"
-            ) from error
+            raise UnsupportedError(f"OpenVINO cannot load the network: {error}") from error
 
-    def _request(self) -> Any:
-        compiled = self._compiled.get()
+    def _upscale(self, loaded: Any, lr: Tensor) -> Tensor:
         known = getattr(self._of_thread, "known", None)
-        if known is None or known[0] is not compiled:
-            known = self._of_thread.known = compiled, compiled.create_infer_request()
-        return known[1]
-
-
-def _compiled(model: bytes, num_threads: int) -> Any:
-    import openvino
-
-    # Each stream runs one tile at a time.
-    streams = max(1, num_cores() // num_threads)
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",  # By default it is bf16 where the CPU has it.
-        "INFERENCE_NUM_THREADS": streams * num_threads,
-        "NUM_STREAMS": str(streams),
-        "ENABLE_CPU_PINNING": False,
-    }
-    try:
-        core = openvino.Core()
-        return core.compile_model(core.read_model(model), "CPU", settings)
-    except RuntimeError as error:
-        raise UnsupportedError(f"OpenVINO cannot load the network: {error}") from error
+        if known is None or known[0] is not loaded:
+            known = self._of_thread.known = loaded, loaded.create_infer_request()
+        request = known[1]
+        request.infer({0: lr.contiguous().numpy()})
+        return torch.from_numpy(request.get_output_tensor(0).data.copy())

@@ -1,7 +1,5 @@
 """8 bits are upscaled in half precision where that was measured to be faster, and is accurate."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +9,7 @@ from srgan_cli import engine
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices import amp as devices
 from srgan_cli.engine.inference import probe
-from srgan_cli.engine.inference.loading import ready
-from srgan_cli.engine.inference.upscaler import Upscaler
+from srgan_cli.engine.inference.loading import Execution
 from srgan_cli.engine.runtimes import fastest
 from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
 from srgan_cli.observer import SilentBar, SilentObserver
@@ -37,8 +34,7 @@ def inaccurate(monkeypatch):
 
 def an_upscaler(precision):
     model = engine.load_model(engine.find_model("fidelity", 2))
-    make = partial(Upscaler, runtime="torch")
-    return ready(model, CPU, precision, "torch", make, SilentObserver())
+    return Execution("cpu", precision, "torch").prepared(model, SilentObserver())
 
 
 def upscaled(precision, pixels):

@@ -8,14 +8,19 @@ import torch
 from srgan_cli.config import DenseConfig, preset
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes import fastest
-from srgan_cli.engine.runtimes.backends import NcnnRuntime, OnnxRuntime, TorchRuntime
+from srgan_cli.engine.runtimes.backends import (
+    LibraryRuntime,
+    NcnnRuntime,
+    OnnxRuntime,
+    TorchRuntime,
+)
 from srgan_cli.engine.runtimes.fastest import gains_from_extra, open_runtime
 from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
 from srgan_cli.engine.runtimes.onnx_form import to_onnx_bytes
 from srgan_cli.engine.runtimes.openvino_runtime import OpenVinoRuntime
 from srgan_cli.engine.runtimes.operations import UnsupportedError, note_operations
 from srgan_cli.engine.runtimes.trust import TOLERANCE
-from srgan_cli.errors import UsageError
+from srgan_cli.errors import ResourceError, UsageError
 from tests.toolbox import Chain, Pooled, random_generator
 
 CPU = Amp.create(torch.device("cpu"), "fp32")
@@ -188,3 +193,30 @@ def test_operations_that_depend_on_the_size_are_not_written_down():
 
     with pytest.raises(UnsupportedError, match="depend on the size"):
         note_operations(Cropped())
+
+
+class _Failing(LibraryRuntime):
+    library = "A library"
+
+    def __init__(self, message):
+        self._message = message
+        super().__init__()
+
+    def _load(self, num_threads):
+        return num_threads
+
+    def _upscale(self, *_):
+        raise RuntimeError(self._message)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer", MemoryError),
+        ("std::bad_alloc", MemoryError),
+        ("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions", ResourceError),
+    ],
+)
+def test_only_a_lack_of_memory_is_called_so(message, kind):
+    with pytest.raises(kind, match="A library could not run a tile"):
+        _Failing(message).run(torch.zeros(1, 3, 4, 4), exact=True)

@@ -11,8 +11,7 @@ from PIL import Image, ImageCms
 
 from srgan_cli import engine
 from srgan_cli.cli import run
-from srgan_cli.engine.runtimes.backends import OnnxRuntime
-from srgan_cli.errors import InputError, ResourceError, UsageError
+from srgan_cli.errors import InputError, UsageError
 from tests.toolbox import save_bilinear, synthetic_photograph
 
 
@@ -292,29 +291,3 @@ def test_the_upscaler_refuses_arrays_that_would_come_out_black(model):
     for pixels in (PHOTO / 255, CUTOUT):
         with pytest.raises(InputError, match="wanted: uint8 or uint16"):
             list(model._upscaler.bands(pixels, None))
-
-
-class _Failing:
-    def __init__(self, message):
-        self._message = message
-
-    def get(self):
-        return self
-
-    def run(self, *_):
-        raise RuntimeError(self._message)
-
-
-@pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        ("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer", MemoryError),
-        ("std::bad_alloc", MemoryError),
-        ("[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions", ResourceError),
-    ],
-)
-def test_only_a_lack_of_memory_is_called_so(message, kind):
-    runtime = object.__new__(OnnxRuntime)
-    runtime._sessions = _Failing(message)
-    with pytest.raises(kind, match="could not run a tile"):
-        runtime.run(torch.zeros(1, 3, 4, 4), exact=True)
