@@ -56,7 +56,7 @@ def srgan(
 ) -> None:
     """Upscale images with networks that you can train yourself.
 
-    [bold]upscale[/] works at once, with the bundled weights. To train your own,
+    [bold]upscale[/] works at once, with the bundled models. To train your own,
     run [bold]prepare[/], [bold]train[/], then [bold]upscale[/] or [bold]eval[/]:
     each uses the results of the one before.
 

@@ -16,12 +16,12 @@ from srgan_cli.report import comparison_page
 
 @options_of(CompareConfig)
 def compare(json: JsonOption = False, quiet: QuietOption = False, **options: Any) -> ExitCode:
-    """Compare models on your own images, on one page to look at.
+    """Compare models on your own images, on one HTML page.
 
     The page holds the input, bicubic and each model's result under a slider, with
-    crops where they differ most, seconds, drift, the command that makes each, and
+    crops where they differ most, timings, drift, the command for each result, and
     what each model invented: its difference from the fidelity model. It is one
-    file that opens in any browser, without a network.
+    file that opens in any browser, offline.
 
     [bold]Examples[/]
 

@@ -15,7 +15,7 @@ def doctor(json: JsonOption = False, **options: Any) -> ExitCode:
     """Show versions, devices, runtimes, formats and folders, and what is missing.
 
     Nothing is sent anywhere. Paste the output into a bug report; your home
-    folder is shown as ~. --measure also renews what srgan upscale remembers of
+    folder is shown as ~. --measure also updates srgan upscale's record of
     which runtime is the fastest.
 
     [bold]Examples[/]

@@ -32,8 +32,8 @@ class ExitCode(IntEnum):
     WEIGHTS = 4, "unusable weights: missing, damaged, or of another scale"
     RESOURCE = 5, "a device, memory, disk or network is lacking"
     DIVERGED = 6, "training diverged: a loss is no longer finite"
-    PARTIAL = 7, "some images failed, the rest are written, or by srgan eval scored"
-    BELOW = 8, "a score is below what --min-psnr, --min-ssim or --not-worse-than asks for"
+    PARTIAL = 7, "some images failed; the others were written or, by srgan eval, scored"
+    BELOW = 8, "a score misses --min-psnr, --min-ssim or --not-worse-than"
     DIFFERENT = 9, "--verify: the result is not what its model makes of the source"
     INTERRUPTED = (
         130,
@@ -41,7 +41,7 @@ class ExitCode(IntEnum):
     )
     READER_LEFT = (
         141,
-        "the program that reads the output ended early, as `head` does; files are kept",
+        "the program reading the output ended early, as `head` does; files are kept",
     )
 
 

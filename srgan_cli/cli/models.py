@@ -21,9 +21,9 @@ app = typer.Typer(rich_markup_mode="rich")
 def models(context: typer.Context) -> None:
     """List, describe, add, export and blend models.
 
-    Models come bundled with srgan, from your runs, from installed packages, and
-    from the shelf, which holds those that you add. Name a model in full, by a
-    unique part of its name, or by its file.
+    Models are bundled with srgan, come from your runs or from installed packages,
+    or are on the shelf, where srgan keeps those that you add. Name a model in
+    full, by a unique part of its name, or by its file.
 
     [bold]Examples[/]
 
@@ -42,7 +42,7 @@ def list_(
     ] = False,
     json: JsonOption = False,
 ) -> ExitCode:
-    """List all models: bundled, on the shelf, your runs, and of installed packages."""
+    """List all models: bundled, on the shelf, from your runs and from packages."""
     if installable:
         published = engine.published_models()
         if json:

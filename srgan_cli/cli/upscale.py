@@ -37,7 +37,7 @@ def upscale(
         bool,
         typer.Option(
             "--verify",
-            help="Make a result again from what it says of its model and options, and compare: "
+            help="Make a result again with the model and options of its label, and compare: "
             "pass RESULT SOURCE.",
             rich_help_panel=SAFETY,
         ),
@@ -69,7 +69,9 @@ def upscale(
         return ExitCode.OK if found.equal else ExitCode.DIFFERENT
     if _STREAM in config.inputs or config.output == _STREAM:
         if json or dry_run or config.report:
-            raise UsageError("- goes with none of --json, --dry-run, --report", hint="name files")
+            raise UsageError(
+                "- cannot be used with --json, --dry-run or --report", hint="name files"
+            )
         upscale_stream(config, _bytes_of(sys.stdin), _bytes_of(sys.stdout), observer)
         return ExitCode.OK
     if dry_run:
@@ -114,7 +116,7 @@ def _require_alone(config: UpscaleConfig, *, dry_run: bool) -> None:
     given = [option_name(name) for name in names if getattr(config, name) != names[name]]
     if given or dry_run:
         raise UsageError(
-            f"--verify goes without {', '.join(given) or '--dry-run'}",
+            f"--verify cannot be used with {', '.join(given) or '--dry-run'}",
             hint="options are read from the result: srgan upscale --verify RESULT SOURCE",
         )
 

@@ -39,7 +39,7 @@ class EvalConfig:
         _input(
             "Run, bundled model or weights file; repeat it to compare several.",
             "NAME|FILE",
-            unset="the newest run beside the bundled model",
+            unset="the newest run and the bundled model",
             flags=("--model", "-n"),
         ),
     ] = ()
@@ -57,7 +57,7 @@ class EvalConfig:
     scale: Annotated[
         int | None,
         _protocol(
-            "Upscaling factor; the weights must have it.",
+            "Upscaling factor; the model must have it.",
             "2|3|4|8",
             unset="the weights' own",
             flags=("--scale", "-s"),
@@ -135,7 +135,7 @@ class EvalConfig:
                 hint=f"to score a model on made LR images: srgan eval {self.hr}",
             )
         if self.hr is not None and self.sets:
-            raise UsageError("folders of HR images and --hr", hint="give one of the two")
+            raise UsageError("folders of HR images and --hr were given", hint="pass one of the two")
         if self.sr and not (self.scale or self.lr or self.models):
             raise UsageError(
                 "--sr needs --scale",

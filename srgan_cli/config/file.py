@@ -106,7 +106,7 @@ def _as_given(path: Path, key: str, value: object) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise UsageError(
-        f"{path}: {key} is no value that an option can have",
+        f"{path}: {key} has a value that no option can have",
         hint="write text, a number, true, false or a list of them",
     )
 

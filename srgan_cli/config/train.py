@@ -80,8 +80,8 @@ class TrainConfig:
     teacher: Annotated[
         str | None,
         _data(
-            "Learn from what this model makes of degraded patches: any model that srgan upscale "
-            "takes. Needs --degrade.",
+            "Train on this model's results for degraded patches; takes what srgan upscale "
+            "--model takes. Needs --degrade.",
             "MODEL",
         ),
     ] = None
@@ -90,7 +90,8 @@ class TrainConfig:
         2400
     )
     original_share: Annotated[
-        float, _data("Share of the original in what degraded patches are to become.", "0..1")
+        float,
+        _data("Share of the original in the teacher's targets; the rest is its results.", "0..1"),
     ] = 0.0
     """The rest is the teacher's result."""
     detail: Annotated[
@@ -204,7 +205,8 @@ class TrainConfig:
     ] = 50
     clip: Annotated[float, _optimizer("Clip the gradient norm to this; 0 disables.", "NORM")] = 0.0
     ema: Annotated[
-        float, _optimizer("Decay of the moving average of the weights, which is saved.", "0..1")
+        float,
+        _optimizer("Decay of the moving average of the weights; the average is saved.", "0..1"),
     ] = 0.999
     seed: Annotated[
         int, _optimizer("Random seed of initial weights, data order and crops.", "N")

@@ -73,7 +73,7 @@ class UpscaleConfig:
         _model(
             "Model of srgan models list, or a .safetensors, .pth, .onnx or .param (ncnn) file.",
             "NAME|FILE",
-            unset="the newest run that is better than the bundled model, else that",
+            unset="the newest run that is better than the bundled model, else the bundled model",
             flags=("--model", "-n"),
         ),
     ] = None
@@ -118,7 +118,7 @@ class UpscaleConfig:
     ] = "white"
     strip_metadata: Annotated[
         bool,
-        _format("Write nothing but pixels and colour profile, dated now; not even what made them."),
+        _format("Write only pixels and colour profile, without a label, dated now."),
     ] = False
     new_dates: Annotated[
         bool, _format("Date results now instead of giving them their source's modification time.")
@@ -131,7 +131,7 @@ class UpscaleConfig:
     max_drift: Annotated[
         float | None,
         _safety(
-            "Don't write a result whose reduction agrees with its source by less than this PSNR "
+            "Do not write a result that, shrunk again, has a lower PSNR against its source "
             "(exit code 7; implies --check).",
             "DB",
         ),

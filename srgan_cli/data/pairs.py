@@ -32,7 +32,7 @@ def find_pair_folders(paths: Sequence[Path], scale: int) -> list[PairFolders]:
     if found and not fitting:
         held = ", ".join(f"×{pair.scale}" for pair in found)
         raise InputError(
-            f"{found[0].hr} has LR images of {held}, none of ×{scale}",
+            f"{found[0].hr} has LR images of {held}, but none of ×{scale}",
             hint=f"pass --scale {found[0].scale}",
         )
     for pair in fitting:

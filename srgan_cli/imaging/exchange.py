@@ -24,7 +24,7 @@ _KEPT = ("icc_profile", "exif")
 
 def refuse_image(found: str, wanted: str, hint: str = _SEE) -> NoReturn:
     """Raise the InputError of an image that cannot be used."""
-    raise InputError(f"the image is {found}; wanted: {wanted}", hint=hint)
+    raise InputError(f"the image is {found}; expected: {wanted}", hint=hint)
 
 
 def frame_of_array(image: Array) -> Frame:

@@ -91,7 +91,7 @@ def test_an_existing_page_is_not_replaced_unless_asked(srgan, folder):
         ("compare missing.png", 3, ["missing.png"]),
         ("compare a.png -n nothing", 4, ["nothing"]),
         ("compare a.png -n photo -n photo", 2, ["twice"]),
-        ("compare a.png -n photo -n photo-x2", 2, ["called alike"]),
+        ("compare a.png -n photo -n photo-x2", 2, ["have the same name"]),
         ("upscale a.png --in-place --report p.html", 2, ["--in-place"]),
         ("upscale - -o - --report p.html", 2, ["--report"]),
         ("compare a.png -s 1", 2, ["--scale is 1"]),

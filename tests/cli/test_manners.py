@@ -77,11 +77,13 @@ def test_results_beside_their_sources_are_not_upscaled_again(srgan, photo, tmp_p
     assert files_below(tmp_path) == expected
     again = srgan("upscale", *expected)
     assert again.code == 0
-    assert "2 results of former commands" in again.err
+    assert "2 results of earlier commands" in again.err
     assert files_below(tmp_path) == expected
     assert srgan("upscale", "in_x2.png").code == 0  # Named alone, it is meant.
     assert (tmp_path / "in_x2_x2.png").exists()
-    assert_fails(srgan("upscale", "in_x2.png", "in_x2_x2.png"), 3, "results of former", "-o FOLDER")
+    assert_fails(
+        srgan("upscale", "in_x2.png", "in_x2_x2.png"), 3, "results of earlier", "-o FOLDER"
+    )
 
 
 def test_a_file_of_that_name_that_somebody_else_made_stays(srgan, photo, tmp_path):

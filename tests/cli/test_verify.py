@@ -80,7 +80,10 @@ def test_another_source_is_told_by_its_size(srgan, tmp_path):
 def test_what_says_nothing_cannot_be_verified(srgan):
     assert srgan("upscale", "in.png", "-o", "out.png", "--strip-metadata").code == 0
     assert_fails(
-        srgan("upscale", "--verify", "out.png", "in.png"), 3, "does not say what made it", "first"
+        srgan("upscale", "--verify", "out.png", "in.png"),
+        3,
+        "no label that says what made it",
+        "first",
     )
 
 
@@ -92,7 +95,7 @@ def test_other_weights_of_that_name_are_unusable(srgan, photo, tmp_path):
     line = ("upscale", "--verify", "out.png", photo)
     assert_fails(srgan(*line), 4, "made by another own.safetensors", "--model FILE")
     model.unlink()
-    assert_fails(srgan(*line), 4, "which is not here", "--model FILE")
+    assert_fails(srgan(*line), 4, "which is not installed here", "--model FILE")
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ class Upscaler:
         ):
             raise InputError(
                 f"pixels of type {pixels.dtype} and shape {pixels.shape}; "
-                "wanted: uint8 or uint16, H, W or H, W, 3",
+                "expected: uint8 or uint16, H, W or H, W, 3",
                 hint="srgan_cli.upscale_image takes floats and transparency, too",
             )
         scale = self.model.scale

@@ -63,7 +63,9 @@ def load_foreign(path: Path) -> Network | None:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read: {error.strerror}", hint=_HINT) from error
     except MemoryError as error:
-        raise WeightsError(f"{path}: needs more memory than there is", hint=_HINT) from error
+        raise WeightsError(
+            f"{path}: needs more memory than this machine has", hint=_HINT
+        ) from error
     return network
 
 

@@ -99,7 +99,7 @@ def load_with_spandrel(tensors: Mapping[str, Tensor], path: Path) -> SpandrelNet
             found = ModelLoader().load_from_state_dict(dict(tensors))
     except UnsupportedModelError as error:
         raise WeightsError(
-            f"{path}: unknown network architecture, also to spandrel", hint=HINT
+            f"{path}: unknown network architecture, even to spandrel", hint=HINT
         ) from error
     except Exception as error:  # Each of its architectures finds damage in its own way.
         problem = " ".join(str(error).split())[:160]

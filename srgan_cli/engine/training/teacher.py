@@ -102,7 +102,7 @@ class TeacherCache:
         self._chunks: dict[int, tuple[Tensor, Tensor]] = {}
         if not self._hr:
             raise InputError(
-                f"no training image has {lessons.side} LR pixels to each side, as --teacher needs",
+                f"no training image has the {lessons.side}×{lessons.side} LR pixels of --teacher",
                 hint="prepare larger images",
             )
 

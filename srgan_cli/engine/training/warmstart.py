@@ -86,7 +86,7 @@ def _with_sizes(config: TrainConfig, given: frozenset[str], model: Model) -> Tra
     presets = [name for name, sizes in PRESETS.items() if type(sizes) is type(found)]
     if found is None or not presets:
         raise UsageError(
-            f"{source.name} is a {model.generator.architecture}, which srgan train does not make",
+            f"{source.name} is a {model.generator.architecture}, which srgan train cannot train",
             hint=f"choose weights of one of the presets: {', '.join(PRESETS)}",
         )
     sizes = asdict(found)

@@ -120,7 +120,7 @@ def compare(config: CompareConfig, observer: Observer) -> CompareReport:
     names = [one.model.source.name for one in loaded]
     if len(set(names)) < len(names):
         raise UsageError(
-            f"two models are called alike: {', '.join(sorted(names))}",
+            f"two models have the same name: {', '.join(sorted(names))}",
             hint="name each model once, and give files different names",
         )
     found = find_sources(UpscaleConfig(config.inputs, recursive=config.recursive))

@@ -73,7 +73,7 @@ def _nothing(config: UpscaleConfig, failed: list[Failed], *, num_results: int) -
         return InputError(failure.reason, hint=failure.hint)
     if num_results:
         return InputError(
-            f"{config.inputs[0]}: only results of former commands",
+            f"{config.inputs[0]}: only results of earlier commands",
             hint="pass -o FOLDER to upscale them again",
         )
     return InputError(

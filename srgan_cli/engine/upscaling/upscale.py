@@ -106,7 +106,7 @@ def upscale_with(
     for failure in plan.failed if ranks.leads else ():
         batch.fail(failure)
     if plan.num_results and ranks.leads:
-        observer.say(f"{plan.num_results} results of former commands are not upscaled again")
+        observer.say(f"{plan.num_results} results of earlier commands are not upscaled again")
     jobs = share_of(plan.jobs, rank=ranks.rank, num_ranks=ranks.size)
     with _ledgers(plan.jobs, ranks) as ledgers:
         for ledger in ledgers.values():
@@ -153,7 +153,7 @@ def _require_whole(ledger: Ledger, config: UpscaleConfig, observer: Observer) ->
     message = f"{ledger.path.parent}: {ledger.num_damaged} lines of the ledger are damaged"
     if config.in_place:
         raise InputError(
-            f"{message}: which images are upscaled already is not known",
+            f"{message}: cannot tell which images are upscaled already",
             hint=f"restore {ledger.path.name} from a copy, or delete it to upscale all again",
         )
     observer.warn(message, "results that they told of count as not from this command")

@@ -70,7 +70,7 @@ def verify(config: UpscaleConfig, observer: Observer) -> VerifyReport:
     label = xmp.parse(stated).label if stated else {}
     if not {"Model", "ModelSHA256"} <= set(label) or format_ is None:
         raise InputError(
-            f"{result}: it does not say what made it",
+            f"{result}: it has no label that says what made it",
             hint=f"{_SWAPPED}; --strip-metadata, BMP and other formats without XMP leave it out",
         )
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
@@ -106,9 +106,7 @@ def _options(label: Mapping[str, str], result: Path) -> dict[str, Any]:
             field: readers[field](label[name]) for name, field in OPTIONS.items() if name in label
         }
     except (ValueError, KeyError) as error:
-        raise InputError(
-            f"{result}: what it says of what made it is damaged", hint="make it again"
-        ) from error
+        raise InputError(f"{result}: its label is damaged", hint="make it again") from error
 
 
 def _runtime(asked: RuntimeName, stated: str) -> RuntimeName:
@@ -132,7 +130,7 @@ def _model_of(label: Mapping[str, str], config: UpscaleConfig, result: Path) -> 
         return find_model(Path(name).name, None)  # A label leads to no other folder.
     except WeightsError as error:
         raise WeightsError(
-            f"{result} was made by {name}, which is not here",
+            f"{result} was made by {name}, which is not installed here",
             hint="pass its weights file: --model FILE",
         ) from error
 

@@ -183,7 +183,7 @@ def require_whole(path: Path, *, max_pixels: int) -> None:
         parts = picture.parts()
     if parts:
         raise InputError(
-            f"{path}: its {', '.join(parts)} would be lost, so not in place",
+            f"{path}: its {', '.join(parts)} would be lost, so it is not replaced",
             hint="pass --output FOLDER to keep the file as it is",
         )
 

@@ -121,14 +121,14 @@ def test_a_path_never_replaces_a_file_of_somebody_else(model, tmp_path):
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (PHOTO.astype(np.int64), "int64; wanted: uint8"),
+        (PHOTO.astype(np.int64), "int64; expected: uint8"),
         (PHOTO > 9, "bool; wanted"),
         (PHOTO * 1.0, "floats from 0 to 1"),
-        (PHOTO / 255 - 0.01 - PHOTO.min() / 255, "wanted: floats from 0 to 1"),
+        (PHOTO / 255 - 0.01 - PHOTO.min() / 255, "expected: floats from 0 to 1"),
         (np.full((4, 4), np.nan), "with NaN or infinity"),
-        (PHOTO.transpose(2, 0, 1), r"shape \(3, 24, 40\); wanted: H, W or"),
-        (PHOTO[None], "shape .* wanted: H, W"),
-        (PHOTO[..., :2], "shape .* wanted: H, W"),
+        (PHOTO.transpose(2, 0, 1), r"shape \(3, 24, 40\); expected: H, W or"),
+        (PHOTO[None], "shape .* expected: H, W"),
+        (PHOTO[..., :2], "shape .* expected: H, W"),
         (np.zeros((0, 4), np.uint8), "without pixels"),
         (np.zeros(4, np.uint8), "shape"),
         ([[1]], "a list; wanted"),
@@ -289,5 +289,5 @@ def test_it_gives_what_the_command_gives(home, tmp_path):  # noqa: ARG001 - an e
 
 def test_the_upscaler_refuses_arrays_that_would_come_out_black(model):
     for pixels in (PHOTO / 255, CUTOUT):
-        with pytest.raises(InputError, match="wanted: uint8 or uint16"):
+        with pytest.raises(InputError, match="expected: uint8 or uint16"):
             list(model._upscaler.bands(pixels, None))
