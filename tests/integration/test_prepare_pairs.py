@@ -100,7 +100,7 @@ def test_two_lr_folders_for_one_hr_folder_are_refused(pairs):
 
 def test_pairs_of_another_scale_alone_are_refused_with_the_scale_to_pass(pairs):
     (pairs / "lr").rename(pairs / "lr_x4")
-    with pytest.raises(InputError, match="×4, none of ×2") as caught:
+    with pytest.raises(InputError, match="×4, but none of ×2") as caught:
         prepare(PrepareConfig(pairs), WATCH)
     assert caught.value.hint == "pass --scale 4"
 
