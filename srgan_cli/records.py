@@ -4,6 +4,7 @@ Every reader is bounded, takes regular files only, and gives values of the types
 dataclass declares, or a :class:`RecordError` that says in a few words what is wrong.
 """
 
+import hashlib
 import json
 import os
 import stat
@@ -115,3 +116,8 @@ def parse_json(text: str | bytes) -> Any:
 
 def _refused(constant: str) -> None:
     raise RecordError(f"{constant} is not a number")
+
+
+def json_sha256(value: object) -> str:
+    """Return the SHA-256 of what JSON can express, in hexadecimal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

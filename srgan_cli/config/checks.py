@@ -26,7 +26,7 @@ def out_of_range(name: str, value: object, wanted: str) -> UsageError:
     return UsageError(f"--{name.replace('_', '-')} is {value!r}", hint=f"it must be {wanted}")
 
 
-def require_plain_name(name: str, option: str) -> None:
+def require_plain_name(name: str) -> None:
     """Refuse a name that could point outside its folder.
 
     Raises:
@@ -35,6 +35,6 @@ def require_plain_name(name: str, option: str) -> None:
     too_long = len(name.encode(errors="surrogateescape")) > 100
     if not name or name.startswith(".") or too_long or any(c in name for c in "/\\\0\n"):
         raise UsageError(
-            f"{option} {name!r} is not a plain name",
+            f"--name {name!r} is not a plain name",
             hint="use at most 100 letters, digits, '-' and '_'",
         )

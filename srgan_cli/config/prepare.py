@@ -128,7 +128,7 @@ class PrepareConfig:
         require(self.validation >= 1, "validation", self.validation, "at least 1")
         require_seed(self.seed)
         if self.name is not None:
-            require_plain_name(self.name, "--name")
+            require_plain_name(self.name)
 
     @property
     def sources(self) -> tuple[Path, ...]:

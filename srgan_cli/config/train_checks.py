@@ -37,7 +37,7 @@ def check_ranges(config: "TrainConfig") -> None:
     require(0.5 <= limit <= 1, "discriminator_limit", limit, "from 0.5 to 1")
     require_seed(config.seed)
     if config.name is not None:
-        require_plain_name(config.name, "--name")
+        require_plain_name(config.name)
     _check_lengths(config)
     _check_rates(config)
 

@@ -1,7 +1,5 @@
 """Plan ``srgan prepare``: list images, settle settings, find finished work. No torch here."""
 
-import hashlib
-import json
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +16,7 @@ from srgan_cli.data.shards import Lot, Recipe, Record, plan_lots, read_shard
 from srgan_cli.data.sources import Sources, list_photographs, open_sources
 from srgan_cli.errors import InputError, ResourceError, UsageError
 from srgan_cli.paths import datasets_dir, file_sha256
+from srgan_cli.records import json_sha256
 
 _LARGE = 2e9
 """Bytes from which it is said what would make a set smaller."""
@@ -68,7 +67,7 @@ def plan(config: PrepareConfig) -> PrepareJob:
         "validation": config.validation,
         "seed": config.seed,
     }
-    listing = digest([settings, *map(asdict, (*photos, *evaluation.photographs))])
+    listing = json_sha256([settings, *map(asdict, (*photos, *evaluation.photographs))])
     # A leading dot would hide the set from the commands that look for the newest one.
     name = config.name or _name(sources) + "".join(f"-x{scale}" for scale in config.scales)
     folder = datasets_dir() / name
@@ -224,8 +223,3 @@ def require_space(folder: Path, num_bytes: int) -> None:
             f"{_bytes(free) if free else 'nothing'} is free",
             hint="free some space, set SRGAN_HOME to a larger disk, or pass a smaller --max-side",
         )
-
-
-def digest(values: Sequence[Any]) -> str:
-    """Return the hash of values that JSON can express."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

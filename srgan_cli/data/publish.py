@@ -5,12 +5,13 @@ from pathlib import Path
 from srgan_cli.config.option import command_line
 from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
 from srgan_cli.data.names import named
-from srgan_cli.data.plan import Prepared, PrepareJob, digest
+from srgan_cli.data.plan import Prepared, PrepareJob
 from srgan_cli.data.scenes import validation_sources
 from srgan_cli.data.selection import select
 from srgan_cli.data.shards import Record
 from srgan_cli.errors import InputError
 from srgan_cli.paths import write_text
+from srgan_cli.records import json_sha256
 
 _ONCE = {"overwrite", "export", "check"}
 """Options that do not say what a set holds."""
@@ -51,7 +52,7 @@ def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
     return Manifest(
         name=job.folder.name,
         scales=job.recipe.scales,
-        fingerprint=digest([job.settings, *((e.source, e.sha256) for e in images)])[:16],
+        fingerprint=json_sha256([job.settings, *((e.source, e.sha256) for e in images)])[:16],
         listing=job.listing,
         settings=job.settings,
         images=images,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from srgan_cli.report.scripted import scripted_page
+from srgan_cli.report.page import page
 
 
 def comparison_page(document: Mapping[str, Any]) -> str:
@@ -15,7 +15,7 @@ def comparison_page(document: Mapping[str, Any]) -> str:
     Returns:
         The page.
     """
-    return scripted_page(
+    return page(
         "compare.html",
         styles=["evaluation.css", "compare.css"],
         scripts=["stage.js", "compare.js"],

@@ -12,7 +12,7 @@ from srgan_cli.data.kinds import KINDS
 from srgan_cli.data.manifest import Finding
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.files.io import read_image
-from srgan_cli.report.page import render
+from srgan_cli.report.page import page
 
 _SIDE = 160
 _MAX_PIXELS = 64_000_000  # What is larger is named without an image.
@@ -35,7 +35,13 @@ def contact_sheet(title: str, locate: Callable[[str], Path], findings: Sequence[
         if members:
             own = [items[id(one)] for one in members if id(one) in items]
             groups.append({"text": text, "count": len(members), "shown": own})
-    return render("contact_sheet.html", "page.css", "contact_sheet.css", title=title, groups=groups)
+    return page(
+        "contact_sheet.html",
+        title=f"{title} - srgan prepare",
+        styles=["page.css", "contact_sheet.css"],
+        heading=title,
+        groups=groups,
+    )
 
 
 def _item(finding: Finding, locate: Callable[[str], Path]) -> dict[str, object]:

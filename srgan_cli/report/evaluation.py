@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from srgan_cli.report.scripted import scripted_page
+from srgan_cli.report.page import page
 
 
 def evaluation_page(document: Mapping[str, Any], exhibits: Sequence[Mapping[str, Any]]) -> str:
@@ -19,7 +19,7 @@ def evaluation_page(document: Mapping[str, Any], exhibits: Sequence[Mapping[str,
         The page.
     """
     names = ", ".join(scored["name"] for scored in document["sets"])
-    return scripted_page(
+    return page(
         "evaluation.html",
         styles=["evaluation.css"],
         scripts=["stage.js", "evaluation.js"],

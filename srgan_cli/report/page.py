@@ -1,39 +1,76 @@
-"""What the pages without a script share: one file, one look, nothing asked of a network."""
+"""What the HTML pages share: one file that opens from disk, nothing asked of a network."""
 
 import base64
 import hashlib
-from importlib import resources
+import html
+import json
+from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment
 
+def page(
+    template: str,
+    *,
+    title: str,
+    styles: Sequence[str],
+    scripts: Sequence[str] = (),
+    data: object = None,
+    **values: Any,
+) -> str:
+    """Render a template of this package.
 
-def render(template: str, *styles: str, **values: Any) -> str:
-    """Render a template of this package as a page that opens from disk.
-
-    The content security policy allows its own style and images inside the file, and
-    nothing else.
+    Data reach a script as JSON only, and it writes them as text, never as markup. The content
+    security policy allows this script and this style by their hashes, images inside the file,
+    and nothing else.
 
     Args:
         template: File name.
+        title: Of the page.
         styles: File names, in the order in which they apply.
+        scripts: File names, in the order in which they run; none for a page without a script.
+        data: What the script reads, in the form of JSON.
         values: What the template asks for.
     """
-    folder = resources.files(__package__)
-    style = "".join(folder.joinpath(name).read_text("utf-8") for name in styles)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
+    from jinja2 import Environment, FunctionLoader
+
+    style, script = ("".join(map(_asset, names)) for names in (styles, scripts))
+    allowed = f"style-src {_hash(style)}; " + (f"script-src {_hash(script)}; " if scripts else "")
+    policy = f"default-src 'none'; img-src data:; {allowed}base-uri 'none'; form-action 'none'"
+    environment = Environment(
+        autoescape=True, keep_trailing_newline=True, loader=FunctionLoader(_asset)
     )
-    page = Environment(autoescape=True).from_string(folder.joinpath(template).read_text("utf-8"))
-    return page.render(policy=policy, style=_Safe(style), **values)
+    return environment.get_template(template).render(
+        policy=_Safe(html.escape(policy)),
+        title=_Safe(html.escape(title)),
+        style=_Safe(style),
+        script=_Safe(script),
+        data=_Safe(_json_in_html(data)),
+        **values,
+    )
 
 
 class _Safe(str):
-    """Text of the program's own that goes into the page as it is."""
+    """Text that goes into the page as it is."""
 
     __slots__ = ()
 
     def __html__(self) -> str:
         return self
+
+
+def _asset(name: str) -> str:
+    return (files("srgan_cli.report") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _json_in_html(value: object) -> str:
+    """Return JSON in which no character can end the script element that holds it."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

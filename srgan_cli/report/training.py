@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from srgan_cli.report.page import render
+from srgan_cli.report.page import page
 
 _WIDTH, _HEIGHT = 400, 140
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 10, 22
@@ -67,10 +67,10 @@ def training_page(
         The page.
     """
     scored = [record for record in records if "validation_psnr" in record]
-    return render(
+    return page(
         "training.html",
-        "page.css",
-        "training.css",
+        title=f"{name} - srgan train",
+        styles=["page.css", "training.css"],
         name=name,
         config=_flat(config),
         scored=scored,

@@ -12,16 +12,6 @@ from srgan_cli.observer import Observer
 from srgan_cli.paths import file_sha256
 
 
-def require_alpha(alpha: float, option: str) -> None:
-    """Refuse a share outside [0, 1].
-
-    Raises:
-        UsageError: It is.
-    """
-    if not 0 <= alpha <= 1:
-        raise UsageError(f"{option} is {alpha}", hint="it must be from 0 to 1")
-
-
 def blend_models(
     first: str, second: str, alpha: float, name: str | None, observer: Observer
 ) -> ModelInfo:
@@ -38,10 +28,11 @@ def blend_models(
         UsageError: alpha is out of range, or the name is taken.
         WeightsError: A model cannot be used, or the two do not go together.
     """
-    require_alpha(alpha, "--alpha")
+    if not 0 <= alpha <= 1:
+        raise UsageError(f"--alpha is {alpha}", hint="it must be from 0 to 1")
     sources = [find_model(spec, None) for spec in (first, second)]
     name = name or f"{sources[0].name}-{sources[1].name}-{alpha:g}"
-    require_plain_name(name, "--name")
+    require_plain_name(name)
     require_free_name(name)
     models = [load_model(source) for source in sources]
     network = interpolate(models[0], models[1], alpha)

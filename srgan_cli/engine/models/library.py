@@ -129,7 +129,7 @@ def add_model(
         WeightsError: The file cannot be used.
     """
     name = name or path.stem.removesuffix(".ncnn")
-    require_plain_name(name, "--name")
+    require_plain_name(name)
     require_free_name(name)
     model = load_model(ModelSource(name, path, "--model"))
     summary = summarise(model)

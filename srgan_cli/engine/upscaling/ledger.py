@@ -1,17 +1,16 @@
 """The ledger of an output folder: which results exist, so that a rerun makes only the others."""
 
-import hashlib
 import json
 import os
 import re
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 from filelock import Timeout
 
@@ -234,8 +233,3 @@ def _is_old(path: Path) -> bool:
         return time.time() - path.stat().st_mtime > _DAY
     except OSError:
         return False
-
-
-def settings_sha256(values: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of settings in hexadecimal."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

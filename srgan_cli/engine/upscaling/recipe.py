@@ -7,9 +7,9 @@ from srgan_cli import __version__
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model
-from srgan_cli.engine.upscaling.ledger import settings_sha256
 from srgan_cli.imaging.metadata.label import ENHANCED, INVENTED, Label
 from srgan_cli.paths import file_sha256
+from srgan_cli.records import json_sha256
 
 _SIZES = ("scale", "width", "height", "max_side")
 _FORMAT = ("quality", "background")
@@ -50,7 +50,7 @@ class Recipe:
         if config.tta:
             values["tta"] = True
         strength = [] if config.strength is None else [f"{config.strength!r}"]
-        return settings_sha256(values | {"weights": " ".join([*self._weights, *strength])})
+        return json_sha256(values | {"weights": " ".join([*self._weights, *strength])})
 
     def label(self, upscaler: Upscaler) -> Label | None:
         """Return what the XMP of a result says of what made it; None with ``--strip-metadata``.

@@ -141,14 +141,14 @@ def test_no_images_are_refused():
 @pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\\b", "a\0b", "a\nb", "x" * 256])
 def test_names_that_could_leave_their_folder_are_refused(name):
     with pytest.raises(UsageError) as caught:
-        require_plain_name(name, "--name")
+        require_plain_name(name)
     assert "\n" not in caught.value.message
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["photos-x2", "Été 2024", "a.b", "_"])
 def test_plain_names_are_allowed(name):
-    require_plain_name(name, "--name")
+    require_plain_name(name)
 
 
 @pytest.mark.parametrize("scale", SCALES)
