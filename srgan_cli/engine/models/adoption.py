@@ -62,12 +62,17 @@ def _outline(layered: LayerNetwork, file: LayerFile) -> Outline:
 def _candidates(outline: Outline) -> Iterator[Network]:
     """Yield what each class makes of an outline; parameters have no values."""
     for architecture in architectures.ARCHITECTURES:
-        try:
-            with torch.device("meta"):
-                found = list(architecture.from_outline(outline))
-        except (LookupError, ValueError, ArithmeticError, RuntimeError, UsageError):
-            continue  # None of that class has such shapes.
-        yield from found
+        proposals = iter(architecture.from_outline(outline))
+        while (candidate := _next(proposals)) is not None:
+            yield candidate
+
+
+def _next(proposals: Iterator[Network]) -> Network | None:
+    try:
+        with torch.device("meta"):
+            return next(proposals, None)
+    except (LookupError, ValueError, ArithmeticError, RuntimeError, UsageError):
+        return None  # None of that class has such shapes.
 
 
 def _filled(candidate: Network, layered: LayerNetwork) -> bool:

@@ -262,7 +262,7 @@ class DenseNetwork(Network):
         shuffled = outline.convolutions[-1][0] != 3
         total = outline.scale * fold
         tail = 2 if shuffled else 3 + (1 if total == 3 else total.bit_length() - 1)
-        for dense_blocks, factor in product((3, 1), {1.0, *outline.numbers}):
+        for dense_blocks, factor in product((3, 1), sorted({1.0, *outline.numbers})):
             num_blocks, rest = divmod(len(inner) - tail, dense_blocks * num_convs)
             if rest or not 0 < factor <= 1:
                 continue
