@@ -11,7 +11,7 @@ INTRO = """# Python reference
 
 The public names of `srgan_cli`, from their docstrings. [Use srgan from Python](python.md) shows
 them at work. Everything else in the package may change between versions
-([what stays](stability.md)).
+([what stays compatible](stability.md)).
 """
 SECTIONS = ("Args", "Returns", "Raises")
 

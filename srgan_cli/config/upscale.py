@@ -131,8 +131,8 @@ class UpscaleConfig:
     max_drift: Annotated[
         float | None,
         _safety(
-            "Do not write a result that, shrunk again, has a lower PSNR against its source "
-            "(exit code 7; implies --check).",
+            "Do not write a result whose PSNR against its source, once shrunk again, is below "
+            "this (exit code 7; implies --check).",
             "DB",
         ),
     ] = None

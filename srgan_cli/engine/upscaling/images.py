@@ -45,7 +45,7 @@ class LoadedModel:
 
     Args:
         upscaler: The model, ready to run.
-        config: How it was loaded; of its inputs, sizes and formats nothing is used.
+        config: The options that it was loaded with; inputs, sizes and formats are ignored.
     """
 
     def __init__(self, upscaler: Upscaler, config: UpscaleConfig) -> None:
@@ -94,7 +94,7 @@ class LoadedModel:
         *,
         progress: Progress | None = None,
     ) -> Image.Image | Array | Path:
-        """Upscale an image; what is passed in comes back, larger.
+        """Upscale an image; the result has the type of the input.
 
         Args:
             image: One of
@@ -108,8 +108,9 @@ class LoadedModel:
                   ``srgan upscale`` does, with metadata, depth, frames and pages, and its path
                   comes back. A file that srgan did not make is never replaced.
             scale: Factor per side, more than 1 and at most 32; the model's own when None.
-            progress: Called with the share that is done, from 0 to 1, after each tile; of a file
-                possibly by another thread. What it raises stops the work and is raised here.
+            progress: Called with the share that is done, from 0 to 1, after each tile; for a file
+                possibly from another thread. An exception that it raises stops the work and
+                is raised here.
 
         Returns:
             The result, of the same kind, type, depth and channels.
@@ -164,19 +165,20 @@ def load(
     The arguments are those of ``srgan upscale``; see docs/cli.md.
 
     Args:
-        model: A name that ``srgan models list`` shows, a part of one, or a weights file; the
-            one that ``srgan upscale`` would take when None.
-        scale: The factor that it is to have; ×2 if the model name fits several.
+        model: A name that ``srgan models list`` shows, a part of one, or a weights file. None:
+            the model that ``srgan upscale`` would use.
+        scale: Factor per side that the model should have; ×2 if the name fits several models.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``, ``vulkan``, or another
             that ``srgan doctor`` lists.
         strength: From faithful (0) to sharp (1), for models that are a pair.
         precision: ``fp32``, ``fp16``, ``bf16``, or ``auto``: the fastest that is accurate.
         runtime: ``auto``, ``torch``, ``ncnn``, ``onnxruntime`` or ``openvino``.
-        tile: Side of what the network upscales at once; as large as fits when None.
+        tile: Side of the square that the network upscales at once, in LR pixels. None: as
+            large as fits into memory.
         tta: Average the results of eight orientations.
 
     Raises:
-        SrganError: There is no such model or device, or an argument is of another type or out
+        SrganError: There is no such model or device, or an argument has a wrong type or is out
             of range.
     """
     config = UpscaleConfig(
