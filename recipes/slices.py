@@ -73,7 +73,7 @@ def pack(target: Path, data: str, mib: float) -> None:
     settings, whole = store.manifest.settings, {}
     if settings["crop"]:
         fail(f"{data}: its images are parts of photographs", "prepare it without --crop")
-    for entry in store.manifest.pictures:
+    for entry in store.manifest.images:
         whole.setdefault(entry.source, entry)  # Its reductions come after it.
     images: list[dict[str, str]] = []
     used = 12 * 1024  # The ends of tar and JSON.
@@ -176,10 +176,10 @@ def prepare(archive: Path, home: Path) -> Path:
         fail(f"srgan prepare ended with code {code}", "its own message is above")
     folder = home / "datasets" / contents["name"]
     manifest = Manifest.read(folder)
-    if {(entry.source, entry.sha256) for entry in manifest.pictures} != splits.keys():
+    if {(entry.source, entry.sha256) for entry in manifest.images} != splits.keys():
         fail(f"{archive}: damaged images", "write it again with slices.py pack")
-    pictures = tuple(replace(e, split=splits[e.source, e.sha256]) for e in manifest.pictures)
-    write_text(folder / MANIFEST, replace(manifest, pictures=pictures).to_json())
+    images = tuple(replace(e, split=splits[e.source, e.sha256]) for e in manifest.images)
+    write_text(folder / MANIFEST, replace(manifest, images=images).to_json())
     return folder
 
 
