@@ -15,13 +15,14 @@ def doctor(json: JsonOption = False, **options: Any) -> ExitCode:
     """Show versions, devices, runtimes, formats and folders, and what is missing.
 
     Nothing is sent anywhere. Paste the output into a bug report; your home
-    folder is shown as ~. --measure also updates srgan upscale's record of
-    which runtime is the fastest.
+    folder is shown as ~. --measure also updates what srgan upscale remembers of
+    the speed of the models that it measures.
 
     [bold]Examples[/]
 
       srgan doctor
       srgan doctor --measure
+      srgan doctor --measure --model photo-x4
       srgan doctor --json > report.json
     """
     found = engine.diagnose(made(DoctorConfig, options), RichObserver())
@@ -79,28 +80,34 @@ def _show_devices(found: "engine.DoctorReport") -> None:
         ],
     )
     if not found.speeds:
-        say("speed: not measured; srgan doctor --measure takes about twenty seconds")
+        say("speed: not measured; srgan doctor --measure takes about half a minute")
         return
-    show_table(
-        "speed of photo-x2, in megapixels of results per second",
-        {
-            "--runtime": "left",
-            "--device": "left",
-            "--precision": "left",
-            "MP/s": "right",
-            "": "left",
-        },
-        [
+    for model in dict.fromkeys(one.model for one in found.speeds):
+        show_table(
+            f"speed of {model}, in megapixels of results per second",
+            {
+                "--device": "left",
+                "--runtime": "left",
+                "--precision": "left",
+                "MP/s": "right",
+                "": "left",
+            },
             [
-                one.runtime,
-                one.device,
-                one.precision,
-                "-" if one.megapixels is None else f"{one.megapixels:.2f}",
-                one.note,
-            ]
-            for one in found.speeds
-        ],
-    )
+                [
+                    one.device,
+                    one.runtime,
+                    one.precision,
+                    "-" if one.megapixels is None else _speed(one.megapixels),
+                    one.note,
+                ]
+                for one in found.speeds
+                if one.model == model
+            ],
+        )
+
+
+def _speed(megapixels: float) -> str:
+    return f"{megapixels:.2f}" if megapixels >= 0.1 else f"{megapixels:.2g}"
 
 
 def _size(size: int | None) -> str:

@@ -1,5 +1,6 @@
 """Progress and messages on stderr, as people see them."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -101,7 +102,7 @@ class _Count(ProgressColumn):
         """Format one task."""
         done, total = task.completed, task.total or task.completed
         whole = total >= 100 or float(total).is_integer()
-        digits = 0 if whole else 1 if total >= 1 else 2
+        digits = 0 if whole else 1 if total >= 1 else 1 - math.floor(math.log10(total))
         count = f"{done:,.{digits}f}/{total:,.{digits}f}"
         speed = task.finished_speed or task.speed
         rate = f"  {speed:,.{1 if speed >= 1 else 2}f}/s" if speed else ""

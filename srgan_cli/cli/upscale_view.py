@@ -22,8 +22,10 @@ def show_upscaled(report: "engine.UpscaleReport", config: UpscaleConfig) -> None
         for item in report.written
     ]
     rows += [[str(item.source), "failed", "", *[""] * checked] for item in report.failed]
+    devices = " and ".join(sorted({item.device for item in report.written}))
+    where = f", on {devices}" if devices and (devices, config.device) != ("cpu", "auto") else ""
     unchanged = f"{len(report.unchanged)} unchanged, " if report.unchanged else ""
-    counts = f"{len(report.written)} written, {unchanged}{len(report.failed)} failed"
+    counts = f"{len(report.written)} written, {unchanged}{len(report.failed)} failed{where}"
     show_table(
         f"×{config.scale or report.scale:g}: {counts}",
         {"image": "left", "size": "right", "time": "right"}
@@ -40,9 +42,12 @@ def show_verified(report: "engine.VerifyReport") -> None:
     if report.equal:
         say(f"equal: {report.result} is what {maker} makes of {report.source}")
         return
-    before = label.get("Runtime", "?")
-    by = f"{before}, srgan {label.get('Version', '?')}"
-    now = f"{report.runtime}, srgan {__version__}"
+    by, now = label.get("Runtime", "?"), report.runtime
+    if "Device" in label:
+        by += f" on {label['Device']} in {label.get('Precision', 'fp32')}"
+        now += f" on {report.device} in {report.precision}"
+    by += f", srgan {label.get('Version', '?')}"
+    now += f", srgan {__version__}"
     say(
         f"different: {report.result} is not what {maker} makes of {report.source}: "
         f"{report.difference} (made with {by}; here: {now})"

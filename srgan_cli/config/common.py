@@ -23,11 +23,13 @@ PrecisionField = Annotated[
     ),
 ]
 DeviceField = Annotated[
-    str, Option("Device: cpu, cuda, cuda:1, mps, xpu.", "NAME", SPEED, common=True)
+    str, Option("Device: auto, cpu, cuda, cuda:1, mps, xpu.", "NAME", SPEED, common=True)
 ]
 UpscalingDeviceField = Annotated[
     str,
-    Option("Device: cpu, cuda, cuda:1, mps, xpu, vulkan; srgan doctor lists all.", "NAME", SPEED),
+    Option(
+        "Device: auto, cpu, cuda, cuda:1, mps, xpu, vulkan; srgan doctor lists all.", "NAME", SPEED
+    ),
 ]
 RuntimeField = Annotated[
     RuntimeName,

@@ -11,5 +11,15 @@ class DoctorConfig:
     """Options of ``srgan doctor``."""
 
     measure: Annotated[
-        bool, Option("Measure how fast each device and runtime upscales, in about twenty seconds.")
+        bool,
+        Option("Measure how fast each device and runtime upscales, in about half a minute."),
     ] = False
+    models: Annotated[
+        tuple[str, ...],
+        Option(
+            "Model to measure, as srgan upscale takes it; repeatable; implies --measure.",
+            "NAME|FILE",
+            unset="photo-x2",
+            flags=("--model", "-n"),
+        ),
+    ] = ()

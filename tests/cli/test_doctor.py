@@ -122,7 +122,7 @@ def test_a_measurement_ends_when_its_time_is_over(srgan, monkeypatch):
     monkeypatch.setattr(time, "perf_counter", clock)
     speeds = srgan("doctor", "--json", "--measure").document["speeds"]
     assert speeds[0]["megapixels"] is not None
-    assert speeds[-1]["note"] == "the ten seconds were over"
+    assert speeds[-1]["note"] == "the 20 seconds were over"
     assert speeds[-1]["megapixels"] is None
 
 

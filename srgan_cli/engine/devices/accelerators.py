@@ -74,6 +74,8 @@ class VulkanDevice:
     """Whether it is a program that runs on the CPU, such as Mesa's llvmpipe."""
     memory: int
     """Bytes that it lets a program take."""
+    driver: str = ""
+    """Version of its driver, as the driver numbers it."""
 
 
 _SOFTWARE = 3  # ncnn's number for a device of type CPU; 0 to 2 are GPUs.
@@ -113,10 +115,20 @@ def default_vulkan_device() -> int:
     return int(ncnn.get_default_gpu_index())
 
 
+def vulkan_device(index: int | None) -> VulkanDevice | None:
+    """Find a device by its number, or the one that ncnn prefers; None where there is none."""
+    found = vulkan_devices()
+    if index is None and found:
+        index = default_vulkan_device()
+    return next((device for device in found if device.index == index), None)
+
+
 def _described(ncnn: Any, index: int) -> VulkanDevice:
     info = ncnn.get_gpu_info(index)
     memory = int(ncnn.get_gpu_device(index).get_heap_budget()) << 20
-    return VulkanDevice(index, str(info.device_name()), info.type() == _SOFTWARE, memory)
+    driver = f"{info.driver_version()}, Vulkan {info.api_version()}"
+    software = info.type() == _SOFTWARE
+    return VulkanDevice(index, str(info.device_name()), software, memory, driver)
 
 
 def may_have_gpu() -> bool:

@@ -16,11 +16,14 @@ from srgan_cli.engine.devices.accelerators import (
     Accelerator,
     named_accelerator,
     require_present,
+    vulkan_device,
 )
 from srgan_cli.errors import ResourceError, UsageError
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
+KINDS = ("cpu", "cuda", "mps", "xpu", VULKAN, *PROVIDERS)
+"""Devices by their names, without numbers."""
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -41,7 +44,7 @@ def resolve_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
         if name == "cpu" and torch.backends.mps.is_available():
             name = "mps"
-    if name.partition(":")[0] not in {"cpu", "cuda", "mps", "xpu"}:
+    if name.partition(":")[0] not in KINDS:
         raise UsageError(
             f"--device {name!r} is unknown",
             hint="pass auto, cpu, cuda, cuda:1, mps or xpu; to upscale also "
@@ -120,6 +123,21 @@ class Amp:
     def where(self) -> str:
         """Name of the device, as ``--device`` takes it."""
         return str(self.accelerator or self.device)
+
+    @property
+    def kind(self) -> str:
+        """Kind of the device, such as ``cpu``, ``cuda`` or ``vulkan``, without its number."""
+        return self.where.partition(":")[0]
+
+    @property
+    def described(self) -> str:
+        """Name of the device, of a GPU with its number and the card's name where it is known."""
+        if self.device.type == "cuda":
+            index = torch.cuda.current_device() if self.device.index is None else self.device.index
+            return f"cuda:{index} ({torch.cuda.get_device_name(index)})"
+        device = self.accelerator
+        gpu = vulkan_device(device.index) if device and device.kind == VULKAN else None
+        return f"{VULKAN}:{gpu.index} ({gpu.name})" if gpu else self.where
 
     @property
     def scales(self) -> bool:

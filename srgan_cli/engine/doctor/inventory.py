@@ -38,7 +38,7 @@ _PACKAGES = {
     "imagecodecs": ("16 bits", None),
     "safetensors": ("weights files", None),
     "typer": ("command line", None),
-    "ncnn": ("faster on a CPU: plain networks and RRDBs", "fast"),
+    "ncnn": ("--device vulkan; faster on a CPU: plain networks and RRDBs", "fast"),
     "onnxruntime": ("faster on a CPU: dense networks, and all with AVX-512", "fast"),
     "onnx": ("writes networks for onnxruntime", "fast"),
     "spandrel": ("weights of other architectures", "spandrel"),
@@ -88,6 +88,7 @@ class Package:
 class Speed:
     """How fast a runtime upscales here."""
 
+    model: str
     runtime: str
     device: str
     precision: str
@@ -138,7 +139,7 @@ class DoctorReport:
     models: tuple[str, ...]
     """For ×2 and ×4 the model that is taken when none is named, and why."""
     speeds: tuple[Speed, ...]
-    """Of the bundled ×2 model; empty when not measured."""
+    """Of each model that was to be measured; empty when not measured."""
     reads: tuple[str, ...]
     """Pillow's names of the formats that are read."""
     writes: tuple[str, ...]
@@ -162,10 +163,10 @@ def diagnose(config: DoctorConfig, observer: Observer) -> DoctorReport:
     )
     devices = tuple(_tried(present_devices, problems))
     speeds: tuple[Speed, ...] = ()
-    if config.measure:
+    if config.measure or config.models:
         from srgan_cli.engine.doctor.measure import measured
 
-        speeds = tuple(_tried(lambda: measured(devices, observer), problems))
+        speeds = tuple(_tried(lambda: measured(devices, config.models, observer), problems))
     return DoctorReport(
         FORMAT,
         __version__,

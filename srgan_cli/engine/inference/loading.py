@@ -13,7 +13,7 @@ from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.interpolation import load_between
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model
 from srgan_cli.engine.runtimes.fastest import gains_from_extra, gains_from_half, learn_speeds
-from srgan_cli.observer import Observer
+from srgan_cli.observer import Observer, SilentObserver
 
 
 def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer) -> Upscaler:
@@ -27,11 +27,11 @@ def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer
     if gains_from_extra(config.runtime, model.generator, model.generator.align, upscaler.amp):
         means = "; pip install 'srgan-cli[fast]' is faster"
     if upscaler.chooses:
-        means += " (fp32 for 16 bits and where it would show)"
+        means += f" (fp32 for 16-bit images and where {upscaler.amp.precision} is not accurate)"
     strength = "" if config.strength is None else f", strength {config.strength:g}"
     observer.say(
         f"model: {source.name} ({source.reason}), ×{model.scale}{strength}, "
-        f"{upscaler.amp.precision} on {upscaler.amp.where}{means}"
+        f"{upscaler.amp.precision} on {upscaler.amp.described}{means}"
     )
     return upscaler
 
@@ -60,26 +60,30 @@ class Execution:
         if named_accelerator(self.device) is not None:
             return self._on_accelerator(model, observer)
         device = resolve_device(self.device)
-        return self._on_found_gpu(model, device) or self._on_device(model, device, observer)
+        found = self._on_found_gpu(model, device, observer)
+        return found or self._on_device(model, device, observer)
 
     def _on_accelerator(self, model: Model, observer: Observer) -> Upscaler:
         """Use a device that PyTorch does not know; ``auto`` is fp16 there."""
         amp = Amp.to_upscale(self.device, self.precision)
         if self.precision == "auto":
-            upscaler = self._choosing(model, amp, replace(amp, dtype=torch.float32))
+            upscaler = self._choosing(model, amp, replace(amp, dtype=torch.float32), observer)
         else:
-            upscaler = self._upscaler(model, amp)
+            upscaler = self._upscaler(model, amp, observer)
         if upscaler.problem:
-            observer.warn(upscaler.problem, f"{upscaler.amp.where} is used instead")
+            without = "--precision fp32" if upscaler.amp.accelerator else "--device cpu"
+            observer.warn(upscaler.problem, f"{without} runs without this line")
         return upscaler
 
-    def _on_found_gpu(self, model: Model, device: torch.device) -> Upscaler | None:
+    def _on_found_gpu(
+        self, model: Model, device: torch.device, observer: Observer
+    ) -> Upscaler | None:
         """Use a GPU that was not named, in fp32, if it is faster than the CPU."""
         wanted = self.device == "auto" and self.precision in {"auto", "fp32"}
         if not wanted or device.type != "cpu" or not may_have_gpu():
             return None
         amp = Amp(device, torch.float32, may_accelerate=True)
-        upscaler = self._upscaler(_copied(model), amp)
+        upscaler = self._upscaler(_copied(model), amp, observer)
         return upscaler if upscaler.amp.accelerator else None
 
     def _on_device(self, model: Model, device: torch.device, observer: Observer) -> Upscaler:
@@ -89,21 +93,33 @@ class Execution:
         if "auto" in {self.precision, self.runtime}:
             learn_speeds(network, network.align, half, observer)
         if self.precision != "auto":
-            return self._upscaler(model, Amp.create(device, self.precision))
+            return self._upscaler(model, Amp.create(device, self.precision), observer)
         if half.dtype == fp32.dtype or not gains_from_half(self.runtime, network, half):
-            return self._upscaler(model, fp32)
-        return self._choosing(model, half, fp32)
+            return self._upscaler(model, fp32, observer)
+        return self._choosing(model, half, fp32, observer)
 
-    def _choosing(self, model: Model, half: Amp, fp32: Amp) -> Upscaler:
+    def _choosing(self, model: Model, half: Amp, fp32: Amp, observer: Observer) -> Upscaler:
         """Upscale in half precision, and in fp32 what would show it."""
         other = _copied(model)
-        return self._upscaler(model, half, in_fp32=lambda: self._upscaler(other, fp32))
+        return self._upscaler(
+            model, half, observer, in_fp32=lambda: self._upscaler(other, fp32, SilentObserver())
+        )
 
     def _upscaler(
-        self, model: Model, amp: Amp, in_fp32: Callable[[], Upscaler] | None = None
+        self,
+        model: Model,
+        amp: Amp,
+        observer: Observer,
+        in_fp32: Callable[[], Upscaler] | None = None,
     ) -> Upscaler:
         return Upscaler(
-            model, amp, tile=self.tile, runtime=self.runtime, tta=self.tta, in_fp32=in_fp32
+            model,
+            amp,
+            tile=self.tile,
+            runtime=self.runtime,
+            tta=self.tta,
+            in_fp32=in_fp32,
+            observer=observer,
         )
 
 

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.engine.devices.accelerators import (
-    VULKAN,
-    Accelerator,
-    default_vulkan_device,
-    vulkan_devices,
-)
+from srgan_cli.engine.devices.accelerators import VULKAN, Accelerator, vulkan_device
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.imaging.tiles import Span, tile_spans
 from srgan_cli.processes import Node
@@ -129,8 +124,8 @@ def _memory(amp: Amp) -> float:
 def _memory_of(accelerator: Accelerator) -> int:
     if accelerator.kind != VULKAN:
         return _GPU_WHERE_NOT_TOLD
-    index = default_vulkan_device() if accelerator.index is None else accelerator.index
-    return vulkan_devices()[index].memory
+    gpu = vulkan_device(accelerator.index)
+    return gpu.memory if gpu else _GPU_WHERE_NOT_TOLD
 
 
 def _bytes_per_pixel(network: nn.Module, align: int) -> float:

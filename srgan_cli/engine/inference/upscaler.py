@@ -24,7 +24,7 @@ from srgan_cli.errors import InputError, ResourceError, WeightsError
 from srgan_cli.imaging.tensors import from_image, to_image, to_pixels
 from srgan_cli.imaging.tiles import Span
 from srgan_cli.imaging.types import ImageArray, Uint8Image
-from srgan_cli.observer import Bar
+from srgan_cli.observer import Bar, Observer
 
 Made = TypeVar("Made")
 
@@ -46,6 +46,7 @@ class Upscaler:
             (self-ensemble; Timofte et al. 2016, section 3.5).
         in_fp32: Makes what upscales images for which half precision will not do; None to
             upscale all in the precision of ``amp``.
+        observer: Hears that a device is being checked.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class Upscaler:
         runtime: RuntimeName = "torch",
         tta: bool = False,
         in_fp32: Callable[[], "Upscaler"] | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        opened = open_network(runtime, model.generator, amp)
+        opened = open_network(runtime, model.generator, amp, observer)
         self.model, self.amp, self.problem = model, opened.amp, opened.problem
-        self._make_exact, self._exact = in_fp32, self
+        self._make_exact = None if self.amp.dtype == torch.float32 else in_fp32
+        self._exact = self
         self._making = threading.Lock()
         self.stopped = threading.Event()
         """Once it is set, a tile that has not begun raises ``CancelledError``."""

@@ -11,16 +11,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Self
 
 import torch
 from filelock import Timeout
 from torch import Tensor, nn
 
 from srgan_cli import __version__
+from srgan_cli.engine.devices.accelerators import VulkanDevice
 from srgan_cli.paths import home, write_text
 from srgan_cli.processes import locked, processor_name
 from srgan_cli.records import read_json
@@ -37,6 +40,7 @@ _EACH = 0.06  # Seconds that a run takes, about.
 _ROUNDS = 3
 
 Run = Callable[[Tensor], object]
+_only_read = ContextVar("only_read", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +50,23 @@ class Subject:
     processor: str
     """Model of the processor or GPU, and the instructions that PyTorch uses of it."""
     network: str
-    """SHA-256 of the network's form: the names and shapes of its parameters."""
+    """SHA-256 of the network's form: the names and shapes of its parameters; for a GPU with Vulkan
+    of their values, too, since results were checked with these."""
     versions: dict[str, str]
     """Of srgan and of the runtimes that are installed."""
 
     @classmethod
-    def of(cls, network: nn.Module, device: torch.device) -> "Subject":
+    def of(cls, network: nn.Module, device: torch.device) -> Self:
         """Describe a network on a device."""
-        form = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
-        text = json.dumps([type(network).__name__, form])
-        return cls(processor_of(device), hashlib.sha256(text.encode()).hexdigest(), _versions())
+        return cls(processor_of(device), _form_of(network).hexdigest(), _versions())
+
+    @classmethod
+    def on_vulkan(cls, network: nn.Module, device: VulkanDevice) -> Self:
+        """Describe a network, in fp32 on the CPU, on a GPU with Vulkan and its driver."""
+        digest = _form_of(network)
+        for tensor in network.state_dict().values():
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return cls(f"{device.name}, driver {device.driver}", digest.hexdigest(), _versions())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,8 @@ class Measurement:
 
     subject: Subject
     seconds: dict[str, float]
-    """By runtime and precision, such as ``onnxruntime fp32``; of one core's time on a CPU."""
+    """By runtime and precision, such as ``onnxruntime fp32``; of one core's time on a CPU. Of a GPU
+    with Vulkan: of its check against the CPU, and of both in the race between them."""
     date: str
     """When it was measured, UTC."""
 
@@ -93,18 +105,36 @@ def learn(subject: Subject, measure: Callable[[], Mapping[str, float]]) -> None:
     Of several processes one measures while the others wait. Where nothing can be written, nothing
     is measured: it could come out another way the next time.
     """
-    if not may_measure() or remembered(subject):
+    if not may_measure() or _only_read.get() or remembered(subject):
         return
     with suppress(OSError, Timeout), _opened():
         if not remembered(subject):
-            measured = Measurement(subject, dict(measure()), _now())
-            _write([*_read(), measured][-_MOST:])
+            _add(subject, measure())
 
 
-def forget(processor: str) -> None:
-    """Forget what was measured on a processor."""
+def remember(subject: Subject, seconds: Mapping[str, float]) -> None:
+    """Add to what is remembered of a network, where that is allowed and can be written."""
+    if may_measure() and not _only_read.get():
+        with suppress(OSError, Timeout), _opened():
+            _add(subject, seconds)
+
+
+@contextmanager
+def only_read() -> Iterator[None]:
+    """Measure and remember nothing meanwhile; what is remembered already is used."""
+    token = _only_read.set(True)
+    try:
+        yield
+    finally:
+        _only_read.reset(token)
+
+
+def forget(subject: Subject) -> None:
+    """Forget what was measured for a network on a processor, with any versions."""
+    forgotten = (subject.processor, subject.network)
     with suppress(OSError, Timeout), _opened():
-        _write([one for one in _read() if one.subject.processor != processor])
+        kept = [one for one in _read() if (one.subject.processor, one.subject.network) != forgotten]
+        _write(kept)
 
 
 def processor_of(device: torch.device) -> str:
@@ -169,6 +199,18 @@ def _seconds(run: Run, lr: Tensor, device: torch.device) -> float | None:
     except (RuntimeError, MemoryError):
         return None
     return max(clock() - started, 1e-9)
+
+
+def _form_of(network: nn.Module) -> "hashlib._Hash":
+    form = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
+    return hashlib.sha256(json.dumps([type(network).__name__, form]).encode())
+
+
+def _add(subject: Subject, seconds: Mapping[str, float]) -> None:
+    """Write what is remembered and this, while no other process writes."""
+    known = remembered(subject)
+    others = [one for one in _read() if one.subject != subject]
+    _write([*others, Measurement(subject, {**known, **seconds}, _now())][-_MOST:])
 
 
 def _known(seconds: float | None) -> float:

@@ -13,6 +13,7 @@ from srgan_cli.engine.inference.sizes import num_passes
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
+from srgan_cli.engine.runtimes.speeds import only_read
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch
 from srgan_cli.engine.upscaling.inputs import Failed
 from srgan_cli.observer import Observer, SilentBar
@@ -52,11 +53,14 @@ class EstimateReport:
 def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
     """Plan a batch and write nothing; the speed is measured on one tile.
 
+    What is remembered of runtimes' speeds is used, and nothing is added to it.
+
     Raises:
         As :func:`srgan_cli.engine.upscale`.
     """
     source = find_model_for_factor(config.model, config.scale)
-    upscaler = load_upscaler(source, config, observer)
+    with only_read():
+        upscaler = load_upscaler(source, config, observer)
     plan = plan_batch(config, upscaler.model.scale)
     for failure in plan.failed:
         observer.warn(failure.reason, failure.hint)

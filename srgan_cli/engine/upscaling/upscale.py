@@ -61,6 +61,12 @@ class Upscaled:
     """Reading, upscaling and writing."""
     notes: tuple[str, ...]
     """What could not be kept as it was, in words."""
+    device: str
+    """Where the network ran, as ``--device`` takes it."""
+    runtime: str
+    """What ran it."""
+    precision: str
+    """In which it ran: ``fp32``, ``fp16`` or ``bf16``."""
     drift: float | None = None
     """PSNR in dB of the reduced result beside its source; None when not measured."""
 
@@ -101,7 +107,7 @@ def upscale_with(
 ) -> UpscaleReport:
     """Upscale images as :func:`upscale` does, with a model that is loaded already."""
     plan = plan_batch(config, upscaler.model.scale)
-    recipe = Recipe(config, upscaler.model)
+    recipe = Recipe(config, upscaler)
     batch = _Batch(config, upscaler, observer, recipe=recipe, shown=ranks.leads)
     for failure in plan.failed if ranks.leads else ():
         batch.fail(failure)
@@ -173,8 +179,8 @@ class _Batch:
     ) -> None:
         self._config, self._upscaler, self._observer = config, upscaler, observer
         self._recipe = recipe
-        self._precisions: dict[Path, str] = {}
-        """In which each result is made."""
+        self._makers: dict[Path, Upscaler] = {}
+        """By the results that they are about to make."""
         self._in_fp32 = 0
         self._bars = observer if shown else SilentObserver()
         self._semaphore = WeightedSemaphore(_MEGAPIXELS_IN_WORK)
@@ -240,11 +246,8 @@ class _Batch:
 
     def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
-            return not ledger.settings_of(job.output, sha256).isdisjoint(
-                self._recipe.settings.values()
-            )
-        wanted = tuple(self._recipe.settings.values())
-        return ledger.is_fresh(job.output, input_sha256=sha256, settings=wanted)
+            return not ledger.settings_of(job.output, sha256).isdisjoint(self._recipe.accepted)
+        return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._recipe.accepted)
 
     def _require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
         """Refuse to replace what srgan did not make, or to upscale twice in place."""
@@ -273,14 +276,26 @@ class _Batch:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.output))
             drift = self._drift(job, temporary)
             # Before the file has its name: see Ledger.
-            settings = self._recipe.settings[self._precisions.pop(job.output)]
+            maker = self._makers.pop(job.output)
+            settings = self._recipe.settings(maker)
             ledger.record(job.output, input_sha256=sha256, settings=settings, made=temporary)
             if not (self._config.new_dates or self._config.strip_metadata):
                 keep_date(job.source, temporary)
         seconds = time.perf_counter() - started
         width, height = job.size
-        made = (width, height, job.num_frames)
-        return Upscaled(job.source, job.output, *made, seconds, tuple(notes), drift)
+        return Upscaled(
+            job.source,
+            job.output,
+            width,
+            height,
+            job.num_frames,
+            seconds,
+            tuple(notes),
+            maker.amp.where,
+            maker.runtime,
+            maker.amp.precision,
+            drift,
+        )
 
     def _write(self, job: UpscaleJob, temporary: Path, bar: Bar) -> list[str]:
         with open_image(job.source, max_pixels=self._config.max_pixels) as image:
@@ -314,9 +329,9 @@ class _Batch:
             del canvas
 
     def _upscaler_for(self, job: UpscaleJob, first: Frame) -> Upscaler:
-        """Choose what upscales an image by its first frame, and note its precision."""
+        """Choose what upscales an image by its first frame, and note it."""
         chosen = self._upscaler.suited_to(first.pixels)
-        self._precisions[job.output] = chosen.amp.precision
+        self._makers[job.output] = chosen
         self._in_fp32 += chosen is not self._upscaler and not first.deep
         return chosen
 

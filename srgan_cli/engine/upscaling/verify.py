@@ -10,13 +10,14 @@ from typing import Any, get_args
 import numpy as np
 
 from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
+from srgan_cli.engine.devices.amp import KINDS, Amp
 from srgan_cli.engine.inference.loading import load_upscaler
 from srgan_cli.engine.models.shelf import find_model, known_models
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.runtimes.fastest import is_installed
 from srgan_cli.engine.upscaling.recipe import OPTIONS, weights_sha256
 from srgan_cli.engine.upscaling.upscale import upscale_with
-from srgan_cli.errors import InputError, UsageError, WeightsError
+from srgan_cli.errors import InputError, ResourceError, UsageError, WeightsError
 from srgan_cli.imaging.files.decode import open_image
 from srgan_cli.imaging.files.formats import written_format
 from srgan_cli.imaging.frames import Frame, peak
@@ -38,6 +39,10 @@ class VerifyReport:
     """What the result says of what made it."""
     runtime: str
     """What ran the network now."""
+    device: str
+    """Where it ran now, as ``--device`` takes it."""
+    precision: str
+    """In which it ran now."""
     difference: str | None
     """The largest difference, in words; None where all pixels are equal."""
 
@@ -80,16 +85,18 @@ def verify(config: UpscaleConfig, observer: Observer) -> VerifyReport:
             inputs=(source,),
             output=Path(folder),
             ext=format_.suffix,
-            runtime=_runtime(config.runtime, label.get("Runtime", "")),
         )
+        again = _as_stated(again, label)
         upscaler = load_upscaler(_model_of(label, again, result), again, observer)
         if weights_sha256(upscaler.model) != label["ModelSHA256"]:
             raise _another_model(label, upscaler.model, result)
         report = upscale_with(upscaler, again, SilentObserver())
         for failure in report.failed:
             raise InputError(failure.reason, hint=failure.hint)
-        difference = _difference(result, report.written[0].output)
-    return VerifyReport(result, source, dict(label), upscaler.runtime, difference)
+        (made,) = report.written
+        difference = _difference(result, made.output)
+    where = (made.runtime, made.device, made.precision)
+    return VerifyReport(result, source, dict(label), *where, difference)
 
 
 def _options(label: Mapping[str, str], result: Path) -> dict[str, Any]:
@@ -107,6 +114,29 @@ def _options(label: Mapping[str, str], result: Path) -> dict[str, Any]:
         }
     except (ValueError, KeyError) as error:
         raise InputError(f"{result}: its label is damaged", hint="make it again") from error
+
+
+def _as_stated(config: UpscaleConfig, label: Mapping[str, str]) -> UpscaleConfig:
+    """Choose device, precision and runtime of the label, if they are here and no other is asked.
+
+    Another device computes in fp32, which comes closest to all others.
+    """
+    stated = label.get("Device", "")
+    if config.device == "auto" and stated in KINDS:
+        config = replace(config, device=stated if _is_here(stated) else "cpu")
+    if stated and config.device.partition(":")[0] != stated:
+        return replace(config, precision="fp32")
+    if stated and "Precision" not in label:
+        config = replace(config, precision="fp32")
+    return replace(config, runtime=_runtime(config.runtime, label.get("Runtime", "")))
+
+
+def _is_here(device: str) -> bool:
+    try:
+        Amp.to_upscale(device, "fp32")
+    except ResourceError:
+        return False
+    return True
 
 
 def _runtime(asked: RuntimeName, stated: str) -> RuntimeName:

@@ -21,7 +21,12 @@ from srgan_cli.errors import ResourceError, UsageError
 def fake_ncnn(monkeypatch, *types):
     """Pretend that ncnn finds devices of these types."""
     infos = [
-        SimpleNamespace(device_name=lambda i=i: f"GPU {i}", type=lambda kind=kind: kind)
+        SimpleNamespace(
+            device_name=lambda i=i: f"GPU {i}",
+            type=lambda kind=kind: kind,
+            driver_version=lambda: 7,
+            api_version=lambda: 4206822,
+        )
         for i, kind in enumerate(types)
     ]
     fake = SimpleNamespace(
@@ -63,6 +68,14 @@ def test_software_is_told_from_gpus(monkeypatch):
     assert [device.software for device in vulkan_devices()] == [False, False, False, True]
     assert vulkan_devices()[1].name == "GPU 1"
     assert vulkan_devices()[1].memory == 512 << 20
+
+
+def test_the_first_line_names_the_card(monkeypatch):
+    fake_ncnn(monkeypatch, 0, 1)
+    assert Amp.to_upscale("vulkan:1", "fp32").described == "vulkan:1 (GPU 1)"
+    assert Amp.to_upscale("vulkan", "fp32").described == "vulkan:0 (GPU 0)"
+    assert Amp.to_upscale("cpu", "fp32").described == "cpu"
+    assert [Amp.to_upscale(name, "fp32").kind for name in ("vulkan:1", "cpu")] == ["vulkan", "cpu"]
 
 
 def test_a_gpu_that_is_not_there_is_answered_with_those_that_are(monkeypatch):

@@ -131,4 +131,4 @@ def test_images_that_were_computed_in_fp32_instead_are_counted(photo):
     config = UpscaleConfig((photo,), output=photo.parent / "out", runtime="torch", device="cpu")
     engine.upscale(config, Listening())
     assert "1 computed in fp32: bf16 was not accurate enough" in said
-    assert "bf16 on cpu (fp32 for 16 bits and where it would show)" in "\n".join(said)
+    assert "bf16 on cpu (fp32 for 16-bit images and where bf16 is not accurate)" in "\n".join(said)

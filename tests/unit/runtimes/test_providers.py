@@ -72,7 +72,7 @@ def test_a_provider_that_does_not_start_is_named(network, monkeypatch):
     monkeypatch.setattr(amp, "require_present", lambda _: None)
     opened = open_network("auto", network, Amp.to_upscale("directml", "fp32"))
     assert opened.amp.where == "cpu"
-    assert "--device directml cannot be used" in opened.problem
+    assert "--device directml cannot be used, the CPU is used instead" in opened.problem
     assert "NoExecutionProvider" in opened.problem
 
 

@@ -1,14 +1,23 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from srgan_cli.config import preset
 from srgan_cli.engine.devices import amp as devices
+from srgan_cli.engine.devices.accelerators import VulkanDevice
 from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.runtimes import fastest, speeds
 from srgan_cli.engine.runtimes.fastest import gains_from_half, learn_speeds, open_runtime
-from srgan_cli.engine.runtimes.speeds import Subject, forget, in_turns, learn, remembered
+from srgan_cli.engine.runtimes.speeds import (
+    Subject,
+    forget,
+    in_turns,
+    learn,
+    remember,
+    remembered,
+)
 from srgan_cli.observer import SilentObserver
 from tests.toolbox import random_generator
 
@@ -125,15 +134,45 @@ def test_the_environment_can_forbid_to_measure_and_to_remember(monkeypatch, netw
     learn(subject, lambda: pytest.fail("it measured"))
 
 
-def test_only_what_was_measured_on_the_processor_is_forgotten(monkeypatch, network):
+def test_only_what_was_measured_of_the_network_on_the_processor_is_forgotten(monkeypatch, network):
     here = Subject.of(network, CPU)
-    learn(here, lambda: {"torch fp32": 1.0})
+    other = Subject.of(random_generator(preset("compact", 2)).eval(), CPU)
+    for one in (here, other):
+        learn(one, lambda: {"torch fp32": 1.0})
     monkeypatch.setattr(speeds, "processor_name", lambda: "another")
     there = Subject.of(network, CPU)
     assert remembered(there) == {}
     learn(there, lambda: {"torch fp32": 2.0})
-    forget(there.processor)
-    assert (remembered(here), remembered(there)) == ({"torch fp32": 1.0}, {})
+    forget(there)
+    assert [bool(remembered(one)) for one in (here, other, there)] == [True, True, False]
+
+
+def test_more_can_be_remembered_of_a_network_later(network):
+    subject = Subject.on_vulkan(network, VulkanDevice(0, "a GPU", False, 1, "7"))
+    remember(subject, {"check fp32": 1.0})
+    remember(subject, {"check fp16": 2.0})
+    assert remembered(subject) == {"check fp32": 1.0, "check fp16": 2.0}
+
+
+def test_a_check_on_a_gpu_holds_for_its_driver_and_these_weights(network):
+    gpu = VulkanDevice(0, "a GPU", False, 1, "7")
+    alike = random_generator(preset("plain", 2), seed=1).eval()
+    subject = Subject.on_vulkan(network, gpu)
+    assert subject == Subject.on_vulkan(network, replace(gpu, index=1))
+    assert subject != Subject.on_vulkan(network, replace(gpu, driver="8"))
+    assert subject != Subject.on_vulkan(alike, gpu)
+    assert Subject.of(network, CPU) == Subject.of(alike, CPU)
+
+
+def test_nothing_is_measured_or_remembered_where_it_is_only_read(network, home):
+    subject = Subject.of(network, CPU)
+    with speeds.only_read():
+        learn(subject, lambda: pytest.fail("it measured"))
+        remember(subject, {"torch fp32": 1.0})
+    assert not home.exists()
+    remember(subject, {"torch fp32": 1.0})
+    with speeds.only_read():
+        assert remembered(subject) == {"torch fp32": 1.0}
 
 
 @pytest.fixture

@@ -80,4 +80,4 @@ def test_a_wrong_stride_is_caught_and_the_cpu_is_used(network, monkeypatch):
     monkeypatch.setattr(VulkanRuntime, "run", wrong)
     opened = open_network("auto", network, Amp.to_upscale("vulkan", "fp32"))
     assert opened.amp.where == "cpu"
-    assert "--device vulkan cannot be used: its results differ" in opened.problem
+    assert "--device vulkan cannot be used, the CPU is used instead: its results" in opened.problem
