@@ -23,7 +23,7 @@ PrecisionField = Annotated[
     ),
 ]
 DeviceField = Annotated[
-    str, Option("Device: auto, cpu, cuda, cuda:1, mps, xpu.", "NAME", SPEED, common=True)
+    str, Option("Device: auto, cpu, cuda:1, mps, xpu.", "NAME", SPEED, common=True)
 ]
 UpscalingDeviceField = Annotated[
     str,
