@@ -8,10 +8,16 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import torch
 
 from srgan_cli import __version__
-from srgan_cli.engine.doctor import measure
+from srgan_cli.engine.doctor import inventory, measure
+from srgan_cli.engine.doctor.present_devices import Device
+from srgan_cli.engine.models.shelf import find_model
+from srgan_cli.engine.models.weights import load_model
+from srgan_cli.engine.runtimes.speeds import Subject
 from srgan_cli.imaging.files.formats import FORMATS
+from tests.toolbox import assert_fails
 
 
 def test_it_describes_versions_devices_formats_and_folders(srgan):
@@ -124,6 +130,71 @@ def test_a_measurement_ends_when_its_time_is_over(srgan, monkeypatch):
     assert speeds[0]["megapixels"] is not None
     assert speeds[-1]["note"] == "the 20 seconds were over"
     assert speeds[-1]["megapixels"] is None
+
+
+def device(name, *, software=False):
+    return Device(name, "a GPU", None, None, ("fp16", "fp32"), True, software)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """Pretend that there are an emulated GPU and another; return what was measured, in order."""
+    monkeypatch.setattr(inventory, "present_devices", lambda: iter(DEVICES))
+    monkeypatch.setattr(measure, "_renew", lambda *_: None)
+    asked, speed = [], [1.0]
+
+    def measured(source, device, runtime, precision):
+        asked.append((source.name, device.name, runtime, precision))
+        return speed[0], ""
+
+    monkeypatch.setattr(measure, "_speed", measured)
+    return asked, speed
+
+
+DEVICES = (
+    Device("cpu", "2 cores", None, None, ("fp32",)),
+    device("vulkan:0", software=True),
+    device("vulkan:1"),
+)
+
+
+def test_every_device_is_measured_for_each_model_that_is_named(srgan, two_gpus):
+    asked, _ = two_gpus
+    found = srgan("doctor", "--json", "--model", "photo-x4", "--model", "restore-x4").document
+    one = [
+        ("cpu", "auto", "auto"),
+        *((name, "auto", each) for name in ("vulkan:0", "vulkan:1") for each in ("fp16", "fp32")),
+        ("cpu", "torch", "fp32"),
+        *(("cpu", name, "fp32") for name in ("ncnn", "onnxruntime", "openvino")),
+    ]
+    assert asked == [(model, *each) for model in ("photo-x4", "restore-x4") for each in one]
+    assert {each["model"] for each in found["speeds"]} == {"photo-x4", "restore-x4"}
+    assert "speed of restore-x4" in srgan("doctor", "--model", "restore-x4").out
+
+
+def test_an_emulated_gpu_is_left_out_where_it_would_take_minutes(srgan, two_gpus):
+    asked, speed = two_gpus
+    speed[0] = 0.01
+    speeds = srgan("doctor", "--json", "--measure").document["speeds"]
+    assert {name for _, name, _, _ in asked} == {"cpu", "vulkan:1"}
+    (note,) = {one["note"] for one in speeds if one["device"] == "vulkan:0"}
+    assert note == "a program on the CPU: it would take minutes"
+
+
+def test_only_the_speeds_of_the_measured_model_are_renewed(srgan, monkeypatch):
+    monkeypatch.setattr(measure, "_speed", lambda *_: (1.0, ""))
+    forgotten, learned = [], []
+    monkeypatch.setattr(measure, "vulkan_devices", tuple)
+    monkeypatch.setattr(measure, "forget", forgotten.append)
+    monkeypatch.setattr(measure, "learn_speeds", lambda network, *_: learned.append(network))
+    srgan("doctor", "--model", "photo-x4")
+    network = load_model(find_model("photo-x4", None)).generator
+    assert forgotten == [Subject.of(network, torch.device("cpu"))]
+    assert len(learned) == 1
+
+
+def test_a_model_that_is_not_there_is_refused(srgan):
+    assert_fails(srgan("doctor", "--model", "nope"), 4, "no model or file is called nope")
 
 
 @pytest.mark.parametrize("line", ["doctor extra", "doctor --nope"])

@@ -156,6 +156,9 @@ def diagnose(config: DoctorConfig, observer: Observer) -> DoctorReport:
     """Describe this machine and this installation; only what is measured is remembered.
 
     Whatever fails is listed under ``problems`` and does not stop the rest.
+
+    Raises:
+        WeightsError: A model that is to be measured is not there.
     """
     problems: list[str] = []
     packages = tuple(
@@ -164,9 +167,10 @@ def diagnose(config: DoctorConfig, observer: Observer) -> DoctorReport:
     devices = tuple(_tried(present_devices, problems))
     speeds: tuple[Speed, ...] = ()
     if config.measure or config.models:
-        from srgan_cli.engine.doctor.measure import measured
+        from srgan_cli.engine.doctor.measure import measured, named_models
 
-        speeds = tuple(_tried(lambda: measured(devices, config.models, observer), problems))
+        sources = named_models(config.models)
+        speeds = tuple(_tried(lambda: measured(devices, sources, observer), problems))
     return DoctorReport(
         FORMAT,
         __version__,
