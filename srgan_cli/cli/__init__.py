@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,12 @@ from srgan_cli.cli.exit_codes import ExitCode, exit_code
 from srgan_cli.cli.habits import translated
 from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
-from srgan_cli.cli.standard_streams import after_flush, occupy_closed_streams, reader_left
+from srgan_cli.cli.standard_streams import (
+    after_flush,
+    end_at_once,
+    occupy_closed_streams,
+    reader_left,
+)
 from srgan_cli.cli.wording import explained
 from srgan_cli.config import TrainConfig
 from srgan_cli.errors import InputError, SrganError
@@ -122,10 +128,10 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal without × must not end the work.
     code = after_flush(run())
+    if code == ExitCode.INTERRUPTED and threading.active_count() > 1:
+        end_at_once(code)  # Ctrl-C was pressed again while threads were at work.
     if "torch" in sys.modules and "WORLD_SIZE" in os.environ:
         # At exit PyTorch now and then aborts over a thread of gloo's, and torchrun would take
         # a finished run for a failed one.
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        os._exit(code)
+        end_at_once(code)
     sys.exit(code)

@@ -12,6 +12,8 @@ _UPSCALE: Mapping[str, Spelling] = {
     "--outscale": "--scale",
     "--model-name": "--model",
     "--weights": "--model",
+    "-m": "--model",
+    "--resize": "--scale",
     "--format": "--ext",
     "-f": "--ext",
     "-x": "--tta",
@@ -25,7 +27,7 @@ ALIASES: Mapping[str, Mapping[str, Spelling]] = {
     "upscale": _UPSCALE,
     "compare": {
         name: _UPSCALE[name]
-        for name in ("-i", "--input", "--out", "--outscale", "--model-name", "--weights")
+        for name in ("-i", "--input", "--out", "--outscale", "--model-name", "--weights", "-m")
     },
     "train": {
         "--lr": "--learning-rate",
@@ -36,7 +38,7 @@ ALIASES: Mapping[str, Mapping[str, Spelling]] = {
         "--dataset": "--data",
         "--pretrained": "--init",
     },
-    "eval": {"--weights": "--model", "--gt": "--hr"},
+    "eval": {"--weights": "--model", "-m": "--model", "--gt": "--hr"},
     "prepare": {"-i": (), "--input": ()},
 }
 """By command: the name of an option elsewhere, and what takes its place; nothing where the value

@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from typing import NoReturn
 
 from srgan_cli.cli.exit_codes import ExitCode
 from srgan_cli.cli.render import show_error
@@ -42,6 +43,13 @@ def reader_left() -> ExitCode:
     """Print nothing more: who reads the output, such as ``head``, has ended."""
     _drop_the_rest()
     return ExitCode.READER_LEFT
+
+
+def end_at_once(code: int) -> NoReturn:
+    """End the process without waiting for its threads, and without what libraries do at exit."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _drop_the_rest() -> None:

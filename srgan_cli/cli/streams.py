@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +11,7 @@ from typing import BinaryIO
 from srgan_cli import engine
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.errors import InputError, ResourceError, UsageError
-from srgan_cli.observer import Observer
+from srgan_cli.observer import Bar, Observer
 
 _STREAM = Path("-")
 _TRY = "try: srgan upscale - -o - < a.png > b.png"
@@ -31,14 +32,16 @@ def upscale_stream(
         observer: Is told what goes on.
 
     Raises:
-        UsageError: More than one image goes into a stream.
+        UsageError: More than one image goes into a stream, or a stream is a terminal.
         InputError: The image cannot be read or upscaled.
         ResourceError: There is nothing to write to.
     """
-    if len(config.inputs) != 1 or config.output is None:
+    if len(config.inputs) != 1:
         raise UsageError("- takes one image", hint=_TRY)
-    if config.output == _STREAM and target is None:
-        raise ResourceError("standard output is closed", hint=_TRY)
+    if config.output is None:
+        raise UsageError("--output is missing: an image from - lies in no folder", hint=_TRY)
+    if config.output == _STREAM:
+        _require_writable(target)
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
         path = config.inputs[0]
         if path == _STREAM:
@@ -47,10 +50,10 @@ def upscale_stream(
                 for block in _blocks(source):
                     file.write(block)
         output = Path(folder, "out") if config.output == _STREAM else config.output
-        report = engine.upscale(replace(config, inputs=(path,), output=output), observer)
+        told = _Told(observer, path, "standard input" if path != config.inputs[0] else str(path))
+        report = engine.upscale(replace(config, inputs=(path,), output=output), told)
         for failure in report.failed:
-            reason = failure.reason.replace(str(path), "-" if path.name == "stdin" else str(path))
-            raise InputError(reason, hint=failure.hint)
+            raise InputError(told.renamed(failure.reason), hint=told.renamed(failure.hint))
         if config.output != _STREAM or target is None:
             return
         if len(report.written) != 1:
@@ -58,6 +61,46 @@ def upscale_stream(
         with report.written[0].output.open("rb") as file:
             shutil.copyfileobj(file, target)
         target.flush()
+
+
+def _require_writable(target: BinaryIO | None) -> None:
+    if target is None:
+        raise ResourceError("standard output is closed", hint=_TRY)
+    if target.isatty():
+        raise UsageError(
+            "--output - writes an image, and standard output is a terminal",
+            hint="add > FILE, or name a file: --output FILE",
+        )
+
+
+class _Told:
+    """Passes on what is said, without the failure of the image: the command ends with that.
+
+    Args:
+        observer: Is told.
+        path: The image.
+        name: What the user calls it.
+    """
+
+    def __init__(self, observer: Observer, path: Path, name: str) -> None:
+        self._observer, self._path, self._name = observer, str(path), name
+
+    def renamed(self, text: str) -> str:
+        """Return a message in the user's words."""
+        return text.replace(self._path, self._name)
+
+    def say(self, message: str) -> None:
+        """Pass a fact on."""
+        self._observer.say(self.renamed(message))
+
+    def warn(self, message: str, hint: str = "") -> None:
+        """Pass a warning on, unless it is the failure, which has a hint."""
+        if not (hint and message.startswith(self._path)):
+            self._observer.warn(self.renamed(message), hint)
+
+    def bar(self, title: str, *, total: float, unit: str) -> AbstractContextManager[Bar]:
+        """Open a bar."""
+        return self._observer.bar(title, total=total, unit=unit)
 
 
 def _blocks(source: BinaryIO | None) -> Iterator[bytes]:

@@ -25,7 +25,12 @@ def show_upscaled(report: "engine.UpscaleReport", config: UpscaleConfig) -> None
     devices = " and ".join(sorted({item.device for item in report.written}))
     where = f", on {devices}" if devices and (devices, config.device) != ("cpu", "auto") else ""
     unchanged = f"{len(report.unchanged)} unchanged, " if report.unchanged else ""
-    counts = f"{len(report.written)} written, {unchanged}{len(report.failed)} failed{where}"
+    written = f"{len(report.written)} written"
+    if replaced := sum(item.replaced for item in report.written):
+        written += (
+            f" ({replaced} replaced {'an earlier result' if replaced == 1 else 'earlier ones'})"
+        )
+    counts = f"{written}, {unchanged}{len(report.failed)} failed{where}"
     show_table(
         f"×{config.scale or report.scale:g}: {counts}",
         {"image": "left", "size": "right", "time": "right"}

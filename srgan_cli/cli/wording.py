@@ -14,6 +14,13 @@ from srgan_cli.errors import UsageError
 
 _EXAMPLE = re.compile(r"^\s*(srgan .*?)\s*$", re.MULTILINE)
 _COMMAND = re.compile(r"No such command '(.*?)'\.", re.DOTALL)
+_RESTORING = "to remove noise and JPEG artefacts: --model restore"
+_INSTEAD = {
+    ("srgan upscale", "--denoise"): _RESTORING,
+    ("srgan upscale", "--noise"): _RESTORING,
+    ("srgan eval", "--data"): "name a folder of HR images without an option: srgan eval FOLDER",
+}
+"""What to do in place of an option that other programs or commands have."""
 _KINDS = {
     "valid integer": "a whole number",
     "for int()": "a whole number",
@@ -92,10 +99,21 @@ def _about_option(
         return UsageError(
             f"srgan has no option {name}", hint=f"did you mean: srgan upscale {shlex.join(words)}"
         )
+    file = next((word for word in words if len(name) == 2 and _is_file(word, name)), None)
+    if file:
+        hint = f"for the file of that name: {shlex.quote('./' + file)}; {see}"
+        return UsageError(f"{path} has no option {file}", hint=hint)
+    if (instead := _INSTEAD.get((path, name))) is not None:
+        return UsageError(f"{path} has no option {name}", hint=f"{instead}; {see}")
     flags = [flag for flag in options if flag.startswith("--")]
     close = difflib.get_close_matches(name, flags, n=1, cutoff=0.7)
     hint = f"did you mean {close[0]}? {see}" if close else see
     return UsageError(f"{path} has no option {name}", hint=hint)
+
+
+def _is_file(word: str, flag: str) -> bool:
+    """Say whether a word that was read as short options is the name of a file."""
+    return word.startswith(flag) and (Path(word).exists() or Path(word).suffix[1:].isalpha())
 
 
 def _bad_value(parameter: Any, text: str, words: Sequence[str], see: str) -> UsageError:

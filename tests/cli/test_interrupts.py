@@ -101,6 +101,31 @@ def test_interrupted_upscale_leaves_no_partial_file(tmp_path):
     assert "run the same command again" in err
 
 
+def test_a_second_ctrl_c_stops_at_once_and_leaves_no_partial_file(home, tmp_path):  # noqa: ARG001
+    script = """
+import sys, time
+from srgan_cli.cli import main
+from srgan_cli.engine.inference.upscaler import Upscaler
+Upscaler._upscale_tile = lambda *_: time.sleep(600)
+sys.argv = ["srgan", "upscale", *sys.argv[1:]]
+main()
+"""
+    output = tmp_path / "out"
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    process = start("-c", script, tmp_path / "a.png", "-o", output, module=False)
+    wait_until(lambda: list(output.glob(".srgan-0-*.png")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    said = ""
+    while "stopping after the current tiles; Ctrl-C again stops at once" not in said:
+        part = process.stderr.readline()
+        assert part, said
+        said += part
+    err = interrupt(process)
+    assert "interrupted: 0 of 1 images are finished" in err
+    assert files_below(output) == []
+    assert not list(output.glob(".srgan-0-*"))
+
+
 def test_interrupted_prepare_leaves_no_half_made_set(home, tmp_path):
     (tmp_path / "in").mkdir()
     for i in range(20):

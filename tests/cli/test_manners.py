@@ -206,3 +206,42 @@ def test_the_first_line_names_the_strength(srgan):
 def test_the_hint_names_the_command_at_hand(srgan, line):
     command = line.partition(" --")[0]
     assert_fails(srgan(*line.split()), 2, f"see: srgan {command} --help")
+
+
+@pytest.mark.parametrize("name", ["x.txt", "out/x.mp4", "x.pngg", "x.jpegx"])
+@pytest.mark.usefixtures("photo")
+def test_output_that_ends_as_files_do_but_not_as_images_is_refused(srgan, tmp_path, name):
+    result = srgan("upscale", "in.png", "-o", name)
+    suffix = name[name.rindex(".") :]
+    assert_fails(result, 2, f"{suffix} is no format", ".png", f"mkdir {name}")
+    assert files_below(tmp_path) == ["in.png"]
+
+
+@pytest.mark.parametrize("name", ["out.v2", "2024.12", "x.txt"])
+@pytest.mark.usefixtures("photo")
+def test_a_folder_may_have_a_dot_in_its_name(srgan, tmp_path, name):
+    if name == "x.txt":
+        (tmp_path / name).mkdir()
+    assert srgan("upscale", "in.png", "-o", name).code == 0
+    assert files_below(tmp_path / name) == ["in.png"]
+
+
+@pytest.mark.usefixtures("photo")
+def test_a_percentage_given_to_resize_and_a_short_model_are_understood(srgan, tmp_path):
+    result = srgan("upscale", "in.png", "-o", "a.png", "--resize", "150%", "-m", "fidelity-x2")
+    assert result.code == 0
+    assert "fidelity-x2 (--model)" in result.err
+    assert _size(tmp_path / "a.png")[0] == (48, 36)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("upscale in.png --denoise 2", ("no option --denoise", "--model restore")),
+        ("upscale in.png --noise=2", ("no option --noise", "--model restore")),
+        ("eval --data photos", ("no option --data", "srgan eval FOLDER")),
+        ("upscale -dash.png", ("no option -dash.png", "./-dash.png")),
+    ],
+)
+def test_options_of_other_programs_are_answered_with_what_to_type_instead(srgan, line, words):
+    assert_fails(srgan(*line.split()), 2, *words)

@@ -1,5 +1,6 @@
 """Standard streams that are closed, full or left by their reader, and a folder that has gone."""
 
+import io
 import os
 import shlex
 import subprocess
@@ -58,6 +59,26 @@ def left():
 )
 def test_a_closed_stream_is_told(shell, line, code, words):
     assert_fails(shell(line), code, words, "srgan upscale - -o - < a.png > b.png")
+
+
+def test_an_image_is_not_written_to_a_terminal(srgan, make_photographs, monkeypatch, tmp_path):
+    (image,) = make_photographs(tmp_path / "in", count=1, size=(40, 30))
+    terminal = io.BytesIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("srgan_cli.cli.upscale._bytes_of", lambda _: terminal)
+    assert_fails(srgan("upscale", image, "-o", "-"), 2, "standard output is a terminal", "> FILE")
+
+
+def test_standard_input_without_an_output_is_told_what_is_missing(srgan):
+    assert_fails(srgan("upscale", "-"), 2, "--output is missing", "srgan upscale - -o - <")
+
+
+@pytest.mark.parametrize("content", ["", "no image"])
+def test_a_fault_of_standard_input_is_said_once_and_names_no_temporary_file(shell, content):
+    result = shell(f"printf '{content}' | srgan {PIPE}")
+    assert_fails(result, 3, "error: standard input: ")
+    assert "warning" not in result.err
+    assert "/stdin" not in result.err
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

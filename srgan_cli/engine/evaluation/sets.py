@@ -13,6 +13,7 @@ from srgan_cli.data.names import apart, by_stem, match_names, named
 from srgan_cli.data.store import Store
 from srgan_cli.engine.models.weights import Model
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.files.decode import stated_label
 from srgan_cli.imaging.files.io import list_images, read_image
 from srgan_cli.imaging.levels import to_grey
 from srgan_cli.imaging.resize import downscale, mod_crop
@@ -51,9 +52,10 @@ def folder_set(folder: Path, scale: int) -> ImageSet:
     """Take a folder of HR images; LR is made by MATLAB's bicubic.
 
     Raises:
-        InputError: The folder is missing or holds no image, or LR images without HR.
+        InputError: The folder is missing or holds no image, LR images without HR, or nothing
+            but results of srgan.
     """
-    paths, notes = _hr_files(folder)
+    paths, notes = _originals(folder)
 
     def load(path: Path) -> EvaluationImage:
         reading = _Reading()
@@ -229,6 +231,27 @@ def _hr_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
         return paths, ()
     note = f"{_images(len(made))} LR or upscaled by the name, so not scored: {named(made)}"
     return [path for path in paths if _stem(path, folder) in set(kinds.hr)], (note,)
+
+
+def _originals(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """List a folder's HR images without srgan's own results, whose finest detail is not real.
+
+    Raises:
+        InputError: As :func:`_hr_files`, or there is nothing but results.
+    """
+    paths, notes = _hr_files(folder)
+    made = [path for path in paths if stated_label(path)]
+    if not made:
+        return paths, notes
+    if len(made) == len(paths):
+        raise InputError(
+            f"{folder}: only results of srgan, as their metadata say",
+            hint="pass a folder of originals; to score results: "
+            f"srgan eval --sr {folder} --hr FOLDER --scale 2",
+        )
+    names = named(path.relative_to(folder).as_posix() for path in made)
+    note = f"{_images(len(made))} srgan's own by the metadata, so not scored: {names}"
+    return [path for path in paths if path not in set(made)], (*notes, note)
 
 
 def _lr_files(folder: Path) -> list[Path]:

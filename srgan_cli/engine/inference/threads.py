@@ -114,17 +114,27 @@ def in_threads(
     *,
     num_threads: int,
     stopped: threading.Event,
+    told: Callable[[], None] = lambda: None,
 ) -> Generator[Result, None, None]:
     """Call a function for each item in threads; yield the results in the items' order.
 
     The first exception, or one in the caller such as Ctrl-C, sets ``stopped``, waits
-    until the threads have ended and is raised.
+    until the threads have ended and is raised. Another Ctrl-C ends the waiting.
+
+    Args:
+        function: Is called in threads.
+        items: What for.
+        num_threads: Calls at a time.
+        stopped: Tells the functions to give up.
+        told: Is called at once on Ctrl-C, before the waiting.
     """
-    with ThreadPoolExecutor(num_threads, "image") as pool:
-        try:
-            yield from in_order(
-                lambda item: pool.submit(function, item), items, ahead=2 * num_threads
-            )
-        except BaseException:
-            stopped.set()
-            raise
+    pool = ThreadPoolExecutor(num_threads, "image")
+    try:
+        yield from in_order(lambda item: pool.submit(function, item), items, ahead=2 * num_threads)
+    except BaseException as error:
+        stopped.set()
+        if isinstance(error, KeyboardInterrupt):
+            told()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,5 +1,8 @@
 """Plan a batch before any work is done: find the images, and name their results."""
 
+import difflib
+import mimetypes
+import shlex
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +52,14 @@ class Plan:
     failed: tuple[Failed, ...]
     """What was asked for and is already known to fail."""
     num_results: int = 0
-    """Results of former commands beside their sources, which are not upscaled again."""
+    """Results of earlier commands, which are not upscaled again."""
+
+    @property
+    def passed_over(self) -> str:
+        """Those results in words."""
+        one = self.num_results == 1
+        results = "1 result" if one else f"{self.num_results} results"
+        return f"{results} of earlier commands {'is' if one else 'are'} not upscaled again"
 
 
 def plan_batch(config: UpscaleConfig, model_scale: int) -> Plan:
@@ -99,8 +109,9 @@ def share_of(jobs: Sequence[UpscaleJob], *, rank: int, num_ranks: int) -> list[U
 def _require_options(config: UpscaleConfig) -> None:
     """Check the options whose meaning lies below the configuration."""
     if config.ext is not None and format_of_extension(config.ext) is None:
-        known = ", ".join(sorted(format_.suffix for format_ in FORMATS.values()))
-        raise UsageError(f"--ext {config.ext!r} cannot be written", hint=f"choose one of: {known}")
+        raise UsageError(
+            f"--ext {config.ext!r} cannot be written", hint=f"choose one of: {_known_suffixes()}"
+        )
     try:
         ImageColor.getrgb(config.background)
     except ValueError as error:
@@ -108,6 +119,17 @@ def _require_options(config: UpscaleConfig) -> None:
             f"--background {config.background!r} is not a colour",
             hint="pass a name such as white, or a code such as #ff8800",
         ) from error
+
+
+def _known_suffixes() -> str:
+    return ", ".join(sorted(format_.suffix for format_ in FORMATS.values()))
+
+
+def _names_no_folder(output: Path) -> bool:
+    """Say whether a path that does not exist ends as files do, or nearly as images do."""
+    suffix = output.suffix.lower()
+    known = mimetypes.MimeTypes().types_map[True]
+    return suffix in known or bool(difflib.get_close_matches(suffix, image_extensions(), 1, 0.85))
 
 
 def _named_file(config: UpscaleConfig, images: Sequence[Source]) -> Path | None:
@@ -123,6 +145,12 @@ def _named_file(config: UpscaleConfig, images: Sequence[Source]) -> Path | None:
         if output.exists():
             raise UsageError(
                 f"--output {output} is not a folder", hint="name a folder, such as -o out"
+            )
+        if _names_no_folder(output):
+            raise UsageError(
+                f"--output {output}: {output.suffix} is no format of images",
+                hint=f"choose one of: {_known_suffixes()}; for a folder of that name, first: "
+                f"mkdir {shlex.quote(str(output))}",
             )
         return None
     if len(images) != 1:

@@ -11,6 +11,7 @@ from pathlib import Path
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.upscaling.ledger import Ledger
 from srgan_cli.errors import InputError
+from srgan_cli.imaging.files.decode import stated_label
 from srgan_cli.imaging.files.formats import image_extensions
 
 _ADDRESS = re.compile("(https?|ftp):/+")
@@ -35,6 +36,8 @@ class Source:
     path: Path
     relative: Path
     """Its place below the output folder."""
+    is_found: bool = True
+    """In a folder or by a pattern; otherwise it was named itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,15 @@ class Sources:
     images: tuple[Source, ...]
     failed: tuple[Failed, ...]
     num_results: int
-    """Results of former commands that lie beside their sources and are not upscaled again."""
+    """Results of earlier commands that are not upscaled again."""
 
 
 def find_sources(config: UpscaleConfig) -> Sources:
     """Find the images of a batch.
 
-    Where results lie beside their sources, those of former commands are not images to
-    upscale, unless one is named alone.
+    Results of earlier commands, called as :func:`beside` calls them, are not images to upscale
+    where they were found in a folder or by a pattern. Where results lie beside their sources,
+    those that were named are none either, unless one is named alone.
 
     Raises:
         InputError: Nothing at all was found.
@@ -60,9 +64,13 @@ def find_sources(config: UpscaleConfig) -> Sources:
     found = list(_unique(_sources(config, failed), by_target=config.in_place))
     images = found
     alone = len(config.inputs) == 1 and len(found) == 1 and found[0].path == config.inputs[0]
-    if config.output is None and not config.in_place and not alone:
-        ledger_of = cache(Ledger.at)
-        images = [one for one in found if not _is_result(one.path, ledger_of(one.path.parent))]
+    if not config.in_place and not alone:
+        ledger_of, named_too = cache(Ledger.at), config.output is None
+        images = [
+            one
+            for one in found
+            if not (one.is_found or named_too) or not _is_result(one, ledger_of(one.path.parent))
+        ]
     if not images:
         raise _nothing(config, failed, num_results=len(found))
     return Sources(tuple(images), tuple(failed), len(found) - len(images))
@@ -74,7 +82,7 @@ def _nothing(config: UpscaleConfig, failed: list[Failed], *, num_results: int) -
     if num_results:
         return InputError(
             f"{config.inputs[0]}: only results of earlier commands",
-            hint="pass -o FOLDER to upscale them again",
+            hint="to upscale them again, name each of them, and a folder: -o FOLDER",
         )
     return InputError(
         f"{config.inputs[0]}: no images in this folder",
@@ -82,8 +90,10 @@ def _nothing(config: UpscaleConfig, failed: list[Failed], *, num_results: int) -
     )
 
 
-def _is_result(path: Path, ledger: Ledger) -> bool:
-    return bool(_OWN_NAME.fullmatch(path.stem)) and ledger.made(path)
+def _is_result(source: Source, ledger: Ledger) -> bool:
+    if not _OWN_NAME.fullmatch(source.path.stem):
+        return False
+    return ledger.made(source.path) or (source.is_found and bool(stated_label(source.path)))
 
 
 def beside(source: Path, factor: float | None, size: tuple[int, int]) -> str:
@@ -110,7 +120,7 @@ def _sources(config: UpscaleConfig, failed: list[Failed]) -> Iterator[Source]:
                 raise InputError(
                     f"{path}: no such file or folder", hint="check the name and the folder"
                 )
-            yield Source(path, Path(path.name))
+            yield Source(path, Path(path.name), is_found=False)
         else:
             yield from _matching(path, failed)
 

@@ -69,6 +69,8 @@ class Upscaled:
     """In which it ran: ``fp32``, ``fp16`` or ``bf16``."""
     drift: float | None = None
     """PSNR in dB of the reduced result beside its source; None when not measured."""
+    replaced: bool = False
+    """It took the place of a result that an earlier command made in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def upscale_with(
     for failure in plan.failed if ranks.leads else ():
         batch.fail(failure)
     if plan.num_results and ranks.leads:
-        observer.say(f"{plan.num_results} results of earlier commands are not upscaled again")
+        observer.say(f"{plan.passed_over}; to upscale them, name each, and a folder: -o FOLDER")
     jobs = share_of(plan.jobs, rank=ranks.rank, num_ranks=ranks.size)
     with _ledgers(plan.jobs, ranks) as ledgers:
         for ledger in ledgers.values():
@@ -149,7 +151,13 @@ def _ledgers(jobs: tuple[UpscaleJob, ...], ranks: Ranks) -> Iterator[Mapping[Pat
             ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
         # Nobody makes a file that another would take for an image, or for a leftover.
         ranks.wait()
-        yield ledgers
+        try:
+            yield ledgers
+        except KeyboardInterrupt:
+            # Threads that nobody waits for any more cannot do it.
+            for folder, ledger in ledgers.items() if ranks.size == 1 else ():
+                ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
+            raise
 
 
 def _require_whole(ledger: Ledger, config: UpscaleConfig, observer: Observer) -> None:
@@ -204,6 +212,7 @@ class _Batch:
                 jobs,
                 num_threads=min(_MOST_IMAGES, num_cores() + 1),
                 stopped=self._upscaler.stopped,
+                told=self._stopping,
             )
             with closing(outcomes):
                 for number, outcome in enumerate(outcomes, start=1):
@@ -212,6 +221,9 @@ class _Batch:
         if self._in_fp32:
             half = self._upscaler.amp.precision
             self._observer.say(f"{self._in_fp32} computed in fp32: {half} was not accurate enough")
+
+    def _stopping(self) -> None:
+        self._observer.say("stopping after the current tiles; Ctrl-C again stops at once")
 
     def _take(self, outcome: "Upscaled | Failed | Path") -> None:
         match outcome:
@@ -261,12 +273,13 @@ class _Batch:
                 )
         elif os.path.lexists(job.output) and not ledger.made(job.output):
             raise InputError(
-                f"{job.output} exists already, and srgan did not make it",
+                f"{job.output} exists already, and srgan did not make it, or it was changed since",
                 hint="pass --overwrite to replace it",
             )
 
     def _upscale(self, job: UpscaleJob, ledger: Ledger, sha256: str, bar: Bar) -> Upscaled:
         started = time.perf_counter()
+        replaces = not self._config.in_place and ledger.made(job.output)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         mark = ledger.mark(job.output.parent)
         with written_beside(job.output, mark=mark) as temporary:
@@ -295,6 +308,7 @@ class _Batch:
             maker.runtime,
             maker.amp.precision,
             drift,
+            replaces,
         )
 
     def _write(self, job: UpscaleJob, temporary: Path, bar: Bar) -> list[str]:

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +12,15 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.containers.blocks import LARGEST_INFLATED, Coding, mapped
+from srgan_cli.imaging.containers.pages import Pages
 from srgan_cli.imaging.files.admission import require_admissible, require_size, tiff_structure
 from srgan_cli.imaging.files.formats import readable_formats
 from srgan_cli.imaging.files.limits import pixels_within
 from srgan_cli.imaging.files.sources import GifSource, PillowSource, Shown, Source
 from srgan_cli.imaging.files.tiff_source import TiffSource
 from srgan_cli.imaging.frames import Frame, Header
-from srgan_cli.imaging.metadata.transfer import Metadata
+from srgan_cli.imaging.metadata import xmp
+from srgan_cli.imaging.metadata.transfer import Metadata, page_blocks, read_blocks
 from srgan_cli.imaging.types import ImageArray
 from srgan_cli.quiet import quiet
 
@@ -171,6 +173,24 @@ def probe(path: Path, *, max_pixels: int) -> Header:
     """
     with open_image(path, max_pixels=max_pixels) as picture:
         return picture.header
+
+
+def stated_label(path: Path) -> Mapping[str, str]:
+    """Return what a file's XMP says of how srgan made it; empty where it says nothing.
+
+    No pixel is decoded. A file that cannot be read says nothing.
+    """
+    try:
+        with opened(path, max_pixels=2**62, notes=[]) as image:
+            format_name = image.format if image is not None else "TIFF"
+        if format_name != "TIFF":
+            stated = read_blocks(path, format_name or "", []).xmp
+        else:
+            with mapped(path) as data:
+                stated = page_blocks(Pages(data), 0, []).xmp
+    except (InputError, OSError, ValueError):
+        return {}
+    return xmp.parse(stated).label if stated else {}
 
 
 def require_whole(path: Path, *, max_pixels: int) -> None:
