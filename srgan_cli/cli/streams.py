@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -98,9 +98,11 @@ class _Told:
         if not (hint and message.startswith(self._path)):
             self._observer.warn(self.renamed(message), hint)
 
-    def bar(self, title: str, *, total: float, unit: str) -> AbstractContextManager[Bar]:
+    @contextmanager
+    def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:
         """Open a bar."""
-        return self._observer.bar(title, total=total, unit=unit)
+        with self._observer.bar(title, total=total, unit=unit) as bar:
+            yield bar
 
 
 def _blocks(source: BinaryIO | None) -> Iterator[bytes]:

@@ -27,9 +27,8 @@ def show_upscaled(report: "engine.UpscaleReport", config: UpscaleConfig) -> None
     unchanged = f"{len(report.unchanged)} unchanged, " if report.unchanged else ""
     written = f"{len(report.written)} written"
     if replaced := sum(item.replaced for item in report.written):
-        written += (
-            f" ({replaced} replaced {'an earlier result' if replaced == 1 else 'earlier ones'})"
-        )
+        earlier = "an earlier result" if replaced == 1 else "earlier results"
+        written += f" ({replaced} replaced {earlier})"
     counts = f"{written}, {unchanged}{len(report.failed)} failed{where}"
     show_table(
         f"×{config.scale or report.scale:g}: {counts}",

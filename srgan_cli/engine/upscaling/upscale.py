@@ -4,7 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
@@ -27,6 +27,7 @@ from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.inputs import Failed
 from srgan_cli.engine.upscaling.ledger import Ledger
+from srgan_cli.engine.upscaling.ledgers import open_ledgers, require_whole
 from srgan_cli.engine.upscaling.recipe import Recipe
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
@@ -116,9 +117,9 @@ def upscale_with(
     if plan.num_results and ranks.leads:
         observer.say(f"{plan.passed_over}; to upscale them, name each, and a folder: -o FOLDER")
     jobs = share_of(plan.jobs, rank=ranks.rank, num_ranks=ranks.size)
-    with _ledgers(plan.jobs, ranks) as ledgers:
+    with open_ledgers(plan.jobs, ranks) as ledgers:
         for ledger in ledgers.values():
-            _require_whole(ledger, config, observer)
+            require_whole(ledger, config, observer)
         try:
             batch.run_all(jobs, ledgers)
         except KeyboardInterrupt:
@@ -137,40 +138,6 @@ def upscale_with(
         tuple(batch.unchanged),
         tuple(batch.failed),
     )
-
-
-@contextmanager
-def _ledgers(jobs: tuple[UpscaleJob, ...], ranks: Ranks) -> Iterator[Mapping[Path, Ledger]]:
-    """Open the ledger of each folder that is written to, and clear what a kill left there."""
-    with ExitStack() as stack:
-        ledgers = {
-            folder: stack.enter_context(Ledger(folder, rank=ranks.rank))
-            for folder in {job.folder for job in jobs}
-        }
-        for folder, ledger in ledgers.items() if ranks.leads else ():
-            ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
-        # Nobody makes a file that another would take for an image, or for a leftover.
-        ranks.wait()
-        try:
-            yield ledgers
-        except KeyboardInterrupt:
-            # Threads that nobody waits for any more cannot do it.
-            for folder, ledger in ledgers.items() if ranks.size == 1 else ():
-                ledger.remove_leftovers({job.output.parent for job in jobs if job.folder == folder})
-            raise
-
-
-def _require_whole(ledger: Ledger, config: UpscaleConfig, observer: Observer) -> None:
-    """Tell of lines that cannot be read; in place they could mean to upscale an image twice."""
-    if not ledger.num_damaged:
-        return
-    message = f"{ledger.path.parent}: {ledger.num_damaged} lines of the ledger are damaged"
-    if config.in_place:
-        raise InputError(
-            f"{message}: cannot tell which images are upscaled already",
-            hint=f"restore {ledger.path.name} from a copy, or delete it to upscale all again",
-        )
-    observer.warn(message, "results that they told of count as not from this command")
 
 
 class _Batch:
