@@ -10,6 +10,7 @@ import threading
 import pytest
 from PIL import Image
 
+from srgan_cli.cli import upscale
 from srgan_cli.cli.standard_streams import occupy_closed_streams
 from tests.toolbox import Result, assert_fails, files_below
 
@@ -65,7 +66,7 @@ def test_an_image_is_not_written_to_a_terminal(srgan, make_photographs, monkeypa
     (image,) = make_photographs(tmp_path / "in", count=1, size=(40, 30))
     terminal = io.BytesIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
-    monkeypatch.setattr("srgan_cli.cli.upscale._bytes_of", lambda _: terminal)
+    monkeypatch.setattr(upscale, "_bytes_of", lambda _: terminal)
     assert_fails(srgan("upscale", image, "-o", "-"), 2, "standard output is a terminal", "> FILE")
 
 
