@@ -67,7 +67,7 @@ def _show(found: "engine.CompareReport") -> None:
             "version": "left",
             "time": "right",
             "drift": "right",
-            f"from {found.reference}": "right",
+            f"levels from {found.reference}": "right",
         },
         rows,
     )

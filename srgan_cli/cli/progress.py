@@ -15,7 +15,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from srgan_cli.cli.render import one_line, print_line, stderr
+from srgan_cli.cli.render import holds_command, one_line, print_line, stderr
 from srgan_cli.observer import Bar, SilentBar
 
 
@@ -35,7 +35,8 @@ class RichObserver:
         for label, style, text in (("warning", "yellow", message), ("hint", "cyan", hint)):
             if text:
                 line = Text.assemble((f"{label:>7}: ", style), one_line(text))
-                print_line(self._console, line, whole=label.strip() == "hint")
+                whole = label.strip() == "hint" and holds_command(text)
+                print_line(self._console, line, whole=whole)
 
     @contextmanager
     def bar(self, title: str, *, total: float, unit: str) -> Iterator[Bar]:
@@ -93,7 +94,7 @@ class _RichBar:
 
 
 class _Count(ProgressColumn):
-    """``12/350 photos  41.0/s``."""
+    """``12/350 images  41.0 images/s``."""
 
     def __init__(self) -> None:
         super().__init__(table_column=Column(no_wrap=True))
@@ -105,5 +106,6 @@ class _Count(ProgressColumn):
         digits = 0 if whole else 1 if total >= 1 else 1 - math.floor(math.log10(total))
         count = f"{done:,.{digits}f}/{total:,.{digits}f}"
         speed = task.finished_speed or task.speed
-        rate = f"  {speed:,.{1 if speed >= 1 else 2}f}/s" if speed else ""
-        return Text(f"{count} {task.fields['unit']}{rate}")
+        unit = task.fields["unit"]
+        rate = f"{speed or 0:,.{1 if (speed or 0) >= 1 else 2}f} {unit}/s"
+        return Text(f"{count} {unit}  {rate}")

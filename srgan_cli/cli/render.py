@@ -15,6 +15,7 @@ from rich.text import Text
 
 from srgan_cli.errors import SrganError
 
+_COMMAND = re.compile(r"\b(srgan|pip|curl|ffmpeg|mkdir|torchrun|apt|brew) ")
 # Halves of characters, but for those that stand for the bytes of file names.
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
@@ -34,7 +35,12 @@ def show_error(message: str, hint: str) -> None:
     console = stderr()
     for label, style, text in (("error", "bold red", message), (" hint", "bold cyan", hint)):
         line = Text.assemble((f"{label}: ", style), one_line(text))
-        print_line(console, line, whole=label.strip() == "hint")
+        print_line(console, line, whole=label.strip() == "hint" and holds_command(text))
+
+
+def holds_command(text: str) -> bool:
+    """Say whether a hint has a command to copy, which line breaks would damage."""
+    return _COMMAND.search(text) is not None
 
 
 def print_line(console: Console, line: Text, *, whole: bool = False) -> None:

@@ -136,7 +136,13 @@ def _show(report: "engine.TrainReport") -> None:
             f"or srgan models default {name}"
         )
     say(f"weights: {report.weights}")
-    say("next: srgan upscale IMAGE... -o out/, or srgan eval")
+    if used.path == report.weights or found.qualified:
+        say("next: srgan upscale IMAGE... -o out/, or srgan eval")
+    else:
+        say(
+            f"next: srgan eval --model {name}, or train it further, for longer or on more images: "
+            f"srgan train --init {name}"
+        )
 
 
 def _show_plan(plan: "engine.TrainPlan") -> None:
@@ -163,7 +169,7 @@ def _show_plan(plan: "engine.TrainPlan") -> None:
     )
     say(f"disk: up to {plan.num_bytes / 1e6:,.0f} MB")
     if plan.advice:
-        say(f"that is more than a day: {plan.advice}")
+        say(f"{plan.warning}: {plan.advice}")
 
 
 def _refuse_others(given: set[str]) -> None:

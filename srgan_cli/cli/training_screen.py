@@ -97,10 +97,10 @@ def line(status: TrainingStatus) -> str:
         *(f"{name} {value:.4g}" for name, value in status.losses.items()),
         f"PSNR {status.psnr[-1]:.2f} dB",
         f"{status.rate:.1f} images/s",
-        f"{_time_left(status)} left",
+        _time_left(status),
         status.verdict,
     ]
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
 
 
 def panel(status: TrainingStatus) -> Panel:
@@ -121,12 +121,15 @@ def panel(status: TrainingStatus) -> Panel:
 
 
 def _progress(status: TrainingStatus) -> Table:
+    # Where a batch takes every image more than once, epochs say nothing.
+    counts = status.epochs <= status.steps
+    epoch = f", epoch {status.epoch:,} of {status.epochs:,}" if counts else ""
     grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1)
     grid.add_column(no_wrap=True, justify="right")
     grid.add_row(
-        Text(f"{status.phase}, epoch {status.epoch:,} of {status.epochs:,}", style="bold"),
+        Text(status.phase + epoch, style="bold"),
         ProgressBar(total=status.steps, completed=status.step),
         f"step {status.step:,} of {status.steps:,}",
     )
@@ -155,7 +158,7 @@ def _losses(status: TrainingStatus) -> Table:
 
 def _machine(status: TrainingStatus) -> Text:
     facts = [
-        ("", f"{_time_left(status)} left"),
+        *(("", left) for left in [_time_left(status)] if left),
         ("", f"{status.rate:.1f} images/s"),
         ("data wait ", f"{status.waiting:.1%}"),
         ("memory ", f"{status.memory / 2**30:.1f} GiB"),
@@ -171,7 +174,10 @@ def _machine(status: TrainingStatus) -> Text:
 
 
 def _time_left(status: TrainingStatus) -> str:
-    return str(timedelta(seconds=round(status.seconds_left)))
+    """Say how long the run still takes; nothing where all steps are made."""
+    if status.step >= status.steps:
+        return ""
+    return f"{timedelta(seconds=round(status.seconds_left))} left"
 
 
 def sparkline(values: Sequence[float]) -> str:

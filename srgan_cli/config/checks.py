@@ -23,7 +23,8 @@ def require(condition: bool, name: str, value: object, wanted: str) -> None:
 
 def out_of_range(name: str, value: object, wanted: str) -> UsageError:
     """Return the error that names an option, its value and what it must be."""
-    return UsageError(f"--{name.replace('_', '-')} is {value!r}", hint=f"it must be {wanted}")
+    shown = f"{value:g}" if isinstance(value, float) else repr(value)
+    return UsageError(f"--{name.replace('_', '-')} is {shown}", hint=f"it must be {wanted}")
 
 
 def require_plain_name(name: str) -> None:

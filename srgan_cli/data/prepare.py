@@ -210,7 +210,8 @@ def _make(
             pixels += sum(record.pixels for record in shard.records)
             dropped += sum(record.dropped for record in shard.records)
             speed = pixels / 1e6 / (time.perf_counter() - started)
-            bar.advance(len(shard.records), **{"MP/s": f"{speed:.0f}", "skipped": str(dropped)})
+            shown = f"{speed:.{0 if speed >= 10 else 1}f}"
+            bar.advance(len(shard.records), **{"MP/s": shown, "skipped": str(dropped)})
     return made
 
 

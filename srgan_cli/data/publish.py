@@ -1,8 +1,10 @@
 """Write the manifest that turns finished shards into a data set. No torch here."""
 
+from collections import Counter
 from pathlib import Path
 
 from srgan_cli.config.option import command_line
+from srgan_cli.data.kinds import KINDS
 from srgan_cli.data.manifest import MANIFEST, Manifest, ManifestEntry
 from srgan_cli.data.names import named
 from srgan_cli.data.plan import Prepared, PrepareJob
@@ -29,8 +31,11 @@ def describe(job: PrepareJob, prepared: Prepared) -> Manifest:
     if len(selection.kept) < 2:
         first = f"; the first problem: {selection.dropped[0].reason}" if selection.dropped else ""
         places = named(map(str, job.config.sources))
+        counts = Counter(KINDS[finding.kind].label for finding in selection.dropped)
+        skipped = ", ".join(f"{count} {label}" for label, count in counts.most_common())
         raise InputError(
-            f"{places}: only {len(selection.kept)} of {len(records)} images can be used",
+            f"{places}: only {len(selection.kept)} of {len(records)} images can be used"
+            + (f"; skipped: {skipped}" if skipped else ""),
             hint=f"a data set needs at least 2{first}",
         )
     chosen, _ = validation_sources(

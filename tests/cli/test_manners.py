@@ -213,7 +213,7 @@ def test_the_hint_names_the_command_at_hand(srgan, line):
 def test_output_that_ends_as_files_do_but_not_as_images_is_refused(srgan, tmp_path, name):
     result = srgan("upscale", "in.png", "-o", name)
     suffix = name[name.rindex(".") :]
-    assert_fails(result, 2, f"{suffix} is no format", ".png", f"mkdir {name}")
+    assert_fails(result, 2, f"{suffix} is no format", ".png", "for a folder")
     assert files_below(tmp_path) == ["in.png"]
 
 
@@ -245,3 +245,44 @@ def test_a_percentage_given_to_resize_and_a_short_model_are_understood(srgan, tm
 )
 def test_options_of_other_programs_are_answered_with_what_to_type_instead(srgan, line, words):
     assert_fails(srgan(*line.split()), 2, *words)
+
+
+@pytest.mark.parametrize("names", [["no.png"], ["no.png", "nor.png"]])
+@pytest.mark.usefixtures("home")
+def test_missing_files_are_unusable_input_however_many(srgan, names):
+    result = srgan("upscale", *names, "-o", "out")
+    assert_fails(result, 3, f"{', '.join(names)}: no such file or folder")
+
+
+@pytest.mark.usefixtures("photo")
+def test_a_missing_file_among_others_costs_only_itself(srgan, tmp_path):
+    assert srgan("upscale", "no.png", "in.png", "-o", "out").code == 7
+    assert files_below(tmp_path / "out") == ["in.png"]
+
+
+def test_a_name_with_spaces_that_lacks_quotes_is_answered_with_them(srgan, photo):
+    photo.rename(photo.with_name("my first cat.png"))
+    result = srgan("upscale", "my", "first", "cat.png")
+    assert_fails(result, 3, "put quotes around a name with spaces: 'my first cat.png'")
+
+
+@pytest.mark.parametrize("name", ["t1.onnx", "exports/t1.pth"])
+@pytest.mark.usefixtures("photo")
+def test_an_export_into_a_file_is_answered_with_the_folder(srgan, tmp_path, name):
+    result = srgan("models", "export", "fidelity-x2", "--to", "onnx", "-o", name)
+    assert_fails(result, 2, name, f"--output {name.rpartition('/')[0] or '.'}")
+    assert files_below(tmp_path) == ["in.png"]
+
+
+def test_a_number_out_of_range_is_shown_as_it_was_typed(srgan):
+    assert_fails(srgan("upscale", "in.png", "-s", "0"), 2, "--scale is 0\n")
+
+
+def test_a_long_hint_without_a_command_is_folded_between_words(srgan, monkeypatch, photo):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = srgan("upscale", photo, "--ext", "bmpx").err
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    hint = plain.partition("\n hint: ")[2]
+    assert len(hint.splitlines()) > 1
+    assert max(map(len, plain.splitlines())) <= 80
+    assert ".webp" in hint.split()

@@ -50,7 +50,9 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
         *("sheets", "sheets/step-00000003.png", "sheets/step-00000006.png"),
         "weights.safetensors",
     ]
-    assert "next: srgan upscale" in trained.out
+    # Six steps earn nothing, and what to do next says so.
+    assert f"next: srgan eval --model {run.name}, or train it further" in trained.out
+    assert f"srgan train --init {run.name}" in trained.out
 
     # Six steps earn nothing: the bundled model stays until the run is chosen.
     after = srgan("upscale", picture, "-o", tmp_path / "stays")

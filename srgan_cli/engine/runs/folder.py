@@ -58,9 +58,11 @@ def require_new_run(folder: Path) -> None:
     """
     # One that was stopped before its first checkpoint has nothing to lose.
     if has_checkpoint(folder) or any(folder.glob("*.safetensors")):
+        way = f"resume it: srgan train --resume {folder.name}"
+        if is_finished(folder):
+            way = f"it is finished; to train it further: srgan train --init {folder.name}"
         raise UsageError(
-            f"run {folder.name} exists already",
-            hint=f"resume it: srgan train --resume {folder.name}; or choose another --name",
+            f"run {folder.name} exists already", hint=f"{way}; or choose another --name"
         )
 
 
@@ -81,7 +83,7 @@ def find_run(spec: str) -> Path:
     saved = sorted(files, key=lambda path: path.stat().st_mtime_ns)
     if spec == "latest" and saved:
         runs = [path.parents[1] for path in reversed(saved)]
-        unfinished = [run for run in runs if not (run / QUALIFICATION_FILE).exists()]
+        unfinished = [run for run in runs if not is_finished(run)]
         if unfinished:
             return unfinished[0]
         raise InputError(
@@ -99,6 +101,11 @@ def find_run(spec: str) -> Path:
 def has_checkpoint(folder: Path) -> bool:
     """Say whether there is something to go on from in a run's folder."""
     return any(folder.glob(f"{CHECKPOINTS}/step-*.safetensors"))
+
+
+def is_finished(folder: Path) -> bool:
+    """Say whether a run has made all its steps and been compared with the bundled model."""
+    return (folder / QUALIFICATION_FILE).exists()
 
 
 def write_config(folder: Path, config: TrainConfig) -> None:

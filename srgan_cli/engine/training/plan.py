@@ -18,6 +18,8 @@ OPEN_END = 10**9
 """Steps of a run whose length is still to be found, so that it has all its phases."""
 
 _DAY = 86400.0
+_FEW_STEPS = 100
+"""With fewer, a new network has hardly begun to learn."""
 _MOST_LATE = 0.1
 _SHEET_BYTES = 400_000
 """Most that the image sheet of a validation takes."""
@@ -54,8 +56,10 @@ class TrainPlan:
     """When that is, in ISO 8601 and local time."""
     num_bytes: int
     """Most that the run's folder takes on disk."""
+    warning: str
+    """That it takes more than a day, or has too few steps; else empty."""
     advice: str
-    """What to do instead, if it takes more than a day; else empty."""
+    """What to do instead; empty without a warning."""
     leads: bool = True
     """Whether this process is to report it; False in the others of ``torchrun``."""
 
@@ -95,7 +99,7 @@ def planned(
     Raises:
         UsageError: The time is too short for a step of each phase.
     """
-    costs = measured.costs
+    costs, timed = measured.costs, config.seconds is not None
     if config.seconds is not None:
         config = _fitted(config, config.seconds - spent, costs, steps_of, spent)
     phases = plan_phases(config, steps_of)
@@ -110,7 +114,7 @@ def planned(
         total,
         ends.isoformat(timespec="seconds"),
         _num_bytes(config, measured.checkpoint_bytes, weights_bytes, phases),
-        _advice(config) if total > _DAY else "",
+        *_warning(config, sum(phase.steps for phase in phases), total, timed=timed),
     )
 
 
@@ -157,6 +161,18 @@ def _num_bytes(config: TrainConfig, checkpoint: int, weights: int, phases: Seque
     validations = 1 + sum(num_validations(phase, 0, every) for phase in phases)
     checkpoints = min(validations, config.keep) + _SPARE_CHECKPOINTS
     return checkpoints * checkpoint + 3 * weights + validations * _SHEET_BYTES
+
+
+def _warning(config: TrainConfig, steps: int, seconds: float, *, timed: bool) -> tuple[str, str]:
+    """Return what is wrong with the length of a run, and what to do instead."""
+    if seconds > _DAY:
+        return "that is more than a day", _advice(config)
+    if timed and config.init is None and steps < _FEW_STEPS:
+        return (
+            f"{steps} steps are too few for a network that starts from nothing",
+            "give it more time, or fine-tune a bundled model: --init fidelity",
+        )
+    return "", ""
 
 
 def _advice(config: TrainConfig) -> str:

@@ -17,8 +17,10 @@ from srgan_cli.engine.models.trained_runs import Qualification
 from srgan_cli.engine.models.weights import WEIGHTS_FILE
 from srgan_cli.engine.runs.background import Background
 from srgan_cli.engine.runs.folder import (
+    CONFIG_FILE,
     find_run,
     has_checkpoint,
+    is_finished,
     new_run_folder,
     read_config,
     require_new_run,
@@ -202,10 +204,16 @@ def _train(
             require_new_run(target)  # Another process may have made and finished it by now.
             observer.say(str(parts.plan))
             if parts.plan.advice:
-                observer.warn("that is more than a day", hint=parts.plan.advice)
+                observer.warn(parts.plan.warning, hint=parts.plan.advice)
             session.start()  # Makes the folder.
         else:
             session.resume()
+            if session.done and is_finished(target):
+                observer.warn(
+                    f"run {target.name} is finished: all its {parts.steps:,} steps are made",
+                    hint=f"to train it further: srgan train --init {target.name}; or raise its "
+                    f"epochs or steps in {target / CONFIG_FILE} and resume it again",
+                )
         try:
             _make_all_steps(session, ranks, observer)
         except KeyboardInterrupt:

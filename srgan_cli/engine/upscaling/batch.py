@@ -2,7 +2,6 @@
 
 import difflib
 import mimetypes
-import shlex
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -149,8 +148,7 @@ def _named_file(config: UpscaleConfig, images: Sequence[Source]) -> Path | None:
         if _names_no_folder(output):
             raise UsageError(
                 f"--output {output}: {output.suffix} is no format of images",
-                hint=f"choose one of: {_known_suffixes()}; for a folder of that name, first: "
-                f"mkdir {shlex.quote(str(output))}",
+                hint=f"choose one of: {_known_suffixes()}; to get a folder, make it first",
             )
         return None
     if len(images) != 1:

@@ -3,12 +3,14 @@
 import glob
 import os
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from srgan_cli.config import UpscaleConfig
+from srgan_cli.data.names import named
 from srgan_cli.engine.upscaling.ledger import Ledger
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.files.decode import stated_label
@@ -107,7 +109,25 @@ def beside(source: Path, factor: float | None, size: tuple[int, int]) -> str:
     return f"{source.stem}_" + (f"x{factor:g}" if factor else f"{size[0]}x{size[1]}")
 
 
+def _require_any(inputs: Sequence[Path]) -> None:
+    """Refuse names of which none leads anywhere, as an unquoted name with spaces does.
+
+    Raises:
+        InputError: No file has any of the names.
+    """
+    if any(
+        os.path.lexists(path) or glob.has_magic(str(path)) or _stranger(path) for path in inputs
+    ):
+        return
+    joined = Path(" ".join(map(str, inputs)))
+    hint = "check the name and the folder"
+    if len(inputs) > 1 and joined.exists():
+        hint = f"put quotes around a name with spaces: {shlex.quote(str(joined))}"
+    raise InputError(f"{named(map(str, inputs))}: no such file or folder", hint=hint)
+
+
 def _sources(config: UpscaleConfig, failed: list[Failed]) -> Iterator[Source]:
+    _require_any(config.inputs)
     for path in config.inputs:
         if path.is_dir():
             yield from _in_folder(path, config, failed)
@@ -116,10 +136,6 @@ def _sources(config: UpscaleConfig, failed: list[Failed]) -> Iterator[Source]:
         if stranger is not None:
             failed.append(Failed(path, stranger.message, stranger.hint))
         elif path.exists() or path.is_symlink() or not glob.has_magic(str(path)):
-            if len(config.inputs) == 1 and not os.path.lexists(path):
-                raise InputError(
-                    f"{path}: no such file or folder", hint="check the name and the folder"
-                )
             yield Source(path, Path(path.name), is_found=False)
         else:
             yield from _matching(path, failed)

@@ -104,3 +104,14 @@ def test_what_is_said_while_the_panel_is_drawn_comes_after_it(monkeypatch):
     text = screen._console.file.getvalue()
     assert text.count("stopping after this step") == 2  # Once a drawing.
     assert text.index("╭") < text.index("stopping after this step")
+
+
+def test_epochs_of_less_than_a_step_are_not_counted():
+    assert "epoch" not in drawn(replace(STATUS, step=4, steps=4, epoch=6, epochs=6))
+
+
+def test_a_finished_run_has_no_time_left():
+    assert " left" in drawn(STATUS)
+    finished = replace(STATUS, step=STATUS.steps, seconds_left=12)
+    assert " left" not in drawn(finished)
+    assert " left" not in training_screen.line(finished)

@@ -111,3 +111,12 @@ def test_a_moment_of_another_day_has_its_date():
     now = datetime.now().astimezone()
     assert clock_time(now.isoformat()) == f"{now:%H:%M}"
     assert f"{now + timedelta(days=2):%b}" in clock_time((now + timedelta(days=2)).isoformat())
+
+
+def test_a_time_that_is_too_short_to_learn_from_nothing_comes_with_init():
+    found = plan(minutes=2)[1]
+    assert sum(phase.steps for phase in found.phases) < 100
+    assert "too few for a network that starts from nothing" in found.warning
+    assert "--init fidelity" in found.advice
+    for fine in ({"minutes": 2, "init": "fidelity"}, {"minutes": 20}, {"steps": 50}):
+        assert plan(**fine)[1].warning == ""
