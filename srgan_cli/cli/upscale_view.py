@@ -1,5 +1,7 @@
 """The tables that ``srgan upscale`` prints."""
 
+from datetime import timedelta
+
 from srgan_cli import __version__, engine
 from srgan_cli.cli.render import say, show_table
 from srgan_cli.config import UpscaleConfig
@@ -29,13 +31,19 @@ def show_upscaled(report: "engine.UpscaleReport", config: UpscaleConfig) -> None
     if replaced := sum(item.replaced for item in report.written):
         earlier = "an earlier result" if replaced == 1 else "earlier results"
         written += f" ({replaced} replaced {earlier})"
-    counts = f"{written}, {unchanged}{len(report.failed)} failed{where}"
+    counts = f"{written}, {unchanged}{len(report.failed)} failed in {_time(report.seconds)}{where}"
     show_table(
         f"×{config.scale or report.scale:g}: {counts}",
         {"image": "left", "size": "right", "time": "right"}
         | ({"drift": "right"} if checked else {}),
         rows,
     )
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 100:
+        return str(timedelta(seconds=round(seconds)))
+    return f"{seconds:.{0 if seconds >= 10 else 1}f} s"
 
 
 def show_verified(report: "engine.VerifyReport") -> None:

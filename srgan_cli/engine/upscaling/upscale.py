@@ -85,6 +85,8 @@ class UpscaleReport:
     unchanged: tuple[Path, ...]
     """Results that stood there already, made from the same image in the same way."""
     failed: tuple[Failed, ...]
+    seconds: float
+    """Of the whole batch, once the model was loaded."""
 
 
 def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
@@ -109,6 +111,7 @@ def upscale_with(
     upscaler: Upscaler, config: UpscaleConfig, observer: Observer, ranks: Ranks = _ALONE
 ) -> UpscaleReport:
     """Upscale images as :func:`upscale` does, with a model that is loaded already."""
+    started = time.perf_counter()
     plan = plan_batch(config, upscaler.model.scale)
     recipe = Recipe(config, upscaler)
     batch = _Batch(config, upscaler, observer, recipe=recipe, shown=ranks.leads)
@@ -137,6 +140,7 @@ def upscale_with(
         tuple(batch.written),
         tuple(batch.unchanged),
         tuple(batch.failed),
+        time.perf_counter() - started,
     )
 
 
