@@ -81,7 +81,7 @@ def test_a_device_that_cannot_be_used_is_told_once_and_its_results_stand(upscale
     assert "--device vulkan cannot be used, the CPU is used instead: its results differ" in told
     assert made(upscale("--device", "vulkan")[0]) is None
     line = ("in.png", "-o", "other", "--model", "model.safetensors", "--device", "vulkan")
-    assert "0 failed, on cpu" in srgan("upscale", *line).out
+    assert " s, on cpu\n" in srgan("upscale", *line).out
 
 
 def test_a_network_without_an_equivalent_is_told_in_words(upscale, monkeypatch):
