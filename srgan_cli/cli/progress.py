@@ -105,7 +105,8 @@ class _Count(ProgressColumn):
         whole = total >= 100 or float(total).is_integer()
         digits = 0 if whole else 1 if total >= 1 else 1 - math.floor(math.log10(total))
         count = f"{done:,.{digits}f}/{total:,.{digits}f}"
-        speed = task.finished_speed or task.speed
-        unit = task.fields["unit"]
-        rate = f"{speed or 0:,.{1 if (speed or 0) >= 1 else 2}f} {unit}/s"
-        return Text(f"{count} {unit}  {rate}")
+        unit, speed = task.fields["unit"], task.finished_speed or task.speed or 0.0
+        if not speed and done >= total:  # Too quick to be measured.
+            return Text(f"{count} {unit}")
+        # Also before the first figure, so that nothing moves when it comes.
+        return Text(f"{count} {unit}  {speed:,.{1 if speed >= 1 else 2}f} {unit}/s")

@@ -156,3 +156,11 @@ def test_the_bar_of_a_small_image_shows_digits():
     task = Task(0, "", 0.0041, 0.0041, _get_time=lambda: 0.0)
     task.fields = {"unit": "MP"}
     assert _Count().render(task).plain == "0.0041/0.0041 MP"
+
+
+def test_the_rate_of_a_bar_has_its_unit_and_its_place_from_the_start():
+    task = Task(0, "", 8.0, 2.0, _get_time=lambda: 0.0)
+    task.fields = {"unit": "MP"}
+    assert _Count().render(task).plain == "2/8 MP  0.00 MP/s"
+    task.finished_speed = 3.5
+    assert _Count().render(task).plain == "2/8 MP  3.5 MP/s"

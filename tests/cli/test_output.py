@@ -34,7 +34,7 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
                 *("verdict", "skipped", "rollbacks", "leads", "scale", "qualification"),
             },
         ),
-        ("upscale", {"model", "scale", "written", "unchanged", "failed"}),
+        ("upscale", {"model", "scale", "written", "unchanged", "failed", "seconds"}),
         (
             "eval",
             {

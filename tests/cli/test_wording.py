@@ -45,7 +45,7 @@ THEIRS = (
         ("train photos/", ("train takes no further argument", "srgan prepare photos/ && srgan")),
         ("upscale a --precision pf16", ("not a choice", "did you mean fp16?", "fp16 or bf16")),
         ("train --optimizer sgd", ("--optimizer 'sgd' is not a choice", "choose adam or muon")),
-        ("upscale a --strength 2", ("--strength is 2.0", "from 0 to 1")),
+        ("upscale a --strength 2", ("--strength is 2", "from 0 to 1")),
         ("eval s --metric x", ("--metric is 'x'", "niqe, vgg16, lpips or dists")),
         ("models export a --to x", ("--to 'x' is not a choice", "choose onnx, openvino")),
     ],
