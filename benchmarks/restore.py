@@ -9,26 +9,31 @@ the way from bicubic to the teacher that it goes:
 
     R = (VGG16 of bicubic - VGG16 of the model) / (VGG16 of bicubic - VGG16 of the teacher)
 
-A model of another scale is resized by the antialiased bicubic. Results are kept in --work, so that
-a slow teacher runs once.
+The model "auto" is the one that srgan upscale chooses for each image, and the last row, with
+--model auto, takes the better one by VGG16 distance of all models but the teacher: no choice can
+be better. A model of another scale is resized by the antialiased bicubic. Results are kept in
+--work, so that a slow teacher runs once.
 """
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from srgan_cli import engine
-from srgan_cli.config import EvalConfig
+from srgan_cli.config import EvalConfig, UpscaleConfig
 from srgan_cli.imaging.degrade import degrade
 from srgan_cli.imaging.files.io import list_images, read_image
 from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.resize import downscale, mod_crop, resample, upscale_bicubic
 from srgan_cli.observer import SilentBar, SilentObserver
 
+AUTO = "auto"
 STRENGTHS = ("clean", "mild", "strong")
 SIDE = 96
 """LR pixels of a side of a crop on a sheet."""
@@ -62,6 +67,16 @@ def make_inputs(folder: Path, scale: int, strength: str, target: Path) -> None:
             Image.fromarray(pixels).save(file)
 
 
+def upscale_chosen(scale: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what upscales an image by the model that the test for damage chooses."""
+    from srgan_cli.engine.upscaling.choice import load_models
+    from srgan_cli.imaging.frames import Frame
+
+    config = UpscaleConfig((Path(),), scale=scale, precision="fp32")
+    models = load_models(None, config, SilentObserver())
+    return lambda lr: run_model(models.choose(Frame(lr)).upscaler, lr, scale)
+
+
 def open_model(name: str, scale: int) -> "engine.Upscaler":
     """Load a model by name or file; of another scale where it has none of this one."""
     from srgan_cli.engine.devices.amp import Amp, resolve_device
@@ -86,14 +101,18 @@ def make_results(model: str | None, inputs: Path, target: Path, scale: int) -> N
     if not missing:
         return
     target.mkdir(parents=True, exist_ok=True)
-    upscaler = None if model is None else open_model(model, scale)
+    if model == AUTO:
+        make = upscale_chosen(scale)
+    else:
+        upscaler = None if model is None else open_model(model, scale)
+        make = partial(run_model, upscaler, scale=scale)
     for path in missing:
-        sr = run_model(upscaler, np.asarray(Image.open(path)), scale)
+        sr = make(np.asarray(Image.open(path)))
         Image.fromarray(sr).save(target / path.name)
 
 
-def measure(hr: Path, results: Mapping[str, Path], scale: int) -> Figures:
-    """Score folders of results against the originals."""
+def measure(hr: Path, results: Mapping[str, Path], scale: int, rivals: Sequence[str]) -> Figures:
+    """Score folders of results against the originals, and the best of rivals for each image."""
     report = engine.evaluate(
         EvalConfig(
             hr=hr, sr=tuple(results.values()), scale=scale, metrics=("vgg16",), device="cpu"
@@ -101,7 +120,17 @@ def measure(hr: Path, results: Mapping[str, Path], scale: int) -> Figures:
         SilentObserver(),
     )
     _, _, *means = report.sets[0].means.values()  # The report's own baselines saw clean LR.
-    return dict(zip(results, means, strict=True))
+    figures = dict(zip(results, means, strict=True))
+    if rivals:
+        each = [
+            dict(zip(results, list(image.scores.values())[2:], strict=True))
+            for image in report.sets[0].pictures
+        ]
+        best = [min((one[name] for name in rivals), key=itemgetter("vgg16")) for one in each]
+        figures["the better one"] = {
+            metric: float(np.mean([one[metric] for one in best])) for metric in ("psnr", "vgg16")
+        }
+    return figures
 
 
 def table(strength: str, figures: Figures, teacher: str | None) -> Iterator[str]:
@@ -152,7 +181,10 @@ def restore(given: argparse.Namespace, work: Path) -> Iterator[str]:
             for name, label in shown.items():
                 make_results(name, place / "lr", place / label, given.scale)
             results = {label: place / label for label in shown.values()}
-            figures = measure(place / "hr", results, given.scale)
+            rivals = [shown[name] for name in given.models if name != AUTO]
+            figures = measure(
+                place / "hr", results, given.scale, rivals if AUTO in given.models else ()
+            )
             yield from table(strength, figures, shown.get(given.teacher) if given.teacher else None)
 
 

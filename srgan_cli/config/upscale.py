@@ -73,7 +73,8 @@ class UpscaleConfig:
         _model(
             "Model of srgan models list, or a .safetensors, .pth, .onnx or .param (ncnn) file.",
             "NAME|FILE",
-            unset="the newest run that is better than the bundled model, else the bundled model",
+            unset="your default, else the newest run that is better than the bundled model, else "
+            "photo, or restore for damaged images",
             flags=("--model", "-n"),
         ),
     ] = None

@@ -62,8 +62,8 @@ from srgan_cli.engine.upscaling.images import LoadedModel as LoadedModel
 from srgan_cli.engine.upscaling.images import load as load
 from srgan_cli.engine.upscaling.images import upscale_image as upscale_image
 from srgan_cli.engine.upscaling.inputs import Failed as Failed
-from srgan_cli.engine.upscaling.upscale import Upscaled as Upscaled
-from srgan_cli.engine.upscaling.upscale import UpscaleReport as UpscaleReport
+from srgan_cli.engine.upscaling.report import Upscaled as Upscaled
+from srgan_cli.engine.upscaling.report import UpscaleReport as UpscaleReport
 from srgan_cli.engine.upscaling.upscale import upscale as upscale
 from srgan_cli.engine.upscaling.verify import VerifyReport as VerifyReport
 from srgan_cli.engine.upscaling.verify import verify as verify

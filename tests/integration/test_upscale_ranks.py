@@ -86,7 +86,7 @@ def test_ledgers_of_all_ranks_are_read(tmp_path):
     made = tmp_path / "a.png"
     made.write_text("result")
     with Ledger(tmp_path, rank=1) as ledger:
-        ledger.record(made, input_sha256=SOME, settings=SOME, made=made)
+        ledger.record(made, input_sha256=SOME, settings=[SOME], made=made)
     for rank in (0, 2):
         with Ledger(tmp_path, rank=rank) as ledger:
             assert ledger.is_fresh(made, input_sha256=SOME, settings=[SOME])

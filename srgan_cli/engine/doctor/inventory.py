@@ -234,11 +234,13 @@ def _machine() -> Machine:
 
 
 def _models() -> Iterator[str]:
-    from srgan_cli.engine.models.shelf import find_model
+    from srgan_cli.engine.models.shelf import find_model, find_restoring
 
     for scale in (2, 4):
         source = find_model(None, scale)
-        yield _short(f"×{scale}: {source.name} ({source.reason})")
+        restoring = find_restoring(source)
+        others = f"; {restoring.name} for damaged images" if restoring else ""
+        yield _short(f"×{scale}: {source.name} ({source.reason}){others}")
 
 
 def _folders() -> Iterator[Folder]:

@@ -16,8 +16,17 @@ from srgan_cli.engine.runtimes.fastest import gains_from_extra, gains_from_half,
 from srgan_cli.observer import Observer, SilentObserver
 
 
-def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer) -> Upscaler:
-    """Load weights onto the device that a command is to use, and say which and why."""
+def load_upscaler(
+    source: ModelSource, config: UpscaleConfig, observer: Observer, *, others: str = ""
+) -> Upscaler:
+    """Load weights onto the device that a command is to use, and say which and why.
+
+    Args:
+        source: The weights.
+        config: Of the command.
+        observer: Hears it.
+        others: What is said of the models that some images get instead.
+    """
     model = load_model(source) if config.strength is None else load_between(source, config.strength)
     execution = Execution(
         config.device, config.precision, config.runtime, tile=config.tile, tta=config.tta
@@ -31,7 +40,7 @@ def load_upscaler(source: ModelSource, config: UpscaleConfig, observer: Observer
     strength = "" if config.strength is None else f", strength {config.strength:g}"
     observer.say(
         f"model: {source.name} ({source.reason}), ×{model.scale}{strength}, "
-        f"{upscaler.amp.precision} on {upscaler.amp.described}{means}"
+        f"{upscaler.amp.precision} on {upscaler.amp.described}{means}{others}"
     )
     return upscaler
 

@@ -232,6 +232,25 @@ def bundled_models(scale: int) -> list[KnownModel]:
     return [KnownModel(name, "bundled", _bundled_path(name)) for name in names]
 
 
+def find_restoring(source: ModelSource) -> ModelSource | None:
+    """Return the bundled model that damaged images get instead of the one taken unnamed.
+
+    Args:
+        source: What :func:`find_model_for_factor` returned without a name.
+
+    Returns:
+        None if the user chose the model, by ``srgan models default`` or by training it, or if
+        there is no model for damaged images of its scale.
+    """
+    if source.name not in BUNDLED or source.name in defaults().values():
+        return None
+    first, *others = bundled_models(int(source.name.rpartition("x")[2]))
+    restoring = [model for model in others if model.name.startswith("restore-")]
+    if source.path != first.path or not restoring:
+        return None
+    return restoring[0].source("for damaged images")
+
+
 def bundled_rival(scale: int, *, adversarial: bool) -> KnownModel | None:
     """Return the bundled model that a run is measured against: the one trained as it was.
 

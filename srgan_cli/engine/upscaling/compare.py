@@ -23,7 +23,7 @@ from srgan_cli.engine.models.shelf import (
 from srgan_cli.engine.upscaling.batch import plan_batch
 from srgan_cli.engine.upscaling.drift import frame_drift
 from srgan_cli.engine.upscaling.inputs import Failed, find_sources
-from srgan_cli.engine.upscaling.upscale import UpscaleReport
+from srgan_cli.engine.upscaling.report import UpscaleReport
 from srgan_cli.engine.upscaling.views import FULL_COLOUR, INPUT, View, make_views
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.imaging.alpha import bleed
@@ -164,10 +164,13 @@ def show_batch(
     there = {*seconds, *report.unchanged}
     jobs = [job for job in plan_batch(config, report.scale).jobs if job.output in there]
     outputs = {job.source: job.output for job in jobs}
-    name = report.model.name
+    names = [model.name for model in (report.model, report.restoring) if model is not None]
+    name = " or ".join(names)
     sized = (config.width, config.height, config.max_side) != (None, None, None)
     scale = config.scale or report.scale
-    options = f" --model {shlex.quote(config.model or name)}" + ("" if sized else f" -s {scale:g}")
+    # Without a name, the command chooses each image's model again.
+    options = "" if report.restoring else f" --model {shlex.quote(config.model or name)}"
+    options += "" if sized else f" -s {scale:g}"
     for flag in ("width", "height", "max_side", "strength"):
         value = getattr(config, flag)
         options += f" --{flag.replace('_', '-')} {value:g}" if value is not None else ""

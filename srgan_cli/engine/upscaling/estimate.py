@@ -8,14 +8,14 @@ import numpy as np
 
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.memory import peak_memory
-from srgan_cli.engine.inference.loading import load_upscaler
 from srgan_cli.engine.inference.sizes import num_passes
 from srgan_cli.engine.inference.upscaler import Upscaler
-from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.models.weights import ModelSource
 from srgan_cli.engine.runtimes.speeds import only_read
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch
+from srgan_cli.engine.upscaling.choice import Choice, Models, first_frame, load_models
 from srgan_cli.engine.upscaling.inputs import Failed
+from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer, SilentBar
 
 
@@ -38,6 +38,10 @@ class Estimate:
     seconds: float
     """Time in the network; decoding and encoding come on top."""
     notes: tuple[str, ...]
+    model: str
+    """Name of the model that is going to make it."""
+    damage: tuple[str, ...]
+    """What was found in the source, for which ``restoring`` is going to make it, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class EstimateReport:
     scale: int
     images: tuple[Estimate, ...]
     failed: tuple[Failed, ...]
+    restoring: ModelSource | None = None
+    """The model of damaged images; None where one model makes all."""
 
 
 def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
@@ -58,16 +64,37 @@ def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
     Raises:
         As :func:`srgan_cli.engine.upscale`.
     """
-    source = find_model_for_factor(config.model, config.scale)
+    failed: list[Failed] = []
+    chosen: list[tuple[UpscaleJob, Choice]] = []
     with only_read():
-        upscaler = load_upscaler(source, config, observer)
-    plan = plan_batch(config, upscaler.model.scale)
-    for failure in plan.failed:
+        models = load_models(config.model, config, observer)
+        model = models.upscaler.model
+        plan = plan_batch(config, model.scale)
+        for job in plan.jobs:
+            try:
+                chosen.append((job, _choice(job, models, config, observer)))
+            except InputError as error:
+                failed.append(Failed(job.source, error.message, error.hint))
+    failures = (*plan.failed, *failed)
+    for failure in failures:
         observer.warn(failure.reason, failure.hint)
-    seconds = _seconds_per_pixel(upscaler) if plan.jobs else 0.0
+    upscalers = {choice.upscaler for _, choice in chosen}
+    seconds = {upscaler: _seconds_per_pixel(upscaler) for upscaler in upscalers}
     constant = peak_memory()
-    images = tuple(_estimate(job, upscaler, seconds, constant) for job in plan.jobs)
-    return EstimateReport(source, upscaler.model.scale, images, plan.failed)
+    images = tuple(
+        _estimate(job, choice, seconds[choice.upscaler], constant) for job, choice in chosen
+    )
+    return EstimateReport(model.source, model.scale, images, failures, models.restoring)
+
+
+def _choice(job: UpscaleJob, models: Models, config: UpscaleConfig, observer: Observer) -> Choice:
+    """Choose the model of an image, which is decoded only if there is a choice."""
+    if models.restoring is None:
+        return Choice(models.upscaler)
+    choice = models.choose(first_frame(job.source, max_pixels=config.max_pixels))
+    if choice.damage:
+        observer.say(choice.explained(job.source, instead_of=models.upscaler.model.source))
+    return choice
 
 
 def _seconds_per_pixel(upscaler: Upscaler) -> float:
@@ -80,7 +107,8 @@ def _seconds_per_pixel(upscaler: Upscaler) -> float:
     return (time.perf_counter() - started) / upscaler.tile**2
 
 
-def _estimate(job: UpscaleJob, upscaler: Upscaler, seconds: float, constant: int) -> Estimate:
+def _estimate(job: UpscaleJob, choice: Choice, seconds: float, constant: int) -> Estimate:
+    upscaler = choice.upscaler
     scale = upscaler.model.scale
     width, height = job.header.width, job.header.height
     passes = num_passes((width, height), job.size, scale)
@@ -100,4 +128,6 @@ def _estimate(job: UpscaleJob, upscaler: Upscaler, seconds: float, constant: int
         memory,
         seconds * pixels * job.num_frames,
         job.notes,
+        upscaler.model.source.name,
+        choice.damage,
     )

@@ -11,10 +11,7 @@ from PIL import Image
 
 from srgan_cli.config import Precision, RuntimeName, UpscaleConfig
 from srgan_cli.engine.inference.frame import upscale_frame
-from srgan_cli.engine.inference.loading import load_upscaler
 from srgan_cli.engine.inference.sizes import result_size
-from srgan_cli.engine.inference.upscaler import Upscaler
-from srgan_cli.engine.models.shelf import find_model_for_factor
 from srgan_cli.engine.upscaling.arguments import (
     Progress,
     choice,
@@ -25,6 +22,7 @@ from srgan_cli.engine.upscaling.arguments import (
     text,
     whole,
 )
+from srgan_cli.engine.upscaling.choice import Models, load_models
 from srgan_cli.engine.upscaling.upscale import upscale_with
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
@@ -44,12 +42,12 @@ class LoadedModel:
     """A model that stays in memory, for any number of images.
 
     Args:
-        upscaler: The model, ready to run.
+        models: The model, ready to run, and what damaged images get instead, if they do.
         config: The options that it was loaded with; inputs, sizes and formats are ignored.
     """
 
-    def __init__(self, upscaler: Upscaler, config: UpscaleConfig) -> None:
-        self._upscaler, self._config = upscaler, config
+    def __init__(self, models: Models, config: UpscaleConfig) -> None:
+        self._models, self._upscaler, self._config = models, models.upscaler, config
 
     def __repr__(self) -> str:
         """Say what it is."""
@@ -57,7 +55,7 @@ class LoadedModel:
 
     @property
     def name(self) -> str:
-        """Its name, such as ``photo-x2``."""
+        """Its name, such as ``photo-x2``; that for clean images if none was named."""
         return self._upscaler.model.source.name
 
     @property
@@ -135,7 +133,8 @@ class LoadedModel:
         size = result_size(frame.width, frame.height, config, self.scale)
         total = frame.width * frame.height / 1e6
         with observer.bar("upscaling", total=total, unit="MP") as bar:
-            return upscale_frame(self._upscaler.suited_to(frame.pixels), frame, size, bar)
+            upscaler = self._models.choose(frame).upscaler.suited_to(frame.pixels)
+            return upscale_frame(upscaler, frame, size, bar)
 
     def _upscale_file(self, path: Path, config: UpscaleConfig, observer: "_Listening") -> Path:
         if path.is_dir():
@@ -143,7 +142,7 @@ class LoadedModel:
             raise InputError(f"{path} is a folder", hint=hint)
         if not path.is_file():
             raise InputError(f"{path}: no such file", hint="pass the path of an image")
-        report = upscale_with(self._upscaler, replace(config, inputs=(path,)), observer)
+        report = upscale_with(self._models, replace(config, inputs=(path,)), observer)
         for failure in report.failed:
             raise InputError(failure.reason, hint=failure.hint)
         return report.written[0].output if report.written else report.unchanged[0]
@@ -166,7 +165,8 @@ def load(
 
     Args:
         model: A name that ``srgan models list`` shows, a part of one, or a weights file. None:
-            the model that ``srgan upscale`` would use.
+            what ``srgan upscale`` would use, for each image: damaged ones may get ``restore``
+            instead of ``photo``.
         scale: Factor per side that the model should have; ×2 if the name fits several models.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``, ``vulkan``, or another
             that ``srgan doctor`` lists.
@@ -191,8 +191,7 @@ def load(
         tile=whole("tile", tile),
         tta=flag("tta", tta),
     )
-    source = find_model_for_factor(model_name(model), config.scale)
-    return LoadedModel(load_upscaler(source, config, SilentObserver()), config)
+    return LoadedModel(load_models(model_name(model), config, SilentObserver()), config)
 
 
 @overload

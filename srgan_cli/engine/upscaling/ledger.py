@@ -166,24 +166,31 @@ class Ledger(Managed):
         made = self._made.get(self._name(output))
         return made.get(file_sha256(output), set()) if made and output.is_file() else set()
 
-    def record(self, output: Path, *, input_sha256: str, settings: str, made: Path) -> None:
+    def record(
+        self, output: Path, *, input_sha256: str, settings: Collection[str], made: Path
+    ) -> None:
         """Write down a finished result, still under its temporary name ``made``.
+
+        Each of the ``settings`` gets a line of its own.
 
         Raises:
             OSError: The disk is full.
         """
         time = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = LedgerEntry(self._name(output), input_sha256, settings, file_sha256(made), time)
+        name, sha256 = self._name(output), file_sha256(made)
+        entries = [LedgerEntry(name, input_sha256, each, sha256, time) for each in settings]
+        lines = b"".join(json.dumps(asdict(entry)).encode("ascii") + b"\n" for entry in entries)
         with self._writing:
             assert self._file is not None
             end = self._file.seek(0, os.SEEK_END)
             self._file.seek(max(0, end - 1))
             torn = end > 0 and self._file.read(1) != b"\n"
             # ASCII: names of bytes that are no text come back as they were.
-            self._file.write(b"\n" * torn + json.dumps(asdict(entry)).encode("ascii") + b"\n")
+            self._file.write(b"\n" * torn + lines)
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._remember(entry)
+            for entry in entries:
+                self._remember(entry)
 
     def mark(self, folder: Path) -> str:
         """Return what tells this ledger's unfinished files from those of nested folders' runs.

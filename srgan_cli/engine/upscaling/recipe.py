@@ -1,7 +1,8 @@
 """What a result depends on: as a hash for the ledger, and as a label in the result itself."""
 
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, product
+from pathlib import Path
 from typing import Any
 
 from srgan_cli import __version__
@@ -9,6 +10,9 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.amp import KINDS
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model
+from srgan_cli.engine.upscaling.choice import Models
+from srgan_cli.engine.upscaling.ledger import Ledger
+from srgan_cli.imaging.frames import Frame
 from srgan_cli.imaging.metadata.label import ENHANCED, INVENTED, Label
 from srgan_cli.paths import file_sha256
 from srgan_cli.records import json_sha256
@@ -33,33 +37,79 @@ OPTIONS: Mapping[str, str] = {
 class Recipe:
     """What the results of one command depend on, beside their sources.
 
+    A result of a model that was chosen for its image is recorded twice: as the model's, and as the
+    choice's, by which a rerun knows it without another look at the image.
+
     Args:
         config: Of the command.
-        upscaler: Makes the results; the files of its model are hashed.
+        models: Those that it may use; their files are hashed.
     """
 
-    def __init__(self, config: UpscaleConfig, upscaler: Upscaler) -> None:
-        self._config, self._model = config, upscaler.model
-        self._weights = [file_sha256(path) for path in upscaler.model.files]
-        amp = upscaler.amp
-        precisions = _PRECISIONS if config.precision == "auto" else (amp.precision,)
-        kinds = KINDS if config.device == "auto" else (amp.kind,)
-        self.accepted = frozenset(
-            self._settings(precision, kind)
-            for precision, kind in product(precisions, (*kinds, None))
-        )
-        """SHA-256 of options and weights of all results that count as done: ``auto`` is content
-        with any precision and device; versions before 1.0 did not write the device down."""
+    def __init__(self, config: UpscaleConfig, models: Models) -> None:
+        self._config, self._models = config, models
+        model, restoring = models.upscaler.model, models.restoring
+        self._weights = {model.source.path: [file_sha256(path) for path in model.files]}
+        self._chosen: list[str] = []
+        if restoring is not None:
+            self._weights[restoring.path] = [file_sha256(restoring.path)]
+            self._chosen = ["chosen from", *chain.from_iterable(self._weights.values())]
 
-    def settings(self, upscaler: Upscaler) -> str:
-        """Return the SHA-256 of options and weights of a result.
+    def settings(self, upscaler: Upscaler) -> tuple[str, ...]:
+        """Return the SHA-256 of options and weights of a result, and that of the choice.
 
         Args:
             upscaler: Made it.
         """
-        return self._settings(upscaler.amp.precision, upscaler.amp.kind)
+        amp, weights = upscaler.amp, self._weights[upscaler.model.source.path]
+        every = filter(None, (weights, self._chosen))
+        return tuple(self._settings(each, amp.precision, amp.kind) for each in every)
 
-    def _settings(self, precision: str, kind: str | None) -> str:
+    def is_made(self, ledger: Ledger, output: Path, sha256: str) -> bool:
+        """Say whether a file is what this command made in place, with any of its models."""
+        every = [*self._weights.values(), self._chosen]
+        accepted = frozenset().union(*map(self._accepted, every))
+        return not ledger.settings_of(output, sha256).isdisjoint(accepted)
+
+    def is_fresh(
+        self, ledger: Ledger, output: Path, sha256: str, first_frame: Callable[[], Frame]
+    ) -> bool:
+        """Say whether a result is what this command makes of an image.
+
+        Args:
+            ledger: Of the result's folder.
+            output: The result.
+            sha256: Of the image's file.
+            first_frame: Decodes the image, if its result was made by a model that was named.
+        """
+
+        def is_by(weights: Sequence[str]) -> bool:
+            accepted = self._accepted(weights)
+            return ledger.is_fresh(output, input_sha256=sha256, settings=accepted)
+
+        if not self._chosen:
+            return any(map(is_by, self._weights.values()))
+        if is_by(self._chosen):
+            return True
+        if not any(map(is_by, self._weights.values())):
+            return False
+        clean, restoring = self._weights.values()
+        return is_by(restoring if self._models.damage_of(first_frame()) else clean)
+
+    def _accepted(self, weights: Sequence[str]) -> frozenset[str]:
+        """Return the SHA-256 of options and weights of all results that count as done.
+
+        ``auto`` is content with any precision and device; versions before 1.0 did not write the
+        device down.
+        """
+        config, amp = self._config, self._models.upscaler.amp
+        precisions = _PRECISIONS if config.precision == "auto" else (amp.precision,)
+        kinds = KINDS if config.device == "auto" else (amp.kind,)
+        return frozenset(
+            self._settings(weights, precision, kind)
+            for precision, kind in product(precisions, (*kinds, None))
+        )
+
+    def _settings(self, weights: Sequence[str], precision: str, kind: str | None) -> str:
         config = self._config
         values: dict[str, Any] = {
             name: getattr(config, name) for name in (*_SIZES, "ext", *_FORMAT)
@@ -70,7 +120,7 @@ class Recipe:
         if kind is not None:
             values["device"] = kind
         strength = [] if config.strength is None else [f"{config.strength!r}"]
-        return json_sha256(values | {"weights": " ".join([*self._weights, *strength])})
+        return json_sha256(values | {"weights": " ".join([*weights, *strength])})
 
     def label(self, upscaler: Upscaler) -> Label | None:
         """Return what the XMP of a result says of what made it; None with ``--strip-metadata``.
@@ -78,7 +128,7 @@ class Recipe:
         Args:
             upscaler: Makes the result.
         """
-        config, model = self._config, self._model
+        config, model = self._config, upscaler.model
         if config.strip_metadata:
             return None
         stated = {name: _stated(config, field) for name, field in OPTIONS.items()}
@@ -88,7 +138,7 @@ class Recipe:
         properties = {
             "Version": __version__,
             "Model": model.source.name,
-            "ModelSHA256": " ".join(self._weights),
+            "ModelSHA256": " ".join(self._weights[model.source.path]),
             "Runtime": upscaler.runtime,
             "Device": upscaler.amp.kind,
             **{name: text for name, text in stated.items() if text},

@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,19 +17,18 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
 from srgan_cli.engine.inference.bars import Both, Counted
 from srgan_cli.engine.inference.frame import upscale_frame
-from srgan_cli.engine.inference.loading import load_upscaler
 from srgan_cli.engine.inference.sizes import result_size
 from srgan_cli.engine.inference.threads import WeightedSemaphore, in_threads
 from srgan_cli.engine.inference.upscaler import Upscaler
-from srgan_cli.engine.models.shelf import find_model_for_factor
-from srgan_cli.engine.models.weights import ModelSource
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch, share_of
+from srgan_cli.engine.upscaling.choice import Choice, Models, first_frame, load_models
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.inputs import Failed
 from srgan_cli.engine.upscaling.ledger import Ledger
 from srgan_cli.engine.upscaling.ledgers import open_ledgers, require_whole
 from srgan_cli.engine.upscaling.recipe import Recipe
+from srgan_cli.engine.upscaling.report import Upscaled, UpscaleReport
 from srgan_cli.errors import InputError
 from srgan_cli.imaging.canvas import Canvas
 from srgan_cli.imaging.files.decode import OpenImage, open_image
@@ -46,49 +46,6 @@ _MOST_IMAGES = 8  # That are worked on at a time.
 _ALONE = Ranks()
 
 
-@dataclass(frozen=True, slots=True)
-class Upscaled:
-    """An image that was written."""
-
-    source: Path
-    output: Path
-    width: int
-    """Columns of the result."""
-    height: int
-    """Rows of the result."""
-    frames: int
-    """Frames or pages of the result."""
-    seconds: float
-    """Reading, upscaling and writing."""
-    notes: tuple[str, ...]
-    """What could not be kept as it was, in words."""
-    device: str
-    """Where the network ran, as ``--device`` takes it."""
-    runtime: str
-    """What ran it."""
-    precision: str
-    """In which it ran: ``fp32``, ``fp16`` or ``bf16``."""
-    drift: float | None = None
-    """PSNR in dB of the reduced result beside its source; None when not measured."""
-    replaced: bool = False
-    """It took the place of a result that an earlier command made in another way."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpscaleReport:
-    """What ``srgan upscale`` did."""
-
-    model: ModelSource
-    scale: int
-    """The model's factor per side."""
-    written: tuple[Upscaled, ...]
-    unchanged: tuple[Path, ...]
-    """Results that stood there already, made from the same image in the same way."""
-    failed: tuple[Failed, ...]
-    seconds: float
-    """Of the whole batch, once the model was loaded."""
-
-
 def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
     """Upscale images into a folder, or in place.
 
@@ -102,19 +59,18 @@ def upscale(config: UpscaleConfig, observer: Observer) -> UpscaleReport:
         ResourceError: Device, memory or disk are lacking.
     """
     with joined_ranks(torch.device("cpu"), patience=_PATIENCE) as ranks:
-        source = find_model_for_factor(config.model, config.scale)
-        upscaler = load_upscaler(source, config, observer)
-        return upscale_with(upscaler, config, observer, ranks)
+        models = load_models(config.model, config, observer)
+        return upscale_with(models, config, observer, ranks)
 
 
 def upscale_with(
-    upscaler: Upscaler, config: UpscaleConfig, observer: Observer, ranks: Ranks = _ALONE
+    models: Models, config: UpscaleConfig, observer: Observer, ranks: Ranks = _ALONE
 ) -> UpscaleReport:
-    """Upscale images as :func:`upscale` does, with a model that is loaded already."""
+    """Upscale images as :func:`upscale` does, with models that are loaded already."""
     started = time.perf_counter()
-    plan = plan_batch(config, upscaler.model.scale)
-    recipe = Recipe(config, upscaler)
-    batch = _Batch(config, upscaler, observer, recipe=recipe, shown=ranks.leads)
+    model = models.upscaler.model
+    plan = plan_batch(config, model.scale)
+    batch = _Batch(config, models, observer, shown=ranks.leads)
     for failure in plan.failed if ranks.leads else ():
         batch.fail(failure)
     if plan.num_results and ranks.leads:
@@ -135,12 +91,13 @@ def upscale_with(
     # which is what an image that cannot be read leads to.
     ranks.wait()
     return UpscaleReport(
-        upscaler.model.source,
-        upscaler.model.scale,
+        model.source,
+        model.scale,
         tuple(batch.written),
         tuple(batch.unchanged),
         tuple(batch.failed),
         time.perf_counter() - started,
+        models.restoring,
     )
 
 
@@ -148,18 +105,12 @@ class _Batch:
     """The state of one run: what it has done so far."""
 
     def __init__(
-        self,
-        config: UpscaleConfig,
-        upscaler: Upscaler,
-        observer: Observer,
-        *,
-        recipe: Recipe,
-        shown: bool,
+        self, config: UpscaleConfig, models: Models, observer: Observer, *, shown: bool
     ) -> None:
-        self._config, self._upscaler, self._observer = config, upscaler, observer
-        self._recipe = recipe
-        self._makers: dict[Path, Upscaler] = {}
-        """By the results that they are about to make."""
+        self._config, self._models, self._observer = config, models, observer
+        self._recipe = Recipe(config, models)
+        self._choices: dict[Path, Choice] = {}
+        """By the results that are about to be made."""
         self._in_fp32 = 0
         self._bars = observer if shown else SilentObserver()
         self._semaphore = WeightedSemaphore(_MEGAPIXELS_IN_WORK)
@@ -182,7 +133,7 @@ class _Batch:
                 lambda job: self._run(job, ledgers[job.folder], Counted(whole)),
                 jobs,
                 num_threads=min(_MOST_IMAGES, num_cores() + 1),
-                stopped=self._upscaler.stopped,
+                stopped=self._models.upscaler.stopped,
                 told=self._stopping,
             )
             with closing(outcomes):
@@ -190,7 +141,7 @@ class _Batch:
                     whole.advance(0, image=f"{number}/{len(jobs)}")
                     self._take(outcome)
         if self._in_fp32:
-            half = self._upscaler.amp.precision
+            half = self._models.upscaler.amp.precision
             self._observer.say(f"{self._in_fp32} computed in fp32: {half} was not accurate enough")
 
     def _stopping(self) -> None:
@@ -229,8 +180,9 @@ class _Batch:
 
     def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
         if self._config.in_place:
-            return not ledger.settings_of(job.output, sha256).isdisjoint(self._recipe.accepted)
-        return ledger.is_fresh(job.output, input_sha256=sha256, settings=self._recipe.accepted)
+            return self._recipe.is_made(ledger, job.output, sha256)
+        look = partial(first_frame, job.source, max_pixels=self._config.max_pixels)
+        return self._recipe.is_fresh(ledger, job.output, sha256, look)
 
     def _require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
         """Refuse to replace what srgan did not make, or to upscale twice in place."""
@@ -260,7 +212,8 @@ class _Batch:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.output))
             drift = self._drift(job, temporary)
             # Before the file has its name: see Ledger.
-            maker = self._makers.pop(job.output)
+            choice = self._choices.pop(job.output)
+            maker = choice.upscaler
             settings = self._recipe.settings(maker)
             ledger.record(job.output, input_sha256=sha256, settings=settings, made=temporary)
             if not (self._config.new_dates or self._config.strip_metadata):
@@ -280,6 +233,8 @@ class _Batch:
             maker.amp.precision,
             drift,
             replaces,
+            maker.model.source.name,
+            choice.damage,
         )
 
     def _write(self, job: UpscaleJob, temporary: Path, bar: Bar) -> list[str]:
@@ -315,10 +270,14 @@ class _Batch:
 
     def _upscaler_for(self, job: UpscaleJob, first: Frame) -> Upscaler:
         """Choose what upscales an image by its first frame, and note it."""
-        chosen = self._upscaler.suited_to(first.pixels)
-        self._makers[job.output] = chosen
-        self._in_fp32 += chosen is not self._upscaler and not first.deep
-        return chosen
+        choice = self._models.choose(first)
+        if choice.damage:
+            instead_of = self._models.upscaler.model.source
+            self._observer.say(choice.explained(job.source, instead_of=instead_of))
+        suited = choice.upscaler.suited_to(first.pixels)
+        self._choices[job.output] = replace(choice, upscaler=suited)
+        self._in_fp32 += suited is not choice.upscaler and not first.deep
+        return suited
 
     def _drift(self, job: UpscaleJob, made: Path) -> float | None:
         config = self._config

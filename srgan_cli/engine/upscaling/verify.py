@@ -15,6 +15,7 @@ from srgan_cli.engine.inference.loading import load_upscaler
 from srgan_cli.engine.models.shelf import find_model, known_models
 from srgan_cli.engine.models.weights import Model, ModelSource
 from srgan_cli.engine.runtimes.fastest import is_installed
+from srgan_cli.engine.upscaling.choice import Models
 from srgan_cli.engine.upscaling.recipe import OPTIONS, weights_sha256
 from srgan_cli.engine.upscaling.upscale import upscale_with
 from srgan_cli.errors import InputError, ResourceError, UsageError, WeightsError
@@ -90,7 +91,7 @@ def verify(config: UpscaleConfig, observer: Observer) -> VerifyReport:
         upscaler = load_upscaler(_model_of(label, again, result), again, observer)
         if weights_sha256(upscaler.model) != label["ModelSHA256"]:
             raise _another_model(label, upscaler.model, result)
-        report = upscale_with(upscaler, again, SilentObserver())
+        report = upscale_with(Models(upscaler), again, SilentObserver())
         for failure in report.failed:
             raise InputError(failure.reason, hint=failure.hint)
         (made,) = report.written
