@@ -124,7 +124,7 @@ def measure(hr: Path, results: Mapping[str, Path], scale: int, rivals: Sequence[
     if rivals:
         each = [
             dict(zip(results, list(image.scores.values())[2:], strict=True))
-            for image in report.sets[0].pictures
+            for image in report.sets[0].images
         ]
         best = [min((one[name] for name in rivals), key=itemgetter("vgg16")) for one in each]
         figures["the better one"] = {

@@ -176,6 +176,22 @@ def test_restore_measures_each_model_between_bicubic_and_a_teacher(
     assert "| photo-x2 |" in out
 
 
+def test_restore_measures_the_choice_beside_the_better_model(script, tmp_path, make_photographs):
+    make_photographs(tmp_path / "set", count=1, size=(96, 96))
+    options = ("--model", "photo-x4", "--model", "restore-x4", "--model", "auto")
+    out = script("benchmarks/restore.py", tmp_path / "set", *options, "--strength", "clean")
+    rows = dict(re.findall(r"^\| ([a-z0-9 -]+) \| (.*) \|$", out, re.MULTILINE))
+    assert rows["auto"] in {rows["photo-x4"], rows["restore-x4"]}
+    assert "the better one" in rows
+
+
+def test_damage_counts_what_is_taken_as_damaged(script, tmp_path, make_photographs):
+    make_photographs(tmp_path / "set", count=1, size=(512, 512))
+    out = script("benchmarks/damage.py", tmp_path / "set")
+    assert "| clean | 1 | 0.0% | 0.0% | 0.0% |" in out
+    assert "| JPEG 30 | 1 | 100.0% | 100.0% | 0.0% |" in out
+
+
 def test_restore_draws_sheets(script, tmp_path, make_photographs):
     make_photographs(tmp_path / "set", count=1, size=(120, 100))
     options = ("--scale", 2, "--model", "photo-x2", "--look", tmp_path / "sheets")
