@@ -9,6 +9,7 @@ from PIL import Image
 import srgan_cli
 from srgan_cli.config import UpscaleConfig
 from srgan_cli.config.common import BUNDLED
+from srgan_cli.engine.models import shelf
 from srgan_cli.engine.upscaling import choice
 from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
 from srgan_cli.observer import SilentObserver
@@ -93,7 +94,7 @@ def test_your_own_default_is_taken_for_all(srgan, name):
 
 def test_where_no_model_restores_images_of_a_scale_all_get_the_default(srgan, monkeypatch):
     bundled = [name for name in BUNDLED if not name.startswith("restore-")]
-    monkeypatch.setattr("srgan_cli.engine.models.shelf.BUNDLED", tuple(bundled))
+    monkeypatch.setattr(shelf, "BUNDLED", tuple(bundled))
     result = srgan("upscale", "bad.jpg", "-o", "out", "-s", "4", "--json")
     assert result.document["written"][0]["model"] == "photo-x4"
 
