@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from srgan_cli.config.option import Option
 
-BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4", "restore-x4")
+BUNDLED = ("photo-x2", "photo-x4", "fidelity-x2", "fidelity-x4", "restore-x2", "restore-x4")
 """Names of the models that come with the program; of one scale, the first is the default."""
 
 SPEED = "Device and speed"
