@@ -170,7 +170,7 @@ def test_weights_that_are_not_tied_do_not_begin_a_tied_run(srgan, used_home):
 
 def test_existing_run_is_never_written_over(srgan, used_home):
     before = (used_home / "runs/tiny/weights.safetensors").read_bytes()
-    assert_fails(srgan("train", *TINY, "--name", "tiny"), 2, "tiny", "--resume tiny")
+    assert_fails(srgan("train", *TINY, "--name", "tiny"), 2, "tiny", "--init tiny")
     assert (used_home / "runs/tiny/weights.safetensors").read_bytes() == before
 
 

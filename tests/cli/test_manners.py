@@ -286,3 +286,20 @@ def test_a_long_hint_without_a_command_is_folded_between_words(srgan, monkeypatc
     assert len(hint.splitlines()) > 1
     assert max(map(len, plain.splitlines())) <= 80
     assert ".webp" in hint.split()
+
+
+@pytest.mark.parametrize(("scale", "words"), [("4", "×4 as ×2 twice"), ("5", "×5 as ×2 3 times")])
+def test_a_model_that_runs_several_times_is_said(srgan, photo, scale, words):
+    assert words in srgan("upscale", photo, "-s", scale, "-m", "fidelity-x2").err
+
+
+@pytest.mark.parametrize("scale", ["2", "1.5"])
+def test_a_model_that_runs_once_is_not_counted(srgan, photo, scale):
+    assert " as ×" not in srgan("upscale", photo, "-s", scale, "-m", "fidelity-x2").err
+
+
+@pytest.mark.usefixtures("home")
+def test_a_text_file_as_a_model_is_refused_without_words_of_libraries(srgan, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    result = srgan("models", "add", tmp_path / "notes.txt")
+    assert_fails(result, 4, "notes.txt: not a weights file\n")

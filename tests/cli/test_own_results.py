@@ -29,7 +29,7 @@ def test_results_in_a_folder_are_not_upscaled_again_into_another(srgan, folder, 
     result = srgan("upscale", source, "-o", "out", *FAST)
     assert files_below(tmp_path / "out") == ["a.png", "b_x2.png"]
     assert "1 result of earlier commands is not upscaled again" in result.err
-    assert "name each of them" in result.err
+    assert "name each, and a folder" in result.err
 
 
 def test_a_result_that_is_named_is_upscaled_again(srgan, folder, tmp_path):

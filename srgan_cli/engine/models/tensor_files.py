@@ -102,8 +102,12 @@ class _refusing:  # noqa: N801 - used as a statement
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, OSError | SafetensorError | ValueError | RuntimeError):
-            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise WeightsError(f"{self._path}: not a weights file: {problem}", hint=HINT) from error
+            if self._path.suffix == ".safetensors":
+                problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+                message = f"damaged, or not a weights file: {problem}"
+            else:  # What safetensors says of other files helps nobody.
+                message = "not a weights file"
+            raise WeightsError(f"{self._path}: {message}", hint=HINT) from error
 
 
 def _header(metadata: Mapping[str, str] | None, path: Path) -> Mapping[str, Any] | None:

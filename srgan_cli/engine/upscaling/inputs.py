@@ -115,13 +115,12 @@ def _require_any(inputs: Sequence[Path]) -> None:
     Raises:
         InputError: No file has any of the names.
     """
-    if any(
-        os.path.lexists(path) or glob.has_magic(str(path)) or _stranger(path) for path in inputs
-    ):
-        return
+    for path in inputs:
+        if path.is_dir() or os.path.lexists(path) or glob.has_magic(str(path)) or _stranger(path):
+            return
     joined = Path(" ".join(map(str, inputs)))
     hint = "check the name and the folder"
-    if len(inputs) > 1 and joined.exists():
+    if len(inputs) > 1 and os.path.lexists(joined):
         hint = f"put quotes around a name with spaces: {shlex.quote(str(joined))}"
     raise InputError(f"{named(map(str, inputs))}: no such file or folder", hint=hint)
 

@@ -17,7 +17,7 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.ranks import Ranks, joined_ranks
 from srgan_cli.engine.inference.bars import Both, Counted
 from srgan_cli.engine.inference.frame import upscale_frame
-from srgan_cli.engine.inference.sizes import result_size
+from srgan_cli.engine.inference.sizes import num_passes, result_size
 from srgan_cli.engine.inference.threads import WeightedSemaphore, in_threads
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch, share_of
@@ -69,6 +69,11 @@ def upscale_with(
     """Upscale images as :func:`upscale` does, with models that are loaded already."""
     started = time.perf_counter()
     model = models.upscaler.model
+    factor = config.scale or model.scale
+    passes = num_passes((1000, 1000), (round(1000 * factor), round(1000 * factor)), model.scale)
+    if passes > 1 and ranks.leads:
+        times = "twice" if passes == 2 else f"{passes} times"
+        observer.say(f"×{factor:g} as ×{model.scale} {times}")
     plan = plan_batch(config, model.scale)
     batch = _Batch(config, models, observer, shown=ranks.leads)
     for failure in plan.failed if ranks.leads else ():
