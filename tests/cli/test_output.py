@@ -34,7 +34,7 @@ def commands(used_home, make_photographs, tmp_path):  # noqa: ARG001 - filled fo
                 *("verdict", "skipped", "rollbacks", "leads", "scale", "qualification"),
             },
         ),
-        ("upscale", {"model", "scale", "written", "unchanged", "failed", "seconds"}),
+        ("upscale", {"model", "restoring", "scale", "written", "unchanged", "failed", "seconds"}),
         (
             "eval",
             {
@@ -71,10 +71,10 @@ def test_the_first_line_names_the_extra_once_where_it_would_be_faster(
     command = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "--device", "cpu")
     monkeypatch.setattr(fastest, "is_installed", lambda _: False)
     without = srgan(*command, "--precision", "fp32").err
-    assert without.splitlines()[0].endswith("fp32 on cpu; pip install 'srgan-cli[fast]' is faster")
+    assert "fp32 on cpu; pip install 'srgan-cli[fast]' is faster" in without.splitlines()[0]
     assert without.count("is faster") == 1
     chosen = srgan(*command, "--precision", "fp32", "--runtime", "torch").err
-    assert chosen.splitlines()[0].endswith("fp32 on cpu")
+    assert chosen.splitlines()[0].endswith("fp32 on cpu; restore-x2 for damaged images")
 
 
 def test_perfect_scores_are_null_in_json_because_json_has_no_infinity(srgan, tmp_path):
