@@ -133,7 +133,7 @@ def test_a_batch_shows_its_results_beside_their_sources(srgan, folder):
     assert [image["name"] for image in found["images"]] == ["a.png", "b.png"]
     assert found["num_omitted"] == 1
     version = found["images"][0]["versions"][1]
-    assert version["command"] == "srgan upscale a.png --model photo-x2 -s 2"
+    assert version["command"] == "srgan upscale a.png -s 2"
     assert version["seconds"] > 0
     with Image.open("out/a.jpg") as made:
         shown = _decoded(found["images"][0]["views"][-1]["layers"]["photo-x2"])
