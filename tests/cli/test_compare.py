@@ -72,7 +72,7 @@ def test_the_command_under_a_version_makes_it(srgan, folder):
     assert command[:2] == ["srgan", "upscale"]
     assert srgan(*command[1:]).code == 0
     with Image.open("a_x2.png") as made:
-        shown = _decoded(image["views"][-1]["layers"]["photo-x2"])
+        shown = _decoded(image["views"][-1]["layers"]["photo-x2 or restore-x2"])
         assert np.abs(np.asarray(made).astype(int) - shown).mean() < 4  # WebP with loss.
 
 
@@ -136,7 +136,7 @@ def test_a_batch_shows_its_results_beside_their_sources(srgan, folder):
     assert version["command"] == "srgan upscale a.png -s 2"
     assert version["seconds"] > 0
     with Image.open("out/a.jpg") as made:
-        shown = _decoded(found["images"][0]["views"][-1]["layers"]["photo-x2"])
+        shown = _decoded(found["images"][0]["views"][-1]["layers"]["photo-x2 or restore-x2"])
         assert np.abs(np.asarray(made).astype(int) - shown).mean() < 4
 
 
