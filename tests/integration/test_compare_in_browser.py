@@ -22,7 +22,7 @@ SCREENSHOT = os.environ.get("SRGAN_COMPARE_PAGE")
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Compare the bundled models on two images, one with a name that is markup."""
+    """Compare two models on two images, one with a name that is markup."""
     folder = tmp_path_factory.mktemp("compare")
     (folder / "in").mkdir()
     Image.fromarray(synthetic_photograph(320, 200)).save(folder / "in" / NAME)
@@ -30,7 +30,8 @@ def page(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SRGAN_HOME", str(folder / "home"))
         patch.chdir(folder)
-        assert run(["compare", "in", "--device", "cpu", "-o", "page.html"]) == 0
+        models = ["--model", "photo", "--model", "fidelity"]
+        assert run(["compare", "in", "--device", "cpu", "-o", "page.html", *models]) == 0
     return folder / "page.html"
 
 
