@@ -30,7 +30,7 @@ def page(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SRGAN_HOME", str(folder / "home"))
         patch.chdir(folder)
-        models = ["--model", "photo", "--model", "fidelity"]
+        models = ["--model", "photo-x2", "--model", "fidelity-x2"]
         assert run(["compare", "in", "--device", "cpu", "-o", "page.html", *models]) == 0
     return folder / "page.html"
 
