@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,9 +79,13 @@ def refused(called):
     return refuse
 
 
-def stopped_after(step, folder, *words):
+def stopped_after(step, *words):
     """Interrupt a slice as the end of its minutes does, once a step has its checkpoint."""
-    folder.mkdir()
+    with tempfile.TemporaryDirectory() as folder:  # A short name: sockets are made below it.
+        _stopped_after(step, Path(folder), *words)
+
+
+def _stopped_after(step, folder, *words):
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "recipes/slices.py"), *map(str, words)],
         env=environment() | {"TMPDIR": str(folder)},
@@ -122,7 +128,7 @@ def test_two_slices_end_with_the_bits_of_an_uninterrupted_run(
     monkeypatch.setenv("SRGAN_HOME", str(home))
     assert cli.run(["train", *OPTIONS, "--data", str(data)]) == 0
     whole = home / "runs/r"
-    stopped_after(20, tmp_path / "temporary", "run", packed, first, "--", *OPTIONS)
+    stopped_after(20, "run", packed, first, "--", *OPTIONS)
     kept = joined(first, tmp_path / "runs-first") / "checkpoints"
     assert len([*kept.iterdir()]) <= 2
     code, out, err = called("run", packed, second, "--state", first)
