@@ -72,7 +72,7 @@ def test_the_command_under_a_version_makes_it(srgan, folder):
     assert command[:2] == ["srgan", "upscale"]
     assert srgan(*command[1:]).code == 0
     with Image.open("a_x2.png") as made:
-        shown = _decoded(image["views"][-1]["layers"]["photo-x2 or restore-x2"])
+        shown = _decoded(image["views"][-1]["layers"]["photo-x2"])
         assert np.abs(np.asarray(made).astype(int) - shown).mean() < 4  # WebP with loss.
 
 
