@@ -3,11 +3,12 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from srgan_cli.allocator import keep_freed_memory
 from srgan_cli.errors import ResourceError
@@ -18,6 +19,10 @@ from srgan_cli.quiet import separate_stderr
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Numbers of threads, which numerical libraries read when they are loaded."""
 
+_LONGEST_TEMPORARY = 70
+"""Bytes of the name of the temporary folder below which the fork server's socket, some 30 bytes
+longer, can still have a name."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -25,13 +30,13 @@ Result = TypeVar("Result")
 def load_ahead(modules: Sequence[str] = ("srgan_cli.data.shards",)) -> None:
     """Start to load, beside whatever the caller does next, what worker processes need.
 
-    Python's fork server loads it once for all workers. Systems without one, and
-    machines with a single core, load nothing ahead.
+    Python's fork server loads it once for all workers. Where it cannot be used, and on
+    machines with a single core, nothing is loaded ahead.
 
     Args:
         modules: Names of what is to be imported; that of preparing when not told.
     """
-    if num_cores() == 1 or "forkserver" not in multiprocessing.get_all_start_methods():
+    if num_cores() == 1 or _start_method() != "forkserver":
         return
     from multiprocessing import forkserver
 
@@ -67,9 +72,7 @@ def run_parallel(
     if min(num_workers, len(items)) <= 1:
         yield from ((item, function(item)) for item in items)
         return
-    # Not forks of this process: it may hold threads, which a fork would not survive.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context = multiprocessing.get_context(_start_method())
     workers = min(num_workers, len(items))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
@@ -85,6 +88,13 @@ def run_parallel(
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_method() -> Literal["forkserver", "spawn"]:
+    """Choose how workers start: not as forks of this process, whose threads they would lack."""
+    has_server = "forkserver" in multiprocessing.get_all_start_methods()
+    is_short = len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_TEMPORARY
+    return "forkserver" if has_server and is_short else "spawn"
 
 
 def _start_worker() -> None:

@@ -1,4 +1,4 @@
-"""Measure how fast each device and runtime upscales with a bundled model, in a few seconds."""
+"""Measure how fast each device and runtime upscales with a model, in a few seconds."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,6 @@
 """Work in processes: quick to start, one thread each, and its errors arrive."""
 
+import ast
 import multiprocessing
 import os
 import signal
@@ -40,6 +41,27 @@ print(dict(workers.run_parallel(os.getenv, ["OPENBLAS_NUM_THREADS", "HOME"], 2))
         [sys.executable, "-c", code], capture_output=True, check=True, text=True
     )
     assert "'OPENBLAS_NUM_THREADS': '1'" in result.stdout
+
+
+def test_processes_start_where_the_temporary_folder_has_a_long_name(tmp_path):
+    folder = tmp_path / ("temporary" * 12)  # Too long for the name of a socket below it.
+    folder.mkdir()
+    code = """
+import os
+from srgan_cli.data import workers
+workers.num_cores = lambda: 2
+workers.load_ahead(["srgan_cli.errors"])
+print(dict(workers.run_parallel(os.getenv, ["TMPDIR", "OMP_NUM_THREADS"], 2)))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env=os.environ | {"TMPDIR": str(folder)},
+        text=True,
+        check=False,
+    )
+    wanted = {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
+    assert ast.literal_eval(result.stdout or "None") == wanted, result.stderr
 
 
 @pytest.mark.skipif(
