@@ -66,21 +66,28 @@ def seconds_of(given: argparse.Namespace) -> dict[str, float]:
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
-def quality_of(given: argparse.Namespace, work: Path) -> dict[str, dict[str, float]]:
-    """Return PSNR on clean images and R on mildly damaged ones of each model, and bicubic."""
+def quality_of(given: argparse.Namespace, work: Path) -> dict[str, dict[str, Any]]:
+    """Return what each model, and bicubic, reaches.
+
+    PSNR on clean images, R on mildly damaged ones, VGG16 distances by strength of damage.
+    """
     shown = {None: BICUBIC} | {name: Path(name).stem for name in [given.teacher, *given.models]}
     found: dict[str, restore.Figures] = {}
-    for strength in ("clean", "mild"):
+    for strength in restore.STRENGTHS:
         place = work / strength
         restore.make_inputs(given.folder, given.scale, strength, place)
         for name, label in shown.items():
             restore.make_results(name, place / "lr", place / label, given.scale)
         results = {label: place / label for label in shown.values()}
-        found[strength] = restore.measure(place / "hr", results, given.scale)
+        found[strength] = restore.measure(place / "hr", results, given.scale, ())
     mild = {label: figures["vgg16"] for label, figures in found["mild"].items()}
     way = mild[BICUBIC] - mild[Path(given.teacher).stem]
     return {
-        label: {"psnr": figures["psnr"], "r": (mild[BICUBIC] - mild[label]) / way}
+        label: {
+            "psnr": figures["psnr"],
+            "r": (mild[BICUBIC] - mild[label]) / way,
+            "vgg16": {strength: each[label]["vgg16"] for strength, each in found.items()},
+        }
         for label, figures in found["clean"].items()
     }
 
@@ -118,6 +125,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--photograph", type=float, default=12, metavar="MP")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", type=Path, help="where results are kept for the next time")
     parser.add_argument(
         "--drawn", type=Path, metavar="FILE.json", help="draw this, measure nothing"
     )
@@ -128,7 +136,7 @@ def main() -> None:
     if given.folder is None:
         parser.error("name a folder of HR images, or --drawn FILE.json")
     with tempfile.TemporaryDirectory() as work:
-        quality = quality_of(given, Path(work))
+        quality = quality_of(given, given.work or Path(work))
     seconds = seconds_of(given)
     measured = {
         "title": f"{given.folder.name} ×{given.scale}; {machine()}",
@@ -139,7 +147,11 @@ def main() -> None:
     }
     given.output.with_suffix(".json").write_text(json.dumps(measured, indent=1) + "\n")
     for name, point in measured["models"].items():
-        print(f"{name:28} {point['psnr']:6.2f} dB  R {point['r']:5.2f}  {point['seconds']:8.2f} s")
+        distances = "  ".join(f"{key} {value:.4f}" for key, value in point["vgg16"].items())
+        print(
+            f"{name:28} {point['psnr']:6.2f} dB  R {point['r']:5.2f}  VGG16 {distances}"
+            f"  {point['seconds']:8.2f} s"
+        )
     draw(measured, given.output)
 
 
