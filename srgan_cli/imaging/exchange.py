@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 _SHAPES = "H, W or H, W, 1 (grey), H, W, 3 (RGB) or H, W, 4 (RGBA)"
 _TYPES = "uint8 (0 to 255), uint16 (0 to 65535) or floats (0 to 1)"
 _CHANNELS = (1, 3, 4)
-_SEE = "see docs/python.md"
+_SEE = "see help(srgan_cli.upscale_image)"
 _KEPT = ("icc_profile", "exif")
 """What is kept of a Pillow image's ``info``."""
 
@@ -117,8 +117,14 @@ def frame_of_image(image: Image.Image) -> Frame:
     """Turn a Pillow image into a frame; of an animation, the current one.
 
     Raises:
-        InputError: Its mode holds something else than grey or RGB.
+        InputError: Its mode holds something else than grey or RGB, or its file is damaged.
     """
+    try:
+        image.load()  # Pillow decodes when pixels are first needed.
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(
+            f"Pillow cannot decode the image: {error}", hint="the file may be damaged"
+        ) from error
     mode = image.mode
     if image.width * image.height == 0:
         refuse_image(f"{image.width}×{image.height} pixels", "an image with pixels")

@@ -8,13 +8,13 @@ from typing import Literal
 
 from srgan_cli.config import EvalConfig, RuntimeName
 from srgan_cli.engine.devices.accelerators import named_accelerator
-from srgan_cli.engine.evaluation.sets import EvaluationImage
+from srgan_cli.engine.evaluation.sets import EvaluationImage, require_folder
 from srgan_cli.engine.inference.loading import Execution
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import bundled_models, bundled_rival, find_model
 from srgan_cli.engine.models.trained_runs import trained_runs
 from srgan_cli.engine.models.weights import Model, ModelSource, load_model, require_scale
-from srgan_cli.errors import InputError, UsageError, WeightsError
+from srgan_cli.errors import UsageError, WeightsError
 from srgan_cli.imaging.resize import Kernel, upscale
 from srgan_cli.imaging.types import Levels
 from srgan_cli.observer import Observer, SilentBar
@@ -74,8 +74,7 @@ def open_lineup(config: EvalConfig, observer: Observer) -> Lineup:
         WeightsError: Weights cannot be used, or have another scale.
     """
     for folder in config.sr:
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder", hint="name a folder of images")
+        require_folder(folder)
     models = [load_model(source) for source in _sources(config)]
     for model in models:
         require_scale(model, config.scale)

@@ -199,9 +199,20 @@ def match_files(
     return matched
 
 
-def _listed(folder: Path) -> list[Path]:
+def require_folder(folder: Path) -> None:
+    """Refuse a path that is no folder.
+
+    Raises:
+        InputError: It is a file, or nothing is there.
+    """
+    if folder.is_file():
+        raise InputError(f"{folder} is a file", hint="name the folder that it is in")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", hint="name a folder of images")
+
+
+def _listed(folder: Path) -> list[Path]:
+    require_folder(folder)
     images = list_images(folder)
     if not images:
         raise InputError(f"{folder}: no images in this folder", hint="pass another folder")

@@ -37,7 +37,7 @@ def number(name: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise _refused(name, value, "a number, such as 2 or 0.5, or None")
+        raise _refused(name, value, "a number or None")
     try:
         return int(value) if isinstance(value, Integral) else float(value)
     except OverflowError as error:

@@ -104,8 +104,10 @@ class LoadedModel:
                   frame is upscaled, and nothing is turned upright;
                 - a file's path: the result is written beside it as ``name_x2.ext``, as
                   ``srgan upscale`` does, with metadata, depth, frames and pages, and its path
-                  comes back. A file that srgan did not make is never replaced.
-            scale: Factor per side, more than 1 and at most 32; the model's own when None.
+                  comes back. A file that srgan did not make is never replaced. To write it
+                  elsewhere, pass a Pillow image, and save the result.
+            scale: Factor per side, more than 1 and at most 32. None: the one that :func:`load`
+                was given, else the model's own.
             progress: Called with the share that is done, from 0 to 1, after each tile; for a file
                 possibly from another thread. An exception that it raises stops the work and
                 is raised here.
@@ -117,7 +119,10 @@ class LoadedModel:
             SrganError: The image is of another kind, shape, type or range, or cannot be read; the
                 scale is out of range; or memory or disk are lacking.
         """
-        config = replace(self._config, scale=number("scale", scale))
+        if scale is not None:
+            config = replace(self._config, scale=number("scale", scale))
+        else:
+            config = self._config
         observer = _Listening(listener(progress))
         if isinstance(image, str | Path):
             return self._upscale_file(Path(image), config, observer)
@@ -125,7 +130,11 @@ class LoadedModel:
             canvas = self._upscale_frame(frame_of_image(image), config, observer)
             return image_like(image, canvas)
         if not isinstance(image, np.ndarray):
-            refuse_image(f"a {type(image).__name__}", "a Pillow image, a path or a NumPy array")
+            refuse_image(
+                f"of type {type(image).__name__}",
+                "a Pillow image, a path or a NumPy array",
+                "bytes and open files are read by Pillow: Image.open(io.BytesIO(data))",
+            )
         canvas = self._upscale_frame(frame_of_array(image), config, observer)
         return array_like(image, canvas)
 
@@ -144,7 +153,7 @@ class LoadedModel:
             raise InputError(f"{path}: no such file", hint="pass the path of an image")
         report = upscale_with(self._models, replace(config, inputs=(path,)), observer)
         for failure in report.failed:
-            raise InputError(failure.reason, hint=failure.hint)
+            raise InputError(failure.reason, hint=_in_python(failure.hint))
         return report.written[0].output if report.written else report.unchanged[0]
 
 
@@ -167,7 +176,8 @@ def load(
         model: A name that ``srgan models list`` shows, a part of one, or a weights file. None:
             what ``srgan upscale`` would use, for each image: damaged ones may get ``restore``
             instead of ``photo``.
-        scale: Factor per side that the model should have; ×2 if the name fits several models.
+        scale: Factor per side of the results, by a model of that scale if the name fits one, else
+            by the next larger one, reduced. None: the model's own; ×2 if the name fits several.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``, ``vulkan``, or another
             that ``srgan doctor`` lists.
         strength: From faithful (0) to sharp (1), for models that are a pair.
@@ -240,6 +250,11 @@ def upscale_image(
     """
     loaded = load(model, scale=scale, device=device, strength=strength)
     return loaded.upscale_image(image, scale, progress=progress)
+
+
+def _in_python(hint: str) -> str:
+    """Return a hint of the command for somebody who has no command line."""
+    return hint.replace("pass --overwrite to replace it", "move it, or pass a Pillow image")
 
 
 class _Listening(SilentObserver):

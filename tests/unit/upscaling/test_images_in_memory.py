@@ -131,9 +131,9 @@ def test_a_path_never_replaces_a_file_of_somebody_else(model, tmp_path):
         (PHOTO[..., :2], "shape .* expected: H, W"),
         (np.zeros((0, 4), np.uint8), "without pixels"),
         (np.zeros(4, np.uint8), "shape"),
-        ([[1]], "a list; expected"),
-        (torch.zeros(3, 4, 4), "a Tensor; expected"),
-        (None, "a NoneType; expected"),
+        ([[1]], "type list; expected"),
+        (torch.zeros(3, 4, 4), "type Tensor; expected"),
+        (None, "type NoneType; expected"),
         (Image.new("CMYK", (4, 4)), "mode CMYK; expected"),
         (Image.new("F", (4, 4)), "mode F; expected"),
         (Image.new("RGB", (0, 4)), "0×4 pixels"),
@@ -199,7 +199,7 @@ def test_the_hint_gives_an_image_that_can_be_upscaled(model, image, code, expect
         (PHOTO.astype(np.uint32) * 2**16, "to 0..65535"),
         (np.dstack([PHOTO, PHOTO[..., :2]]), "1, 3 or 4 channels are wanted, not 5"),
         (PHOTO[None], r"images\[0\]"),
-        (np.zeros((4, 4), complex), "docs/python.md"),
+        (np.zeros((4, 4), complex), r"help\(srgan_cli"),
     ],
 )
 def test_the_hint_depends_on_values_and_shape(model, image, words):
@@ -291,3 +291,38 @@ def test_the_upscaler_refuses_arrays_that_would_come_out_black(model):
     for pixels in (PHOTO / 255, CUTOUT):
         with pytest.raises(InputError, match="expected: uint8 or uint16"):
             list(model._upscaler.bands(pixels, None))
+
+
+def test_an_image_that_pillow_cannot_decode_is_an_error_of_srgan(model, tmp_path):
+    path = tmp_path / "cut.png"
+    Image.fromarray(PHOTO).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with (
+        Image.open(path) as image,
+        pytest.raises(InputError, match="Pillow cannot decode the image"),
+    ):
+        model.upscale_image(image)
+
+
+def test_bytes_are_told_how_to_become_an_image(model):
+    with pytest.raises(InputError, match="of type bytes") as caught:
+        model.upscale_image(b"")
+    assert "io.BytesIO" in caught.value.hint
+
+
+def test_the_scale_of_load_is_that_of_its_results(tmp_path, monkeypatch):
+    monkeypatch.setenv("SRGAN_HOME", str(tmp_path / "home"))
+    loaded = engine.load(str(save_bilinear(tmp_path / "b.safetensors")), scale=1.5, device="cpu")
+    assert loaded.upscale_image(PHOTO).shape == (36, 60, 3)
+    assert loaded.upscale_image(PHOTO, 3).shape == (72, 120, 3)
+    assert loaded.scale == 2
+
+
+def test_a_file_in_the_way_is_no_matter_of_options(model, tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "a.png")
+    (tmp_path / "a_x2.png").write_bytes(b"mine")
+    with pytest.raises(InputError, match="srgan did not make it") as caught:
+        model.upscale_image(tmp_path / "a.png")
+    assert "--" not in caught.value.hint
+    assert (tmp_path / "a_x2.png").read_bytes() == b"mine"
