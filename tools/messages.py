@@ -53,7 +53,7 @@ def _text(node: ast.expr) -> str:
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(part) for part in node.values)
     if isinstance(node, ast.IfExp):
-        return f"{_text(node.body)} / {_text(node.orelse)}"
+        return " / ".join(filter(None, (_text(node.body), _text(node.orelse))))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _text(node.left) + _text(node.right)
     return SHOWN

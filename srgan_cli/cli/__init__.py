@@ -77,7 +77,7 @@ def srgan(
         Path.cwd()
     except OSError as error:  # Libraries would end the process in their own words.
         raise InputError(
-            f"the working directory: {error.strerror or error}",
+            f"the working directory cannot be used: {error.strerror or error}",
             hint="cd to a folder that exists, then run the command again",
         ) from error
 

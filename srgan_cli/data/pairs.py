@@ -40,7 +40,7 @@ def find_pair_folders(paths: Sequence[Path], scale: int) -> list[PairFolders]:
         if len(rivals) > 1:
             raise InputError(
                 f"{pair.hr} has LR images in {' and '.join(rivals)}",
-                hint="name the HR and the LR folder alone: srgan prepare HR LR",
+                hint="name one HR and one LR folder: srgan prepare HR LR",
             )
     return fitting
 

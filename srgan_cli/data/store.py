@@ -82,7 +82,7 @@ class Store:
         if not found:
             raise InputError(
                 f"{self.folder / MANIFEST}: no {split} images",
-                hint="make the set again: srgan prepare FOLDER --overwrite",
+                hint="prepare the set again: srgan prepare FOLDER --overwrite",
             )
         return found
 

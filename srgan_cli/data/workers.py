@@ -83,7 +83,7 @@ def run_parallel(
                 yield futures.pop(future), future.result()
         except BrokenProcessPool as error:
             raise ResourceError(
-                "the system ended a worker process, probably for lack of memory",
+                "the system killed a worker process, probably because memory ran out",
                 hint="close other programs, or pass a smaller --max-side; finished work is kept",
             ) from error
         finally:

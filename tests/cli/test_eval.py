@@ -135,7 +135,7 @@ def test_no_readable_image_at_all_is_unusable_input(evaluate, folders):
         ("--sr few --hr hr --scale 2", 3, "few has no image for 1, 2, 3 and 1 more"),
         ("--sr lr --hr hr --scale 2", 3, "32x28, but its HR is 64x56"),
         ("--sr tool --sr tool --hr hr --scale 2", 2, "two models or folders have the name"),
-        ("--lr tool --hr hr", 3, "64x56 at ×2 does not give the 64x56 of its HR"),
+        ("--lr tool --hr hr", 3, "64x56 at ×2 does not match the 64x56 of its HR"),
         ("--lr tool --sr tool --hr hr", 3, "64x56, but its HR is 64x56"),
         ("tiny --scale 2", 3, "tiny: no image could be scored"),
     ],

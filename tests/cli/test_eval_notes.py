@@ -195,7 +195,7 @@ def test_folders_of_huangs_lr_images_and_results_are_refused_as_hr(srgan, tmp_pa
     for arguments in ((folder,), ("--hr", folder, "--lr", folder)):
         result = srgan(*arguments)
         assert result.code == 3
-        assert f"no HR images by their names: img_001_SRF_2_{kind}" in result.err
+        assert f"the names are not those of HR images: img_001_SRF_2_{kind}" in result.err
         assert " hint: " in result.err
 
 

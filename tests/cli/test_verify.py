@@ -93,7 +93,7 @@ def test_other_weights_of_that_name_are_unusable(srgan, photo, tmp_path):
     assert srgan("upscale", "--verify", "out.png", photo).code == 0  # By its name, in this folder.
     save_weights(model, load_model(ModelSource("", model, "")).generator, {"steps": 1})
     line = ("upscale", "--verify", "out.png", photo)
-    assert_fails(srgan(*line), 4, "made by another own.safetensors", "--model FILE")
+    assert_fails(srgan(*line), 4, "made by a different own.safetensors", "--model FILE")
     model.unlink()
     assert_fails(srgan(*line), 4, "which is not installed here", "--model FILE")
 

@@ -65,7 +65,7 @@ def test_options_that_contradict_the_weights_are_refused_before_anything_is_done
 ):
     with pytest.raises(UsageError, match="fidelity-x2 has other sizes") as caught:
         engine.train(tiny(name="n", init="fidelity", **options), observer)
-    assert "leave them out" in caught.value.hint
+    assert "remove these options" in caught.value.hint
     assert not (prepared.parents[1] / "runs" / "n").exists()
 
 

@@ -42,7 +42,7 @@ def test_latest_is_the_newest_run_that_is_not_finished(runs, observer):
     engine.train(tiny(name="done", steps=2), observer)
     assert engine.train(tiny(resume="latest"), observer).run.name == "newer"
     assert engine.train(tiny(resume="latest"), observer).run.name == "older"
-    with pytest.raises(InputError, match="every run is finished, older last") as caught:
+    with pytest.raises(InputError, match="every run is finished; the newest is older") as caught:
         engine.train(tiny(resume="latest"), observer)
     assert f"{runs / 'older' / CONFIG_FILE}" in caught.value.hint
     assert engine.train(tiny(resume="done"), observer).steps == 2

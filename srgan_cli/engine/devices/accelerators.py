@@ -162,7 +162,7 @@ def require_present(accelerator: Accelerator) -> None:
         wheel = PROVIDERS[accelerator.kind].wheel
         raise ResourceError(
             f"--device {accelerator}: the installed ONNX Runtime does not offer it",
-            hint=f"pip install onnx {wheel} (in the place of onnxruntime), or pass --device cpu",
+            hint=f"pip install onnx {wheel} (instead of onnxruntime), or pass --device cpu",
         )
 
 

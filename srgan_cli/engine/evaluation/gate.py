@@ -114,7 +114,7 @@ class EarlierRun:
         raise InputError(
             f"{self.path}: no scores of {name}, only of "
             f"{', '.join(self.contenders) or 'the baselines'}",
-            hint="compare with an evaluation of a single --model, or of one with the same name",
+            hint="compare with an evaluation of only one --model, or of a model with this name",
         )
 
     def figures(self, scored: SetScores, contender: str, metric: Metric) -> list[float]:

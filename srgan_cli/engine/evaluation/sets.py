@@ -234,8 +234,8 @@ def _hr_files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     kinds = apart(_stem(path, folder) for path in paths)
     if kinds.orphans:
         raise InputError(
-            f"{folder}: no HR images by their names: {named(kinds.orphans)}",
-            hint="pass the folder of HR images, with --hr, beside --lr FOLDER or --sr FOLDER",
+            f"{folder}: the names are not those of HR images: {named(kinds.orphans)}",
+            hint="name the folder of HR images with --hr, and this one with --lr or --sr",
         )
     made = [*kinds.lr, *kinds.results]
     if not made:
@@ -256,7 +256,7 @@ def _originals(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
         return paths, notes
     if len(made) == len(paths):
         raise InputError(
-            f"{folder}: only results of srgan, as their metadata say",
+            f"{folder}: all images in it are results of srgan, by their metadata",
             hint="pass a folder of originals; to score results: "
             f"srgan eval --sr {folder} --hr FOLDER --scale 2",
         )
@@ -310,8 +310,8 @@ def _cut_to(hr: Uint8Image, lr: Uint8Image, scale: int, path: Path) -> Uint8Imag
     height, width = lr.shape[0] * scale, lr.shape[1] * scale
     if not (0 <= hr.shape[0] - height < scale and 0 <= hr.shape[1] - width < scale):
         raise InputError(
-            f"{path}: {_size(lr)} at ×{scale} does not give the {_size(hr)} of its HR image",
-            hint="pair every LR image with the HR image that it was made from, or pass --scale",
+            f"{path}: {_size(lr)} at ×{scale} does not match the {_size(hr)} of its HR image",
+            hint="pair each LR image with the HR image that it was made from, or pass --scale",
         )
     return hr[:height, :width]
 

@@ -91,7 +91,7 @@ def load_with_spandrel(tensors: Mapping[str, Tensor], path: Path) -> SpandrelNet
     except ImportError as error:
         raise WeightsError(
             f"{path}: unknown network architecture",
-            hint="spandrel knows more architectures: pip install 'srgan-cli[spandrel]'",
+            hint="spandrel supports more architectures: pip install 'srgan-cli[spandrel]'",
         ) from error
     try:
         with warnings.catch_warnings():
@@ -99,7 +99,7 @@ def load_with_spandrel(tensors: Mapping[str, Tensor], path: Path) -> SpandrelNet
             found = ModelLoader().load_from_state_dict(dict(tensors))
     except UnsupportedModelError as error:
         raise WeightsError(
-            f"{path}: unknown network architecture, even to spandrel", hint=HINT
+            f"{path}: unknown network architecture, to spandrel too", hint=HINT
         ) from error
     except Exception as error:  # Each of its architectures finds damage in its own way.
         problem = " ".join(str(error).split())[:160]

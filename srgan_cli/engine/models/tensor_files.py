@@ -86,7 +86,7 @@ def _read_safetensors(path: Path) -> TensorFile:
     if header is not None and digest not in (None, tensors_digest(tensors, metadata[HEADER_KEY])):
         raise WeightsError(
             f"{path}: damaged: its checksum does not match",
-            hint="restore it from a copy, or make it again as it was made: train, add, blend",
+            hint="restore it from a copy, or train, add or blend the model again",
         )
     return TensorFile(path, _without_prefix(tensors), header)
 

@@ -87,8 +87,8 @@ def find_run(spec: str) -> Path:
         if unfinished:
             return unfinished[0]
         raise InputError(
-            f"every run is finished, {runs[0].name} last",
-            hint=f"start another one, or make {runs[0].name} longer: raise its epochs or steps in "
+            f"every run is finished; the newest is {runs[0].name}",
+            hint=f"start a new run, or make {runs[0].name} longer: raise its epochs or steps in "
             f"{runs[0] / CONFIG_FILE}, then srgan train --resume {runs[0].name}",
         )
     for folder in (runs_dir() / spec, Path(spec)):

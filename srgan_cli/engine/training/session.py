@@ -121,7 +121,7 @@ class Session:
         teacher = self.parts.teacher and self.parts.teacher.about
         if checkpoint.progress.get("teacher") != teacher:
             raise InputError(
-                f"the teacher of run {self.folder.name} has changed since",
+                f"the teacher of run {self.folder.name} has changed since its last checkpoint",
                 hint="put the same weights back, or start a new run",
             )
         self.progress = Progress.from_dict(checkpoint.progress)
@@ -266,10 +266,10 @@ class Session:
         if progress is None:
             raise DivergedError(
                 f"step {self.progress.step:,}: {trouble}; "
-                f"{len(self.progress.rollbacks)} roll-backs, the last to "
+                f"{len(self.progress.rollbacks)} roll-backs, the last one to "
                 f"{RATE_FACTORS[-1]:.1%} of the learning rate, did not help",
-                hint=f"{self.folder / 'weights.safetensors'} is as of step {good.step:,}; start "
-                "again with a lower learning rate, --precision fp32 or a longer --warmup",
+                hint=f"{self.folder / 'weights.safetensors'} has the state of step {good.step:,}; "
+                "start again with a lower learning rate, --precision fp32 or a longer --warmup",
             )
         self.observer.warn(
             f"step {self.progress.step:,}: {trouble}; back to step {good.step:,}, "

@@ -144,7 +144,7 @@ class TeacherCache:
         if lost := self.missing():
             raise ResourceError(
                 f"{self._path(lost[0])}: cannot be read, although it was written",
-                hint="all processes have to see the same user data directory",
+                hint="all processes must share one user data directory",
             )
 
     def cut(self, random: np.random.Generator, lr: Uint8Image, hr: Uint8Image) -> None:
@@ -175,7 +175,7 @@ class TeacherCache:
         folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder).free < size:
             raise ResourceError(
-                f"{folder}: no room for {size / 1e6:,.0f} MB of the teacher's results",
+                f"{folder}: not enough disk space for {size / 1e6:,.0f} MB of teacher results",
                 hint="free some disk space, or pass a smaller --teacher-patches",
             )
         probe = self._degraded(0)

@@ -105,9 +105,9 @@ def _with_sizes(config: TrainConfig, given: frozenset[str], model: Model) -> Tra
     ]
     if wrong:
         raise UsageError(
-            f"{source.name} has other sizes than --preset and the options of the generator say: "
+            f"{source.name} has other sizes than --preset and the generator options: "
             f"{', '.join(wrong)}",
-            hint="leave them out: they are those of the weights",
+            hint="remove these options: the weights set the sizes",
         )
     tied = isinstance(found, PlainConfig) and found.channels % 8 == 0 and not widened
     tied = tied and Equivariance(model.generator).holds()

@@ -65,7 +65,7 @@ def require_drift(
     """
     if measured.psnr < limit:
         raise InputError(
-            f"{source}: the result reduced again has {measured.psnr:.1f} dB PSNR to its source"
+            f"{source}: the result, reduced again, has {measured.psnr:.1f} dB PSNR to its source"
             f"{place}, below --max-drift {limit:g}",
             hint="try another --model" + " or a higher --quality" * lossy,
         )

@@ -84,7 +84,7 @@ def _nothing(config: UpscaleConfig, failed: list[Failed], *, num_results: int) -
     if num_results:
         return InputError(
             f"{config.inputs[0]}: only results of earlier commands",
-            hint="to upscale them again, name each of them, and a folder: -o FOLDER",
+            hint="to upscale them again, name each file, and pass -o FOLDER",
         )
     return InputError(
         f"{config.inputs[0]}: no images in this folder",

@@ -77,7 +77,7 @@ def verify(config: UpscaleConfig, observer: Observer) -> VerifyReport:
     if not {"Model", "ModelSHA256"} <= set(label) or format_ is None:
         raise InputError(
             f"{result}: it has no label that says what made it",
-            hint=f"{_SWAPPED}; --strip-metadata, BMP and other formats without XMP leave it out",
+            hint=f"{_SWAPPED}; there is no label with --strip-metadata or in formats without XMP",
         )
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
         again = replace(
@@ -114,7 +114,9 @@ def _options(label: Mapping[str, str], result: Path) -> dict[str, Any]:
             field: readers[field](label[name]) for name, field in OPTIONS.items() if name in label
         }
     except (ValueError, KeyError) as error:
-        raise InputError(f"{result}: its label is damaged", hint="make it again") from error
+        raise InputError(
+            f"{result}: its label is damaged", hint="upscale its source again"
+        ) from error
 
 
 def _as_stated(config: UpscaleConfig, label: Mapping[str, str]) -> UpscaleConfig:
@@ -169,7 +171,7 @@ def _model_of(label: Mapping[str, str], config: UpscaleConfig, result: Path) -> 
 def _another_model(label: Mapping[str, str], model: Model, result: Path) -> WeightsError:
     stated, here = (text[:12] for text in (label["ModelSHA256"], weights_sha256(model)))
     return WeightsError(
-        f"{result} was made by another {label['Model']} ({stated}…) than {model.source.name} "
+        f"{result} was made by a different {label['Model']} ({stated}…) than {model.source.name} "
         f"here ({here}…)",
         hint="pass the weights file that made it: --model FILE",
     )

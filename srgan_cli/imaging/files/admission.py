@@ -209,7 +209,7 @@ def _require_page(path: Path, pages: Pages, page: Directory, size: tuple[int, in
         raise InputError(f"{path}: {samples:,} bands, not an image", hint=_HINT_DAMAGED)
     tile = number(tiff_pages.TILE_WIDTH, 0) * number(tiff_pages.TILE_HEIGHT, 0)
     if tile > max(_LEAST_TILE, _TILE_SHARE * size[0] * size[1]):
-        raise InputError(f"{path}: tiles far larger than the image", hint=_HINT_DAMAGED)
+        raise InputError(f"{path}: its tiles are far larger than the image", hint=_HINT_DAMAGED)
 
 
 def _num_values(page: Directory, tag: int) -> int:

@@ -253,7 +253,7 @@ def _decoding(path: Path, notes: list[str]) -> Iterator[None]:
         raise InputError(f"{path}: not enough memory to decode it", hint=hint) from error
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{path}: more pixels than allowed, in the image or in one inside it",
+            f"{path}: more pixels than allowed, in the image or in one that it contains",
             hint="pass a larger --max-pixels if you trust the file",
         ) from error
     except Exception as error:  # Decoders raise almost anything on damaged files.

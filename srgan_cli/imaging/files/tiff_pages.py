@@ -121,7 +121,7 @@ def require_readable(path: Path, kind: PageKind) -> None:
     if kind.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and kind.samples > 2:
         raise InputError(
             f"{path}: {kind.samples} bands, none of them labelled red, green or blue",
-            hint="write the three that are to be seen as an RGB image, with gdal_translate -b",
+            hint="write three of the bands as an RGB image, with gdal_translate -b",
         )
 
 

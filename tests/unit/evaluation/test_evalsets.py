@@ -94,7 +94,7 @@ def test_hr_less_than_one_lr_pixel_too_large_is_cut(tmp_path):
 def test_lr_of_another_size_is_refused(tmp_path, size):
     hr = _write(tmp_path / "hr", "a.png", size=(33, 27))
     pairs = matched_set(hr, _write(tmp_path / "lr", "a.png", size=size), {}, 2)
-    with pytest.raises(InputError, match="does not give the 33x27 of its HR"):
+    with pytest.raises(InputError, match="does not match the 33x27 of its HR"):
         _only(pairs)
 
 
