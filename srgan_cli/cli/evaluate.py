@@ -48,7 +48,7 @@ def evaluate(
         show_evaluation(found)
         show_crops(document, exhibits, config.show, observer)
     for figure in found.unmet:
-        show_error(figure, "the models are held to --min-psnr, --min-ssim and --not-worse-than")
+        show_error(figure, "exit code 8; to allow a loss, lower the limit or pass --tolerance DB")
     if found.unmet:
         return ExitCode.BELOW
     return ExitCode.PARTIAL if any(scored.failed for scored in found.sets) else ExitCode.OK

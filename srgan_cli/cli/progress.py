@@ -106,7 +106,8 @@ class _Count(ProgressColumn):
         digits = 0 if whole else 1 if total >= 1 else 1 - math.floor(math.log10(total))
         count = f"{done:,.{digits}f}/{total:,.{digits}f}"
         unit, speed = task.fields["unit"], task.finished_speed or task.speed or 0.0
-        if not speed and done >= total:  # Too quick to be measured.
+        few = whole and total < 10  # Of which a rate tells nothing.
+        if few or (not speed and done >= total):  # Too quick to be measured.
             return Text(f"{count} {unit}")
         # Also before the first figure, so that nothing moves when it comes.
         return Text(f"{count} {unit}  {speed:,.{1 if speed >= 1 else 2}f} {unit}/s")

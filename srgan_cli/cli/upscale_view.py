@@ -1,6 +1,8 @@
 """The tables that ``srgan upscale`` prints."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from srgan_cli import __version__, engine
 from srgan_cli.cli.render import say, show_table
@@ -10,8 +12,7 @@ from srgan_cli.config import UpscaleConfig
 def show_upscaled(report: "engine.UpscaleReport", config: UpscaleConfig) -> None:
     """Print what was written, left alone and failed."""
     if not report.written and not report.failed:
-        count = len(report.unchanged)
-        say(f"nothing to do: {count} result{'s are' if count != 1 else ' is'} up to date")
+        say(_nothing(report.unchanged))
         return
     checked = any(item.drift is not None for item in report.written)
     rows = [
@@ -68,6 +69,9 @@ def show_verified(report: "engine.VerifyReport") -> None:
 
 def show_estimate(report: "engine.EstimateReport") -> None:
     """Print what would be written."""
+    if not report.images and not report.failed:
+        say(_nothing(report.unchanged))
+        return
     rows = [
         [
             str(item.output),
@@ -81,8 +85,13 @@ def show_estimate(report: "engine.EstimateReport") -> None:
     ]
     rows += [[str(item.source), "cannot be read", "", "", "", ""] for item in report.failed]
     total = _duration(sum(item.seconds for item in report.images))
+    replaced = sum(item.replaces for item in report.images)
+    count = len(report.images)
+    counts = [f"{count} image{'s' * (count != 1)}, about {total}"]
+    counts += [f"{replaced} would replace earlier results"] * bool(replaced)
+    counts += [f"{len(report.unchanged)} up to date"] * bool(report.unchanged)
     show_table(
-        f"×{report.scale}: {len(report.images)} images, about {total}; nothing is written",
+        f"×{report.scale}: {'; '.join(counts)}; nothing is written",
         {
             "image": "left",
             "size": "right",
@@ -93,6 +102,11 @@ def show_estimate(report: "engine.EstimateReport") -> None:
         },
         rows,
     )
+
+
+def _nothing(unchanged: Sequence[Path]) -> str:
+    count = len(unchanged)
+    return f"nothing to do: {count} result{'s are' if count != 1 else ' is'} up to date"
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Options of ``srgan eval``."""
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,11 @@ class EvalConfig:
         ),
     ] = None
 
+    tolerance: Annotated[
+        float,
+        _limit("PSNR that --not-worse-than lets a model lose; SSIM does not count then.", "DB"),
+    ] = 0.0
+
     report: Annotated[
         Path | None, _report("Write an HTML page with plots and images.", "FILE.html")
     ] = None
@@ -120,6 +126,11 @@ class EvalConfig:
             require_scale(self.scale)
         require(self.border is None or self.border >= 0, "border", self.border, "0 or more")
         require(self.tile is None or self.tile >= 16, "tile", self.tile, "at least 16")
+        require(0 <= self.tolerance < math.inf, "tolerance", self.tolerance, "0 or more")
+        if self.tolerance and not self.not_worse_than:
+            raise UsageError(
+                "--tolerance belongs to --not-worse-than", hint="add --not-worse-than RUN.json"
+            )
         require(self.show >= 0, "show", self.show, "0 or more")
         require(self.report_mb >= 1, "report_mb", self.report_mb, "at least 1")
         for metric in self.metrics:

@@ -220,11 +220,64 @@ def test_better_results_pass(evaluate, folders, earlier):
     assert evaluate(*_results(folders, "hr"), "--not-worse-than", earlier)[0] == 0
 
 
+def lower(earlier, decibels):
+    """Make the earlier run better by so much, in PSNR and a little in SSIM."""
+    run = json.loads(earlier.read_text())
+    for image in run["sets"][0]["images"]:
+        image["scores"]["tool"]["psnr"] += decibels
+        image["scores"]["tool"]["ssim"] += 0.01
+    earlier.write_text(json.dumps(run))
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "code"), [((), 8), (("--tolerance", 0.2), 8), (("--tolerance", 0.4), 0)]
+)
+def test_a_small_loss_may_be_allowed(evaluate, folders, earlier, tolerance, code):
+    lower(earlier, 0.3)
+    results = evaluate(*_results(folders, "tool"), "--not-worse-than", earlier, *tolerance)
+    assert results[0] == code
+
+
+def test_a_tolerance_of_nothing_is_refused(evaluate, folders):
+    code, _, err = evaluate(*_results(folders, "tool"), "--tolerance", 0.1)
+    assert code == 2
+    assert "--not-worse-than" in err
+
+
+def test_a_set_whose_folder_was_renamed_is_compared(evaluate, folders, earlier):
+    run = json.loads(earlier.read_text())
+    run["sets"][0]["name"] = "other"
+    earlier.write_text(json.dumps(run))
+    assert evaluate(*_results(folders, "tool"), "--not-worse-than", earlier)[0] == 0
+    code = evaluate(*_results(folders, "noisy"), "--not-worse-than", earlier)[0]
+    assert code == 8
+
+
+def test_an_earlier_run_that_the_shell_emptied_is_explained(evaluate, folders, earlier):
+    earlier.write_text("")
+    code, _, err = evaluate(*_results(folders, "tool"), "--not-worse-than", earlier)
+    assert code == 3
+    assert "is empty" in err
+    assert "another file" in err
+
+
+def test_json_takes_no_file(evaluate, folders):
+    code, _, err = evaluate(folders / "hr", "--json", "scores.json")
+    assert code == 3
+    assert "> scores.json" in err
+
+
+def test_a_family_without_the_scale_is_said(evaluate, folders):
+    code, _, err = evaluate(folders / "hr", "--model", "photo", "--scale", 3)
+    assert code == 4
+    assert "no model is called photo-x3" in err
+    assert "photo-x2" in err
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda run: run["protocol"].update(border=4), "scored with border 4, but now with 2"),
-        (lambda run: run["sets"][0].update(name="other"), "no scores of set hr"),
         (lambda run: run["sets"][0]["images"].pop(), "with the same images"),
         (lambda run: run.pop("sets"), "not a result of srgan eval --json"),
         (

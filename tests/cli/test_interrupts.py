@@ -35,7 +35,9 @@ def interrupt(process, number=signal.SIGINT):
     return err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_interrupted_training_is_saved_and_goes_on(srgan, used_home, number):
     folder = used_home / "runs" / "long"
     options = [*TINY, "--steps", 200, "--pretrain", 1, "--validate-every", 1000]

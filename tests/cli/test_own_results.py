@@ -1,6 +1,7 @@
 """Results of earlier commands are known as such wherever they lie, and replacing one is said."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -77,4 +78,26 @@ def test_eval_does_not_score_results_as_originals(srgan, folder, ext):
 
 def test_eval_of_a_folder_of_results_alone_is_unusable_input(srgan, folder):
     (folder / "a.png").unlink()
-    assert_fails(srgan("eval", folder, *FAST), 3, "only results of srgan", "--sr", "--hr FOLDER")
+    assert_fails(srgan("eval", folder, *FAST), 3, "results of srgan", "--sr", "--hr FOLDER")
+
+
+def test_a_dry_run_knows_what_is_done_and_what_would_be_replaced(srgan, folder):
+    shutil.copy(folder / "a.png", folder / "b.png")
+    done = srgan("upscale", "f/a.png", *FAST, "--dry-run")
+    assert done.out == "nothing to do: 1 result is up to date\n"
+    other = srgan("upscale", "f/a.png", "f/b.png", *FAST, "--scale", "2", "--dry-run", "--json")
+    assert [(Path(one["source"]).name, one["replaces"]) for one in other.document["images"]] == [
+        ("a.png", True),
+        ("b.png", False),
+    ]
+    assert (
+        "1 would replace earlier results"
+        in srgan("upscale", "f/a.png", *FAST, "--scale", "2", "--dry-run").out
+    )
+
+
+def test_a_dry_run_names_what_is_in_the_way(srgan, folder):
+    Image.new("RGB", (9, 9)).save(folder / "a_x2.png")
+    result = srgan("upscale", "f/a.png", *FAST, "--dry-run")
+    assert result.code == 7
+    assert "srgan did not make it" in result.err

@@ -54,6 +54,21 @@ def test_a_result_is_what_it_says(srgan, tmp_path, options):
 
 
 @pytest.mark.usefixtures("photo")
+def test_a_result_in_half_precision_is_compared_in_another_runtime(srgan):
+    pytest.importorskip("ncnn", reason="pip install 'srgan-cli[fast]'")
+    assert srgan("upscale", "in.png", "-o", "out.png", "--precision", "bf16").code == 0
+    result = srgan("upscale", "--verify", "out.png", "in.png", "--runtime", "ncnn", "--json")
+    assert result.code in {0, 9}, result.err
+    report = json.loads(result.out)
+    assert (report["runtime"], report["precision"]) == ("ncnn", "fp32")
+
+
+def test_folders_are_told_to_be_verified_one_by_one(srgan, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert_fails(srgan("upscale", "--verify", tmp_path / "out", tmp_path), 2, "not folders", "each")
+
+
+@pytest.mark.usefixtures("photo")
 def test_one_changed_pixel_is_found_and_named(srgan, tmp_path):
     assert srgan("upscale", "in.png", "-o", "out.png").code == 0
     changed(tmp_path / "out.png", tmp_path / "changed.png")

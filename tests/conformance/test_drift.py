@@ -26,3 +26,13 @@ def test_max_drift_names_the_worst_page_and_quality_only_where_it_counts(
     (failure,) = upscale(source, output=tmp_path / "out", max_drift=35).failed
     assert f" dB PSNR to its source{place} below --max-drift 35" in failure.reason
     assert failure.hint == hint
+
+
+def test_results_that_stand_there_are_held_to_the_limit_too(tmp_path, upscale):
+    source, out = picture(tmp_path / "rough.png"), tmp_path / "out"
+    (made,) = upscale(source, output=out).written
+    before = made.output.read_bytes()
+    assert upscale(source, output=out, max_drift=10).unchanged == (made.output,)
+    (failure,) = upscale(source, output=out, max_drift=90).failed
+    assert "below --max-drift 90" in failure.reason
+    assert made.output.read_bytes() == before

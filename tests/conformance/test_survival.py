@@ -136,7 +136,13 @@ def test_an_in_place_batch_killed_before_the_name_is_given_does_not_upscale_twic
 
 
 @posix
-@pytest.mark.parametrize("ext", [extension.lstrip(".") for extension in samples.EIGHT_BIT])
+@pytest.mark.parametrize(
+    "ext",
+    [
+        pytest.param(ext, marks=() if ext in {"png", "jpg", "tif"} else pytest.mark.slow)
+        for ext in (extension.lstrip(".") for extension in samples.EIGHT_BIT)
+    ],
+)
 def test_a_full_disk_stops_the_batch_and_leaves_no_partial_file(tmp_path, bilinear, ext):
     source = make_batch(tmp_path / "in", 2, side=120)
     limited = (

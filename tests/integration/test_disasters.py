@@ -129,7 +129,9 @@ def test_a_single_step_that_is_not_finite_costs_itself_alone(observer, monkeypat
 
 
 # Before the roll-back, which then comes about once more; and after it.
-@pytest.mark.parametrize(("number", "again"), [(17, True), (25, False)])
+@pytest.mark.parametrize(
+    ("number", "again"), [(17, True), pytest.param(25, False, marks=pytest.mark.slow)]
+)
 @pytest.mark.usefixtures("prepared")
 def test_killed_run_that_rolls_back_matches_one_that_was_not_stopped(
     observer, monkeypatch, number, again

@@ -62,7 +62,9 @@ def check_kill(whole, observer, at, delay):
 
 
 # In a step; and while the checkpoint of the validation before is being written.
-@pytest.mark.parametrize(("at", "delay"), [(14, 0.001), (45, 0.0)])
+@pytest.mark.parametrize(
+    ("at", "delay"), [(14, 0.001), pytest.param(45, 0.0, marks=pytest.mark.slow)]
+)
 @pytest.mark.usefixtures("prepared")
 def test_killed_run_matches_uninterrupted_run(whole, observer, at, delay):
     check_kill(whole, observer, at, delay)

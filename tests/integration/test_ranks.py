@@ -64,6 +64,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused_before_anything_is_made(ru
     assert not runs.exists()
 
 
+@pytest.mark.slow
 def test_restarted_processes_resume_by_themselves_and_end_with_the_same_bits(runs):
     finished(torchrun("train", "--name", "whole", *OPTIONS))
     process = torchrun("train", "--name", "r", *OPTIONS, restarts=2)

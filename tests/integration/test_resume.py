@@ -35,7 +35,7 @@ def whole(tmp_path_factory, prepared_once):
         return engine.train(tiny(name="r", data=data, **OPTIONS), SilentObserver()).run
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, Killed])
+@pytest.mark.parametrize("error", [Killed, pytest.param(KeyboardInterrupt, marks=pytest.mark.slow)])
 # The first step, the middle of both phases, their border, and just after a validation.
 @pytest.mark.parametrize("number", [0, 3, 5, 7, 8, 9, 12, 15])
 @pytest.mark.usefixtures("prepared")

@@ -120,6 +120,7 @@ def packed(prepared, called, tmp_path):
     return tmp_path / "set.tar"
 
 
+@pytest.mark.slow
 def test_two_slices_end_with_the_bits_of_an_uninterrupted_run(
     packed, called, tmp_path, monkeypatch
 ):

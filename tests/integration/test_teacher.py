@@ -280,6 +280,7 @@ def test_a_disk_that_fills_up_keeps_the_whole_files(options, monkeypatch, observ
     assert len(cached()) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_cache_that_one_makes(prepared, options, observer):
     engine.train(tiny(name="one", **options), observer)
     wanted = cached()

@@ -48,7 +48,7 @@ def resolve_device(name: str) -> torch.device:
         raise UsageError(
             f"--device {name!r} is unknown",
             hint="pass auto, cpu, cuda, cuda:1, mps or xpu; to upscale also "
-            f"{VULKAN}, {', '.join(PROVIDERS)}",
+            f"{VULKAN} (AMD, Intel and others), {', '.join(PROVIDERS)}",
         )
     try:
         device = torch.device(name)

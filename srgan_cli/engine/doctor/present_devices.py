@@ -37,7 +37,7 @@ def present_devices() -> Iterator[Device]:
         return tuple(dict.fromkeys((auto, "fp32", *(["fp16"] if name != "cpu" else []))))
 
     free = free_memory()
-    about = f"{num_cores()} cores"
+    about = f"{num_cores()} core{'s' * (num_cores() != 1)}"
     yield Device(
         "cpu", about, machine_memory(), None if free is None else int(free), precisions("cpu")
     )

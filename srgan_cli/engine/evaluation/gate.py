@@ -68,6 +68,11 @@ class EarlierRun:
             InputError: The file is missing, or is something else.
         """
         try:
+            if not path.stat().st_size:
+                raise InputError(
+                    f"{path} is empty",
+                    hint="write the new scores to another file: > empties it before srgan reads it",
+                )
             document = read_json(path, ScoreFile, strict=False)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror or error}", hint=_HINT) from error
@@ -123,8 +128,12 @@ class EarlierRun:
         Raises:
             InputError: The set was not scored then, or with other images.
         """
-        before = self.scores.get(scored.name)
-        if before is None or set(before) != {image.name for image in scored.images}:
+        names = {image.name for image in scored.images}
+        alike = {name: images for name, images in self.scores.items() if set(images) == names}
+        before = alike.get(scored.name)
+        if before is None and len(alike) == 1:  # The folder has another name now.
+            (before,) = alike.values()
+        if before is None:
             raise InputError(
                 f"{self.path}: no scores of set {scored.name} with the same images",
                 hint=f"it has scores of: {', '.join(self.scores)}",
@@ -151,7 +160,8 @@ def unmet(
     Models and folders are held to the bars, baselines are not. A figure is worse than
     an earlier run's when the paired 95 % interval of the difference says so, or, with
     fewer than 5 images, when the mean is lower by what its printed digits show; and when
-    an image that was equal to HR then no longer is.
+    an image that was equal to HR then no longer is. With a tolerance, the mean PSNR must also
+    be lower by more than that, and SSIM does not count.
     """
     tested = [contender.name for contender in contenders if contender.kind != "baseline"]
     problems: list[str] = []
@@ -159,7 +169,7 @@ def unmet(
         for name in tested:
             problems += _below_least(config, scored, name)
             if earlier is not None:
-                problems += _worse_than(earlier, scored, name)
+                problems += _worse_than(earlier, scored, name, config.tolerance)
     return tuple(problems)
 
 
@@ -191,15 +201,19 @@ def _below_least(config: EvalConfig, scored: SetScores, name: str) -> Iterator[s
             )
 
 
-def _worse_than(earlier: EarlierRun, scored: SetScores, name: str) -> Iterator[str]:
+def _worse_than(
+    earlier: EarlierRun, scored: SetScores, name: str, tolerance: float
+) -> Iterator[str]:
     before = earlier.counterpart(name)
-    for metric in (PSNR, SSIM):
+    for metric in (PSNR,) if tolerance else (PSNR, SSIM):
         now = [image.scores[name][metric.name] for image in scored.images]
         then = earlier.figures(scored, before, metric)
         if metric is PSNR:
             yield from _no_longer_equal(earlier, scored, name, then)
         difference = compare(now, then, metric)
         few = difference.verdict == "too few images"
+        if difference.mean >= -tolerance:
+            continue
         if difference.verdict == "worse" or (few and difference.mean <= -0.5 * 10**-metric.digits):
             yield (
                 f"{scored.name}: {name} is worse than {before} in {earlier.path.name}: "

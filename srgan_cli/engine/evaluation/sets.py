@@ -208,6 +208,9 @@ def require_folder(folder: Path) -> None:
     if folder.is_file():
         raise InputError(f"{folder} is a file", hint="name the folder that it is in")
     if not folder.is_dir():
+        if folder.suffix == ".json":
+            hint = f"--json prints; to write it to a file: srgan eval … --json > {folder}"
+            raise InputError(f"{folder}: no such folder", hint=hint)
         raise InputError(f"{folder}: no such folder", hint="name a folder of images")
 
 

@@ -1,6 +1,7 @@
 """Turn a model's name into a weights file: bundled, on the shelf, of a run, or any other file."""
 
 import difflib
+import glob
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +97,9 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     if members := [entry for entry in known if entry.name == family]:
         return _only(members, family).source(f"--model {spec}")
     parts = [entry for entry in known if spec and spec.lower() in entry.name.lower()]
+    if len(parts) > 1 and scale is not None:
+        names = ", ".join(entry.name for entry in parts)
+        raise WeightsError(f"no model is called {family}", hint=f"choose one: {names}")
     if parts:
         return _only(parts, spec).source(f"the only model with {spec} in its name")
     if published:
@@ -124,8 +128,10 @@ def _unknown(spec: str, scale: int | None, known: tuple[KnownModel, ...]) -> Wei
     families = [name.removesuffix(end) for name in names if name.endswith(end)]
     close = difflib.get_close_matches(spec, [*names, *families], n=1)
     hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(names)}"
+    if files := sorted(Path(spec).parent.glob(f"{glob.escape(Path(spec).name)}.*")):
+        hint = f"did you mean the file {files[-1]}?"
     published = [each.name for each in published_models() if spec.lower() in each.name.lower()]
-    if published and not close:
+    if published and not close and not files:
         hint = f"published models: {', '.join(published)}; see: srgan models list --installable"
     return WeightsError(f"no model or file is called {spec}", hint=hint)
 

@@ -135,7 +135,7 @@ def _arithmetic(code: int) -> Callable[[Any, Value], _Written]:
 def _interpolation(code: int) -> Callable[[Any, Value], _Written]:
     def write(args: Any, result: Value) -> _Written:
         height, width = (after / before for after, before in _sides(args[0], result))
-        if code == 2 and args[2]:
+        if code > 1 and args[2]:
             raise UnsupportedError("only interpolation with align_corners=False")
         return "Interp", f"0={code} 1={height} 2={width}", b""
 
@@ -166,6 +166,7 @@ _WRITERS: dict[str, Callable[[Any, Value], _Written]] = {
     "mul": _arithmetic(2),
     "upsample_nearest2d": _interpolation(1),
     "upsample_bilinear2d": _interpolation(2),
+    "upsample_bicubic2d": _interpolation(3),
     "pixel_shuffle": _pixel_shuffle,
     "pixel_unshuffle": _pixel_unshuffle,
 }

@@ -136,10 +136,10 @@ def _arithmetic(kind: str) -> _Write:
     return write
 
 
-def _interpolation(**attributes: str) -> _Write:
+def _interpolation(**attributes: str | float) -> _Write:
     def write(graph: _Graph, args: Any, inputs: list[str], output: Value) -> None:
         before, after = args[0].shape, output.shape
-        if attributes["mode"] == "linear" and args[2]:
+        if attributes["mode"] != "nearest" and args[2]:
             raise UnsupportedError("only interpolation with align_corners=False")
         factors = [new / old for new, old in zip(after, before, strict=True)]
         graph.node(
@@ -176,6 +176,9 @@ _WRITERS: dict[str, _Write] = {
     ),
     "upsample_bilinear2d": _interpolation(
         mode="linear", coordinate_transformation_mode="half_pixel"
+    ),
+    "upsample_bicubic2d": _interpolation(
+        mode="cubic", coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75
     ),
     "pixel_shuffle": _pixel_shuffle,
     "pixel_unshuffle": _pixel_unshuffle,

@@ -14,9 +14,19 @@ from srgan_cli.engine.models.weights import ModelSource
 from srgan_cli.engine.runtimes.speeds import only_read
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch
 from srgan_cli.engine.upscaling.choice import Choice, Models, first_frame, load_models
+from srgan_cli.engine.upscaling.failures import named_failures
 from srgan_cli.engine.upscaling.inputs import Failed
+from srgan_cli.engine.upscaling.ledger import Ledger
+from srgan_cli.engine.upscaling.recipe import Recipe
 from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer, SilentBar
+from srgan_cli.paths import file_sha256
+
+
+_SMALL = 64
+"""LR pixels."""
+_LONG = 5.0
+"""Seconds for a tile from which on a small one is timed instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Estimate:
     """Name of the model that is going to make it."""
     damage: tuple[str, ...]
     """What was found in the source, for which ``restoring`` is going to make it, in words."""
+    replaces: bool
+    """Whether an earlier result of srgan, of other options or another source, stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,8 @@ class EstimateReport:
     failed: tuple[Failed, ...]
     restoring: ModelSource | None = None
     """The model of damaged images; None where one model makes all."""
+    unchanged: tuple[Path, ...] = ()
+    """Results that are up to date."""
 
 
 def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
@@ -65,26 +79,39 @@ def estimate(config: UpscaleConfig, observer: Observer) -> EstimateReport:
         As :func:`srgan_cli.engine.upscale`.
     """
     failed: list[Failed] = []
-    chosen: list[tuple[UpscaleJob, Choice]] = []
+    chosen: list[tuple[UpscaleJob, Choice, bool]] = []
+    unchanged: list[Path] = []
     with only_read():
         models = load_models(config.model, config, observer)
         model = models.upscaler.model
         plan = plan_batch(config, model.scale)
+        recipe = Recipe(config, models)
+        ledgers = {folder: Ledger.at(folder) for folder in {job.folder for job in plan.jobs}}
         for job in plan.jobs:
+            ledger = ledgers[job.folder]
             try:
-                chosen.append((job, _choice(job, models, config, observer)))
+                with named_failures(job):
+                    sha256 = file_sha256(job.source)
+                    if recipe.is_done(job, ledger, sha256):
+                        unchanged.append(job.output)
+                        continue
+                    recipe.require_free(job, ledger, sha256)
+                    replaces = not config.in_place and ledger.made(job.output)
+                    chosen.append((job, _choice(job, models, config, observer), replaces))
             except InputError as error:
                 failed.append(Failed(job.source, error.message, error.hint))
     failures = (*plan.failed, *failed)
     for failure in failures:
         observer.warn(failure.reason, failure.hint)
-    upscalers = {choice.upscaler for _, choice in chosen}
+    upscalers = {choice.upscaler for _, choice, _ in chosen}
     seconds = {upscaler: _seconds_per_pixel(upscaler) for upscaler in upscalers}
     constant = peak_memory()
     images = tuple(
-        _estimate(job, choice, seconds[choice.upscaler], constant) for job, choice in chosen
+        _estimate(job, choice, seconds[choice.upscaler], constant, replaces=replaces)
+        for job, choice, replaces in chosen
     )
-    return EstimateReport(model.source, model.scale, images, failures, models.restoring)
+    source = model.source
+    return EstimateReport(source, model.scale, images, failures, models.restoring, tuple(unchanged))
 
 
 def _choice(job: UpscaleJob, models: Models, config: UpscaleConfig, observer: Observer) -> Choice:
@@ -98,16 +125,27 @@ def _choice(job: UpscaleJob, models: Models, config: UpscaleConfig, observer: Ob
 
 
 def _seconds_per_pixel(upscaler: Upscaler) -> float:
-    """Time the second of two tiles; the first pays for what is set up once."""
-    tile = np.zeros((upscaler.tile, upscaler.tile, 3), np.uint8)
+    """Time the second of two tiles; the first pays for what is set up once.
+
+    Where a tile would take long, the time of a small square is enough.
+    """
+    small = _time_of(upscaler, min(_SMALL, upscaler.tile))
+    return small if small * upscaler.tile**2 > _LONG else _time_of(upscaler, upscaler.tile)
+
+
+def _time_of(upscaler: Upscaler, side: int) -> float:
+    """Return the seconds per pixel of a square, once it has been upscaled before."""
+    tile = np.zeros((side, side, 3), np.uint8)
     started = 0.0
     for _ in range(2):
         started = time.perf_counter()
         upscaler.upscale(tile, SilentBar())
-    return (time.perf_counter() - started) / upscaler.tile**2
+    return (time.perf_counter() - started) / side**2
 
 
-def _estimate(job: UpscaleJob, choice: Choice, seconds: float, constant: int) -> Estimate:
+def _estimate(
+    job: UpscaleJob, choice: Choice, seconds: float, constant: int, *, replaces: bool
+) -> Estimate:
     upscaler = choice.upscaler
     scale = upscaler.model.scale
     width, height = job.header.width, job.header.height
@@ -130,4 +168,5 @@ def _estimate(job: UpscaleJob, choice: Choice, seconds: float, constant: int) ->
         job.notes,
         upscaler.model.source.name,
         choice.damage,
+        replaces,
     )

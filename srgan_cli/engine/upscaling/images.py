@@ -254,7 +254,7 @@ def upscale_image(
 
 def _in_python(hint: str) -> str:
     """Return a hint of the command for somebody who has no command line."""
-    return hint.replace("pass --overwrite to replace it", "move it, or pass a Pillow image")
+    return hint.replace(", or pass --overwrite to replace it", ", or pass a Pillow image")
 
 
 class _Listening(SilentObserver):

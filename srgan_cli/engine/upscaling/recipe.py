@@ -1,6 +1,8 @@
 """What a result depends on: as a hash for the ledger, and as a label in the result itself."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,10 @@ from srgan_cli.config import UpscaleConfig
 from srgan_cli.engine.devices.amp import KINDS
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.weights import Model
-from srgan_cli.engine.upscaling.choice import Models
+from srgan_cli.engine.upscaling.batch import UpscaleJob
+from srgan_cli.engine.upscaling.choice import Models, first_frame
 from srgan_cli.engine.upscaling.ledger import Ledger
+from srgan_cli.errors import InputError
 from srgan_cli.imaging.frames import Frame
 from srgan_cli.imaging.metadata.label import ENHANCED, INVENTED, Label
 from srgan_cli.paths import file_sha256
@@ -64,13 +68,51 @@ class Recipe:
         every = filter(None, (weights, self._chosen))
         return tuple(self._settings(each, amp.precision, amp.kind) for each in every)
 
-    def is_made(self, ledger: Ledger, output: Path, sha256: str) -> bool:
+    def is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
+        """Say whether what a job is to make stands there already.
+
+        Args:
+            job: Of the command.
+            ledger: Of the result's folder.
+            sha256: Of the source's file.
+        """
+        if self._config.in_place:
+            return self._is_made(ledger, job.output, sha256)
+        look = partial(first_frame, job.source, max_pixels=self._config.max_pixels)
+        return self._is_fresh(ledger, job.output, sha256, look)
+
+    def require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
+        """Refuse to replace what srgan did not make, or to upscale twice in place.
+
+        Args:
+            job: Is not done.
+            ledger: Of the result's folder.
+            sha256: Of the source's file.
+
+        Raises:
+            InputError: It would.
+        """
+        if self._config.overwrite:
+            return
+        if self._config.in_place:
+            if ledger.settings_of(job.output, sha256):
+                raise InputError(
+                    f"{job.source} was already upscaled in place, with other options",
+                    hint="pass --overwrite to upscale the upscaled image",
+                )
+        elif os.path.lexists(job.output) and not ledger.made(job.output):
+            raise InputError(
+                f"{job.output} exists already, and srgan did not make it, or it was changed since",
+                hint="move it elsewhere, or pass --overwrite to replace it",
+            )
+
+    def _is_made(self, ledger: Ledger, output: Path, sha256: str) -> bool:
         """Say whether a file is what this command made in place, with any of its models."""
         every = [*self._weights.values(), self._chosen]
         accepted = frozenset().union(*map(self._accepted, every))
         return not ledger.settings_of(output, sha256).isdisjoint(accepted)
 
-    def is_fresh(
+    def _is_fresh(
         self, ledger: Ledger, output: Path, sha256: str, first_frame: Callable[[], Frame]
     ) -> bool:
         """Say whether a result is what this command makes of an image.

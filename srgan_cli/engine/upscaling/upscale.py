@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from srgan_cli.engine.inference.sizes import num_passes, result_size
 from srgan_cli.engine.inference.threads import WeightedSemaphore, in_threads
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.upscaling.batch import UpscaleJob, plan_batch, share_of
-from srgan_cli.engine.upscaling.choice import Choice, Models, first_frame, load_models
+from srgan_cli.engine.upscaling.choice import Choice, Models, load_models
 from srgan_cli.engine.upscaling.drift import drift, require_drift
 from srgan_cli.engine.upscaling.failures import is_full, named_failures
 from srgan_cli.engine.upscaling.inputs import Failed
@@ -169,11 +168,13 @@ class _Batch:
         try:
             with self._semaphore.taken(megapixels), named_failures(job):
                 sha256 = file_sha256(job.source)
-                if self._is_done(job, ledger, sha256):
+                if self._recipe.is_done(job, ledger, sha256):
                     bar.advance(job.header.megapixels)
                     self.finished.append(job.output)
+                    if self._config.max_drift is not None and not self._config.in_place:
+                        self._drift(job, job.output)
                     return job.output
-                self._require_free(job, ledger, sha256)
+                self._recipe.require_free(job, ledger, sha256)
                 done = self._upscale(job, ledger, sha256, bar)
                 self.finished.append(job.output)
                 return done
@@ -182,28 +183,6 @@ class _Batch:
             named = str(job.source) in error.message
             reason = error.message if named else f"{job.source}: {error.message}"
             return Failed(job.source, reason, error.hint)
-
-    def _is_done(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> bool:
-        if self._config.in_place:
-            return self._recipe.is_made(ledger, job.output, sha256)
-        look = partial(first_frame, job.source, max_pixels=self._config.max_pixels)
-        return self._recipe.is_fresh(ledger, job.output, sha256, look)
-
-    def _require_free(self, job: UpscaleJob, ledger: Ledger, sha256: str) -> None:
-        """Refuse to replace what srgan did not make, or to upscale twice in place."""
-        if self._config.overwrite:
-            return
-        if self._config.in_place:
-            if ledger.settings_of(job.output, sha256):
-                raise InputError(
-                    f"{job.source} was already upscaled in place, with other options",
-                    hint="pass --overwrite to upscale the upscaled image",
-                )
-        elif os.path.lexists(job.output) and not ledger.made(job.output):
-            raise InputError(
-                f"{job.output} exists already, and srgan did not make it, or it was changed since",
-                hint="pass --overwrite to replace it",
-            )
 
     def _upscale(self, job: UpscaleJob, ledger: Ledger, sha256: str, bar: Bar) -> Upscaled:
         started = time.perf_counter()

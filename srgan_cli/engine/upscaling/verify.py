@@ -69,6 +69,10 @@ def verify(config: UpscaleConfig, observer: Observer) -> VerifyReport:
     if len(config.inputs) != 2:
         raise UsageError("--verify takes two images", hint=_SWAPPED)
     result, source = config.inputs
+    if result.is_dir() or source.is_dir():
+        raise UsageError(
+            "--verify takes two images, not folders", hint="run it for each result and its source"
+        )
     with open_image(result, max_pixels=_MOST_PIXELS) as image:
         next(image.frames())
         format_ = written_format(image.header.format)
@@ -122,14 +126,16 @@ def _options(label: Mapping[str, str], result: Path) -> dict[str, Any]:
 def _as_stated(config: UpscaleConfig, label: Mapping[str, str]) -> UpscaleConfig:
     """Choose device, precision and runtime of the label, if they are here and no other is asked.
 
-    Another device computes in fp32, which comes closest to all others.
+    Another device, and a runtime that knows no other precision, computes in fp32, which comes
+    closest to all others.
     """
     stated = label.get("Device", "")
     if config.device == "auto" and stated in KINDS:
         config = replace(config, device=stated if _is_here(stated) else "cpu")
     if stated and config.device.partition(":")[0] != stated:
         return replace(config, precision="fp32")
-    if stated and "Precision" not in label:
+    asks_for_fp32 = config.runtime not in {"auto", "torch"}
+    if asks_for_fp32 or (stated and "Precision" not in label):
         config = replace(config, precision="fp32")
     return replace(config, runtime=_runtime(config.runtime, label.get("Runtime", "")))
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from srgan_cli.config import DenseConfig, preset
 from srgan_cli.engine.devices.amp import Amp
@@ -52,6 +54,22 @@ def generator_of(config):
 
 NETWORKS = {f"{c.upsampler}-x{c.scale}": lambda c=c: generator_of(c) for c in GENERATORS}
 NETWORKS["chain"] = lambda: Chain().requires_grad_(False)
+
+
+class Halved(nn.Module):
+    """A network of ×4 whose result is reduced to ×2, as realesr-animevideov3-x2 has it."""
+
+    align = 1
+
+    def __init__(self):
+        super().__init__()
+        self.inner = generator_of(GENERATORS[2])
+
+    def forward(self, lr):
+        return F.interpolate(self.inner(lr), scale_factor=0.5, mode="bicubic")
+
+
+NETWORKS["halved"] = Halved
 
 
 @needs_fast
