@@ -15,12 +15,13 @@ _weight = partial(Option, metavar="W", panel="Loss weights")
 class LossWeights:
     """Weights of the terms of both losses; a term of weight 0 is not computed.
 
-    Defaults follow Real-ESRGAN (Wang et al. 2021, section 4.1: pixels and VGG count alike) for
-    the generator, with an adversarial weight for critics, whose scores have no bounds, and
-    WGAN-GP (Gulrajani et al. 2017, algorithm 1) for the discriminator.
+    Defaults let pixels and VGG count alike, as Real-ESRGAN does (Wang et al. 2021, section 4.1):
+    with normalised features, ten times the pixel loss is about as large as the perceptual one.
+    The adversarial weight is one for critics, whose scores have no bounds. The discriminator's
+    are those of WGAN-GP (Gulrajani et al. 2017, algorithm 1).
     """
 
-    pixel: Annotated[float, _weight("Pixel loss during adversarial training.")] = 1.0
+    pixel: Annotated[float, _weight("Pixel loss during adversarial training.")] = 10.0
     """Of pixels in [0, 1]; pretraining has it with weight 1."""
     luma: Annotated[
         float, _weight("Loss on luma, as a multiple of the pixel loss, in both phases.")
@@ -54,7 +55,7 @@ class LossWeights:
         float, _weight("Penalty on checkerboard patterns that repeat every LR pixel.")
     ] = 0.0
     smooth: Annotated[float, _weight("Extra L1 loss in smooth areas of the original.")] = 0.0
-    adversarial: Annotated[float, _weight("Adversarial loss of the generator.")] = 2e-2
+    adversarial: Annotated[float, _weight("Adversarial loss of the generator.")] = 1e-2
     gradient_penalty: Annotated[
         float | None,
         _weight("WGAN-GP gradient penalty on the discriminator.", unset="10 for wgan-gp, else 0"),

@@ -133,7 +133,8 @@ class TrainConfig:
             "0..1",
             common=True,
         ),
-    ] = 0.5
+    ] = 0.75
+    """ESRGAN and Real-ESRGAN have 1,000,000 of 1,400,000 iterations without a discriminator."""
     pretrain_epochs: Annotated[
         int | None, _length("Length of pretraining in epochs, instead of a fraction.", "N")
     ] = None

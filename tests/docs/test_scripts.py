@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from srgan_cli import engine
+from srgan_cli.engine.models.weights import load_model
 from srgan_cli.observer import SilentObserver
 from tests.toolbox import scripts, tiny
 from tests.toolbox.scripts import ROOT
@@ -92,6 +93,24 @@ def test_the_last_panel_of_a_run_is_drawn(script, tmp_path):
     script("tools/build_training_screen.py", tmp_path / "log", tmp_path / "screen.svg")
     text = (tmp_path / "screen.svg").read_text()
     assert "last&#160;but&#160;one" in text
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_run_is_bundled_under_another_name_with_the_same_numbers(script, tmp_path):
+    run = engine.train(tiny(name="r"), SilentObserver()).run
+    script("recipes/bundle.py", run, "mine-x2", "--to", tmp_path)
+    made, before = (
+        load_model(engine.find_model(str(path), None))
+        for path in (tmp_path / "mine-x2.safetensors", run)
+    )
+    assert made.trained["run"] == made.trained["config"]["name"] == "mine-x2"
+    assert made.trained["steps"] == before.trained["steps"]
+    numbers = before.generator.state_dict()
+    assert all(
+        torch.equal(value, numbers[key]) for key, value in made.generator.state_dict().items()
+    )
+    with pytest.raises(SystemExit, match="ends in -x2"):
+        script("recipes/bundle.py", run, "mine-x4", "--to", tmp_path)
 
 
 @pytest.mark.usefixtures("prepared")
