@@ -16,8 +16,9 @@ from srgan_cli.cli import run
 from srgan_cli.engine.upscaling.ledger import LEDGER_FILE
 
 TINY = (
-    *("--steps", "6", "--batch", "2", "--patch", "16", "--discriminator-width", "4"),
-    *("--perceptual", "none", "--device", "cpu", "--precision", "fp32"),
+    *("--steps", "6", "--pretrain", "0.5", "--batch", "2", "--patch", "16"),
+    *("--discriminator-width", "4", "--perceptual", "none"),
+    *("--device", "cpu", "--precision", "fp32"),
 )
 """Options of a run that takes a second, half of it adversarial."""
 

@@ -53,6 +53,7 @@ def tiny(**options) -> TrainConfig:
     return TrainConfig(
         **{
             "steps": 6,
+            "pretrain": 0.5,
             "batch": 2,
             "patch": 16,
             "discriminator_width": 4,
