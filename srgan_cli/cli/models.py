@@ -138,8 +138,9 @@ def default(
 ) -> ExitCode:
     """Choose the default model of a scale, which is used when none is named.
 
-    Without a name, show the defaults. Where none is chosen, the newest run that
-    was better than the bundled model at its end is used, else the bundled model.
+    Without a name, show what is used at each scale. Where nothing is chosen, that
+    is the newest run that was better than the bundled model at its end, else the
+    bundled model; --clear returns to that.
     """
     if name is not None and clear is not None:
         raise UsageError("--clear cannot be used with a name", hint="remove one of them")
@@ -147,12 +148,13 @@ def default(
         engine.choose_default(name)
     if clear is not None:
         engine.set_default(clear, None)
-    chosen = engine.defaults()
+    used = engine.models_in_use()
     if json:
-        show_json({"defaults": chosen})
+        names = {scale: source.name for scale, source in used.items()}
+        show_json({"defaults": engine.defaults(), "used": names})
     else:
-        rows = [[f"×{scale}", chosen[scale]] for scale in sorted(chosen)]
-        show_table("defaults", {"scale": "right", "model": "left"}, rows)
+        rows = [[f"×{scale}", source.name, source.reason] for scale, source in used.items()]
+        show_table("models in use", {"scale": "right", "model": "left", "why": "left"}, rows)
     return ExitCode.OK
 
 
@@ -176,7 +178,7 @@ def _show_list(found: "engine.ModelList") -> None:
     columns = {"model": "left", "kind": "left", "architecture": "left", "scale": "right"}
     show_table("models", {**columns, "parameters": "right", "MACs/pixel": "right"}, rows)
     if any(info.default for info in found.models):
-        say("* default model for its scale")
+        say("* used when no model is named")
     for name, reason in found.unusable.items():
         say(f"{name}: cannot be used: {reason}")
 

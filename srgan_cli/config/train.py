@@ -134,7 +134,7 @@ class TrainConfig:
             common=True,
         ),
     ] = 0.75
-    """ESRGAN and Real-ESRGAN have 1,000,000 of 1,400,000 iterations without a discriminator."""
+    """ESRGAN and Real-ESRGAN: 1,000,000 of 1,400,000 iterations."""
     pretrain_epochs: Annotated[
         int | None, _length("Length of pretraining in epochs, instead of a fraction.", "N")
     ] = None
@@ -142,8 +142,9 @@ class TrainConfig:
         int | None, _length("Length of pretraining in steps, instead of a fraction.", "N")
     ] = None
     validate_every: Annotated[
-        int, _length("Validate and save every N steps.", "N", common=True)
-    ] = 500
+        int | None,
+        _length("Validate every N steps.", "N", common=True, unset="up to 500"),
+    ] = None
     keep: Annotated[
         int, _length("Recent checkpoints to keep (the best one is always kept).", "N")
     ] = 3

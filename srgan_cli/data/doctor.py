@@ -81,7 +81,7 @@ def _lack_of_detail(powers: Float64Array) -> list[tuple[str, str]]:
         )
     if fall < FALL:
         broken.append(
-            f"power falls by {-fall:.2f} decades within 0.12 cycles per pixel, limit {-FALL}"
+            f"fine detail ends suddenly: its power falls by {-fall:.2f} decades, limit {-FALL}"
         )
     kind = "blurry" if powers[5] - powers[2] < BLUR else "upscaled"
     return [(kind, "; ".join(broken))] if broken else []

@@ -37,7 +37,7 @@ KINDS: Mapping[Kind, KindText] = {
     "excluded": KindText(
         "in an evaluation set",
         "Scores on an image that a model was trained on say nothing.",
-        "no --exclude for its folder",
+        "leaving its folder out of --exclude",
     ),
     "flat": KindText("flat", "There is hardly any structure to learn from.", "--flat keep"),
     "blurry": KindText(

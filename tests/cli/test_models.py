@@ -112,7 +112,15 @@ def test_a_default_is_set_shown_and_cleared(srgan, anime):
     assert srgan("models", "default", "anime", "--json").document["defaults"] == {"4": "anime"}
     assert srgan("models", "show", "anime", "--json").document["default"] is True
     assert "anime *" in srgan("models", "list").out
-    assert srgan("models", "default", "--clear", 4, "--json").document["defaults"] == {}
+    assert srgan("models", "default").out.count("your default") == 1
+    cleared = srgan("models", "default", "--clear", 4, "--json").document
+    assert cleared["defaults"] == {}
+    assert cleared["used"]["4"] == "photo-x4"
+    listed = srgan("models", "list").out
+    assert [line.split()[1] for line in listed.splitlines() if " * " in line] == [
+        "photo-x2",
+        "photo-x4",
+    ]
 
 
 def test_show_tells_what_the_header_says(srgan):

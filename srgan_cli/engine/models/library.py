@@ -19,6 +19,7 @@ from srgan_cli.engine.models.shelf import (
     set_default,
 )
 from srgan_cli.engine.models.tensor_files import read_tensors
+from srgan_cli.engine.models.trained_runs import trained_runs
 from srgan_cli.engine.models.weights import (
     Model,
     ModelSource,
@@ -255,11 +256,24 @@ def _describe(source: ModelSource, kind: str) -> ModelInfo:
         sum(file.stat().st_size for file in model.files),
         file_sha256(model.files[-1]),
         summary,
-        kind != "file" and defaults().get(summary.scale) == source.name,
+        kind != "file" and _in_use(summary.scale) == source.path,
         _BUNDLED_LICENCE if kind == "bundled" else model.licence,
         model.origin,
         model.trainings,
     )
+
+
+def models_in_use() -> Mapping[int, ModelSource]:
+    """Return what is used where no model is named, by scale, each with the reason."""
+    scales = {*defaults(), *(run.scale for run in trained_runs() if run.qualified), 2, 4}
+    return {scale: find_model(None, scale) for scale in sorted(scales)}
+
+
+def _in_use(scale: int) -> Path | None:
+    try:
+        return find_model(None, scale).path
+    except WeightsError:  # There is none of this scale, or the chosen one is gone.
+        return None
 
 
 _SIDE = 64  # LR pixels; a whole number of everybody's windows.

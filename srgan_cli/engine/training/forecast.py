@@ -67,6 +67,14 @@ class Costs:
         return build(cls, values)
 
 
+def interval(asked: int | None, steps: int) -> int:
+    """Return the steps from one validation to the next in a run of so many.
+
+    Unless asked otherwise: an eighth of the run, at most 500.
+    """
+    return asked or min(500, max(1, steps // 8))
+
+
 def num_validations(phase: Phase, step: int, every: int) -> int:
     """Return how many validations a phase still has: every so many steps, and at its end."""
     first = max(step, phase.start)
@@ -76,7 +84,10 @@ def num_validations(phase: Phase, step: int, every: int) -> int:
 
 
 def steps_within(
-    seconds: float, costs: Costs, phases_of: Callable[[int], Sequence[Phase]], every: int
+    seconds: float,
+    costs: Costs,
+    phases_of: Callable[[int], Sequence[Phase]],
+    every: Callable[[int], int],
 ) -> int:
     """Return the length, in steps, of the longest run that takes no longer than a given time.
 
@@ -84,7 +95,7 @@ def steps_within(
         seconds: From the validation before the first step to the end of the command.
         costs: What the parts of the run take.
         phases_of: The phases of a run of so many steps, at least 1.
-        every: Steps from one validation to the next.
+        every: Steps from one validation to the next, in a run of so many.
 
     Returns:
         0 if not even one step fits.
@@ -92,7 +103,7 @@ def steps_within(
 
     def fits(steps: int) -> bool:
         phases = phases_of(steps)
-        return costs.opening(phases) + costs.seconds_left(phases, 0, every) <= seconds
+        return costs.opening(phases) + costs.seconds_left(phases, 0, every(steps)) <= seconds
 
     fitting, beyond = 0, 1
     while beyond < _MOST_STEPS and fits(beyond):

@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from srgan_cli.config import TrainConfig
-from srgan_cli.engine.training.forecast import Costs, num_validations, steps_within
+from srgan_cli.engine.training.forecast import Costs, interval, num_validations, steps_within
 from srgan_cli.engine.training.measure import Measured
 from srgan_cli.engine.training.schedule import Phase, PhaseName, plan_phases
 from srgan_cli.errors import UsageError
@@ -103,7 +104,8 @@ def planned(
     if config.seconds is not None:
         config = _fitted(config, config.seconds - spent, costs, steps_of, spent)
     phases = plan_phases(config, steps_of)
-    every = config.validate_every
+    every = interval(config.validate_every, phases[-1].stop)
+    config = replace(config, validate_every=every)
     total = spent + costs.opening(phases) + costs.seconds_left(phases, 0, every)
     ends = datetime.now().astimezone() + timedelta(seconds=total - spent)
     return config, TrainPlan(
@@ -139,15 +141,18 @@ def _fitted(
     def phases_of(steps: int) -> list[Phase]:
         return plan_phases(of_length(steps), steps_of)
 
-    every = config.validate_every
-    steps = steps_within(seconds, costs, phases_of, every)
+    steps = steps_within(seconds, costs, phases_of, partial(interval, config.validate_every))
     if steps and len(phases_of(steps)) == len(costs.phases):
         return of_length(steps)
     fewest = 1 + bisect_left(
         range(1, OPEN_END), True, key=lambda steps: len(phases_of(steps)) == len(costs.phases)
     )
     phases = phases_of(fewest)
-    needed = spent + costs.opening(phases) + costs.seconds_left(phases, 0, every)
+    needed = (
+        spent
+        + costs.opening(phases)
+        + costs.seconds_left(phases, 0, interval(config.validate_every, fewest))
+    )
     asked = f"--hours {config.hours:g}" if config.hours is not None else ""
     raise UsageError(
         f"{asked or f'--minutes {config.minutes:g}'} is too short: {duration(spent)} have passed, "
@@ -157,7 +162,7 @@ def _fitted(
 
 
 def _num_bytes(config: TrainConfig, checkpoint: int, weights: int, phases: Sequence[Phase]) -> int:
-    every = config.validate_every
+    every = interval(config.validate_every, phases[-1].stop)
     validations = 1 + sum(num_validations(phase, 0, every) for phase in phases)
     checkpoints = min(validations, config.keep) + _SPARE_CHECKPOINTS
     return checkpoints * checkpoint + 3 * weights + validations * _SHEET_BYTES

@@ -21,7 +21,7 @@ from srgan_cli.engine.runs.journal import METRICS_FILE, Journal
 from srgan_cli.engine.runs.progress import RATE_FACTORS, Best, Progress, every_step_skipped
 from srgan_cli.engine.training.assembly import RunParts
 from srgan_cli.engine.training.checkpoint_writer import CheckpointWriter
-from srgan_cli.engine.training.forecast import Costs
+from srgan_cli.engine.training.forecast import Costs, interval
 from srgan_cli.engine.training.metrics_buffer import MetricsBuffer
 from srgan_cli.engine.training.pace import Pace
 from srgan_cli.engine.training.patches import example_sheet
@@ -166,9 +166,12 @@ class Session:
             self._roll_back(trouble)
 
     @property
+    def _every(self) -> int:
+        return interval(self.config.validate_every, self.parts.phases[-1].stop)
+
+    @property
     def _seconds_left(self) -> float:
-        every = self.config.validate_every
-        return self._pace.costs.seconds_left(self.parts.phases, self.progress.step, every)
+        return self._pace.costs.seconds_left(self.parts.phases, self.progress.step, self._every)
 
     @property
     def _phase(self) -> Phase:
@@ -188,7 +191,7 @@ class Session:
     def _take_stock(self, phase: Phase) -> str | None:
         """Record and validate what is due; return what is wrong, if something is."""
         step = self.progress.step
-        validates = step % self.config.validate_every == 0 or step == phase.stop
+        validates = step % self._every == 0 or step == phase.stop
         trouble = None
         # Before every validation too: what has diverged must not be saved.
         if step % _STEPS_PER_RECORD == 0 or validates:

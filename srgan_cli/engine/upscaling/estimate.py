@@ -22,7 +22,6 @@ from srgan_cli.errors import InputError
 from srgan_cli.observer import Observer, SilentBar
 from srgan_cli.paths import file_sha256
 
-
 _SMALL = 64
 """LR pixels."""
 _LONG = 5.0

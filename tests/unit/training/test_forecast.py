@@ -11,6 +11,7 @@ COSTS = Costs({"pretrain": PhaseCosts(0.5, 3.0), "adversarial": PhaseCosts(2.0, 
 
 
 def phases_of(steps, **options):
+    options = {"pretrain": 0.5} | options
     return plan_phases(TrainConfig(steps=steps, **options), lambda epochs: 22 * epochs)
 
 
@@ -53,14 +54,14 @@ def test_the_longest_run_that_fits_is_planned(seconds, options):
         phases = phases_of(steps, **options)
         return COSTS.opening(phases) + told(phases, 500)[0]
 
-    steps = steps_within(seconds, COSTS, lambda steps: phases_of(steps, **options), 500)
+    steps = steps_within(seconds, COSTS, lambda steps: phases_of(steps, **options), lambda _: 500)
     assert steps == 0 or lasts(steps) <= seconds
     assert lasts(steps + 1) > seconds
 
 
 def test_time_that_does_not_suffice_for_a_step_gives_none():
-    assert steps_within(3.0, COSTS, phases_of, 500) == 0
-    assert steps_within(-100.0, COSTS, phases_of, 500) == 0
+    assert steps_within(3.0, COSTS, phases_of, lambda _: 500) == 0
+    assert steps_within(-100.0, COSTS, phases_of, lambda _: 500) == 0
 
 
 def test_costs_are_read_back_as_they_were_written():

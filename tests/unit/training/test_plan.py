@@ -38,18 +38,24 @@ def test_a_run_of_a_given_time_ends_on_it_with_its_rates_at_zero(length, schedul
 
 
 def test_the_plan_adds_up_and_counts_what_was_spent_already():
-    config, found = plan(steps=1000)
-    assert config == TrainConfig(steps=1000)
+    config, found = plan(steps=1000, pretrain=0.5)
+    assert config == TrainConfig(steps=1000, pretrain=0.5, validate_every=125)
     first, second = found.phases
-    assert (first.steps, first.validations, first.seconds) == (500, 1, 253)
-    assert (second.steps, second.validations, second.seconds) == (500, 1, 1007)
-    assert found.seconds == 20 + 3 + 253 + 1007 + 11
+    assert (first.steps, first.validations, first.seconds) == (500, 4, 262)
+    assert (second.steps, second.validations, second.seconds) == (500, 4, 1028)
+    assert found.seconds == 20 + 3 + 262 + 1028 + 11
     ends = datetime.fromisoformat(found.ends) - datetime.now().astimezone()
     assert abs(ends - timedelta(seconds=found.seconds - 20)) < timedelta(seconds=60)
     assert found.advice == ""
-    # Checkpoints: three validations are as many as are kept, with the best and a new one.
-    assert found.num_bytes == 5 * 10_000_000 + 3 * 1_000_000 + 3 * 400_000
-    assert "pretrain 500 steps of 0.5 s, adversarial 500 steps of 2 s, 2 validations" in str(found)
+    # Checkpoints: of nine validations three are kept, with the best and a new one.
+    assert found.num_bytes == 5 * 10_000_000 + 3 * 1_000_000 + 9 * 400_000
+    assert "pretrain 500 steps of 0.5 s, adversarial 500 steps of 2 s, 8 validations" in str(found)
+
+
+@pytest.mark.parametrize(("options", "every"), [({}, 23), ({"validate_every": 100}, 100)])
+def test_a_short_run_is_validated_eight_times_unless_asked_otherwise(options, every):
+    assert plan(steps=186, **options)[0].validate_every == every
+    assert plan(steps=100_000)[0].validate_every == 500
 
 
 def test_an_epoch_has_the_steps_that_the_data_set_says():
@@ -72,12 +78,12 @@ def test_a_time_without_room_for_a_step_of_each_phase_is_refused_with_one_that_h
 
 
 def test_more_than_a_day_comes_with_what_to_do_instead():
-    assert plan(steps=60_000)[1].advice == ""
-    advice = plan(steps=80_000)[1].advice
+    assert plan(steps=60_000, pretrain=0.5)[1].advice == ""
+    advice = plan(steps=80_000, pretrain=0.5)[1].advice
     assert "--hours 8" in advice
     assert "--init fidelity" in advice
     assert "GPU" in advice
-    advice = plan(steps=80_000, init="fidelity", device="cuda")[1].advice
+    advice = plan(steps=80_000, pretrain=0.5, init="fidelity", device="cuda")[1].advice
     assert advice == "pass fewer steps, such as --hours 8"
 
 

@@ -52,7 +52,7 @@ def test_the_share_of_pretraining_is_what_was_asked_for():
 @pytest.mark.parametrize(
     ("options", "lengths"),
     [
-        ({"epochs": 10}, [125, 125]),
+        ({"epochs": 10}, [188, 62]),
         ({"epochs": 10, "pretrain_epochs": 4}, [100, 150]),
         ({"epochs": 10, "pretrain_steps": 7}, [7, 243]),
         ({"steps": 60, "pretrain_epochs": 2}, [50, 10]),
@@ -112,7 +112,9 @@ def test_the_length_of_a_trapezoid_is_open_until_one_of_two_falls(one, other, st
 
 
 def test_plans_with_other_phases_are_not_the_same():
-    half, all_of_it = _plan(steps=100, schedule="constant"), _plan(steps=200, schedule="constant")
+    half, all_of_it = (
+        _plan(steps=steps, pretrain=0.5, schedule="constant") for steps in (100, 200)
+    )
     assert same_until(50, half, all_of_it)
     assert not same_until(51, half, all_of_it)  # Adversarial in one of them.
 
