@@ -106,7 +106,7 @@ class _Count(ProgressColumn):
         digits = 0 if whole else 1 if total >= 1 else 1 - math.floor(math.log10(total))
         count = f"{done:,.{digits}f}/{total:,.{digits}f}"
         unit, speed = task.fields["unit"], task.finished_speed or task.speed or 0.0
-        few = whole and total < 10  # Of which a rate tells nothing.
+        few = unit != "MP" and total < 10  # Of which a rate tells nothing.
         if few or (not speed and done >= total):  # Too quick to be measured.
             return Text(f"{count} {unit}")
         # Also before the first figure, so that nothing moves when it comes.

@@ -55,7 +55,7 @@ class LossWeights:
         float, _weight("Penalty on checkerboard patterns that repeat every LR pixel.")
     ] = 0.0
     smooth: Annotated[float, _weight("Extra L1 loss in smooth areas of the original.")] = 0.0
-    adversarial: Annotated[float, _weight("Adversarial loss of the generator.")] = 1e-2
+    adversarial: Annotated[float, _weight("Adversarial loss of the generator.")] = 5e-3
     gradient_penalty: Annotated[
         float | None,
         _weight("WGAN-GP gradient penalty on the discriminator.", unset="10 for wgan-gp, else 0"),

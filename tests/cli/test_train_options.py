@@ -39,7 +39,7 @@ def test_options_that_are_left_out_are_the_configs_defaults(asked):
 
 def test_the_command_of_the_mission_is_the_default_run(asked):
     config = asked("--epochs", 131, "--batch", 16)
-    assert config == asked() == TrainConfig(preset="compact", epochs=131, batch=16, pretrain=0.5)
+    assert config == asked() == TrainConfig(preset="compact", epochs=131, batch=16, pretrain=0.75)
     assert (config.optimizer, config.schedule, config.pixel) == ("muon", "cosine", "l1")
     assert (config.adversarial, config.perceptual, config.steps) == ("wgan-gp", "vgg16", None)
 

@@ -39,7 +39,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     assert manifest == "manifest.json"
     assert shard.startswith("shard-")
 
-    trained = srgan("train", *TINY)
+    trained = srgan("train", *TINY, "--validate-every", 100)
     assert first_line(trained) == "data set: photos-x2 (the newest prepared), ×2, 12 images"
     (run,) = (home / "runs").iterdir()
     assert files_below(run) == [

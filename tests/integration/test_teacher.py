@@ -259,7 +259,7 @@ def test_a_disk_without_room_for_the_results_is_told_before_the_teacher_starts(
 ):
     usage = SimpleNamespace(free=1_000_000)
     monkeypatch.setattr(teacher_module.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(ResourceError, match="no room"):
+    with pytest.raises(ResourceError, match="not enough disk space"):
         engine.train(tiny(name="r", **options), observer)
 
 

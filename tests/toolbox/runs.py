@@ -53,7 +53,6 @@ def tiny(**options) -> TrainConfig:
     return TrainConfig(
         **{
             "steps": 6,
-            "pretrain": 0.5,
             "batch": 2,
             "patch": 16,
             "discriminator_width": 4,
@@ -63,6 +62,7 @@ def tiny(**options) -> TrainConfig:
             "warmup": 2,
             "validate_every": 100,
         }
+        | ({} if "init" in options else {"pretrain": 0.5})
         | options
     )
 

@@ -133,7 +133,7 @@ def test_a_name_without_its_scale_is_the_model_for_the_scale_that_is_wanted():
     make_run("sharp-x4", scale=4)
     assert find_model("sharp", 4).name == "sharp-x4"
     assert [find_model("sharp", scale).name for scale in (2, None)] == ["sharp-x2"] * 2
-    with pytest.raises(WeightsError, match="several"):
+    with pytest.raises(WeightsError, match="no model is called sharp-x3"):
         find_model("sharp", 3)
 
 
