@@ -242,7 +242,10 @@ def test_names_that_no_disk_takes_are_no_bug(srgan, monkeypatch, tmp_path, line)
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (20, 20)).save("a.png")
     result = srgan(*line.split())
-    assert_fails(result, 5, "File name too long")
+    if result.code == 3 and "--resume" in line:  # Looking for it does not fail since Python 3.13.
+        assert_fails(result, 3, "no run called")
+    else:
+        assert_fails(result, 5, "File name too long")
 
 
 @pytest.mark.parametrize("line", ["prepare p", "train --data made"])

@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ def test_generated_references_are_what_the_program_says(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "tools")
     pages = runpy.run_path(str(ROOT / "tools" / "build_reference.py"))["pages"]()
     assert "cli.md" in pages
+    if sys.version_info[:2] != (3, 11):
+        del pages["python-reference.md"]  # Types have other names in other versions of Python.
     for name, text in pages.items():
         message = f"{name} is out of date; run: python tools/build_reference.py"
         assert (ROOT / "docs" / name).read_text() == text, message
