@@ -226,7 +226,7 @@ def parts_of_a_step(ours: Ours, phase: str, num_steps: int) -> None:
 
         logging = mean(record, 50) / STEPS_PER_RECORD
         path = Path(folder, "checkpoint.safetensors")
-        save = mean(lambda: ours.trainer.snapshot({}).write(path), 5) / 500
+        save = mean(lambda: ours.trainer.snapshot({}).write(path), 5) / 500  # Steps between two.
     precision = ours.trainer.amp.precision
     print(f"{phase} step, batch {ours.config.batch}, {precision}: {1e3 * step:.1f} ms")
     parts = {"data wait": waited, "averaging": average, "logging": logging, "checkpoint": save}

@@ -48,7 +48,7 @@ def evaluate(
         show_evaluation(found)
         show_crops(document, exhibits, config.show, observer)
     for figure in found.unmet:
-        show_error(figure, "exit code 8; to allow a loss, lower the limit or pass --tolerance DB")
+        show_error(figure, "lower the limit; with --not-worse-than, --tolerance DB allows a loss")
     if found.unmet:
         return ExitCode.BELOW
     return ExitCode.PARTIAL if any(scored.failed for scored in found.sets) else ExitCode.OK

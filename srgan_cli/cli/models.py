@@ -150,10 +150,10 @@ def default(
         engine.set_default(clear, None)
     used = engine.models_in_use()
     if json:
-        names = {scale: source.name for scale, source in used.items()}
+        names = {scale: name for scale, (name, _) in used.items()}
         show_json({"defaults": engine.defaults(), "used": names})
     else:
-        rows = [[f"×{scale}", source.name, source.reason] for scale, source in used.items()]
+        rows = [[f"×{scale}", *used[scale]] for scale in used]
         show_table("models in use", {"scale": "right", "model": "left", "why": "left"}, rows)
     return ExitCode.OK
 

@@ -23,12 +23,12 @@ from srgan_cli.engine.models.library import ModelList as ModelList
 from srgan_cli.engine.models.library import add_model as add_model
 from srgan_cli.engine.models.library import choose_default as choose_default
 from srgan_cli.engine.models.library import list_models as list_models
-from srgan_cli.engine.models.library import models_in_use as models_in_use
 from srgan_cli.engine.models.library import remove_model as remove_model
 from srgan_cli.engine.models.library import show_model as show_model
 from srgan_cli.engine.models.shelf import bundled_models as bundled_models
 from srgan_cli.engine.models.shelf import defaults as defaults
 from srgan_cli.engine.models.shelf import find_model as find_model
+from srgan_cli.engine.models.shelf import models_in_use as models_in_use
 from srgan_cli.engine.models.shelf import set_default as set_default
 from srgan_cli.engine.models.weights import Model as Model
 from srgan_cli.engine.models.weights import ModelSource as ModelSource

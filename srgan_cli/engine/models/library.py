@@ -19,7 +19,6 @@ from srgan_cli.engine.models.shelf import (
     set_default,
 )
 from srgan_cli.engine.models.tensor_files import read_tensors
-from srgan_cli.engine.models.trained_runs import trained_runs
 from srgan_cli.engine.models.weights import (
     Model,
     ModelSource,
@@ -261,12 +260,6 @@ def _describe(source: ModelSource, kind: str) -> ModelInfo:
         model.origin,
         model.trainings,
     )
-
-
-def models_in_use() -> Mapping[int, ModelSource]:
-    """Return what is used where no model is named, by scale, each with the reason."""
-    scales = {*defaults(), *(run.scale for run in trained_runs() if run.qualified), 2, 4}
-    return {scale: find_model(None, scale) for scale in sorted(scales)}
 
 
 def _in_use(scale: int) -> Path | None:

@@ -23,6 +23,7 @@ from srgan_cli.records import read_json
 _USUAL_SCALE = 2
 
 _DEFAULTS_FILE = "defaults.json"
+_WEIGHTS = {".safetensors", ".pth", ".param", ".onnx"}
 _PATIENCE = 5
 """Seconds to wait for a process that writes the defaults, which takes it a moment."""
 
@@ -128,7 +129,8 @@ def _unknown(spec: str, scale: int | None, known: tuple[KnownModel, ...]) -> Wei
     families = [name.removesuffix(end) for name in names if name.endswith(end)]
     close = difflib.get_close_matches(spec, [*names, *families], n=1)
     hint = f"did you mean {close[0]}?" if close else f"known models: {', '.join(names)}"
-    if files := sorted(Path(spec).parent.glob(f"{glob.escape(Path(spec).name)}.*")):
+    beside = Path(spec).parent.glob(f"{glob.escape(Path(spec).name)}.*")
+    if files := [path for path in sorted(beside) if path.suffix in _WEIGHTS]:
         hint = f"did you mean the file {files[-1]}?"
     published = [each.name for each in published_models() if spec.lower() in each.name.lower()]
     if published and not close and not files:
@@ -143,12 +145,29 @@ def find_model_for_factor(spec: str | None, factor: float | None) -> ModelSource
     the one whose result is reduced least: the smallest that reaches it, else the largest,
     which is then applied more than once.
     """
-    known = {int(name.rpartition("x")[2]) for name in BUNDLED} | {*defaults()}
-    if spec is None:
-        known |= {run.scale for run in trained_runs() if run.qualified}
-    scales = sorted(known)
+    scales = _scales(with_runs=spec is None)
     best = next((scale for scale in scales if factor and scale >= factor), scales[-1])
     return find_model(spec, best if factor else None)
+
+
+def _scales(*, with_runs: bool) -> list[int]:
+    """Return the factors of which there is a model that may be used unnamed."""
+    known = {int(name.rpartition("x")[2]) for name in BUNDLED} | {*defaults()}
+    if with_runs:
+        known |= {run.scale for run in trained_runs() if run.qualified}
+    return sorted(known)
+
+
+def models_in_use() -> Mapping[int, tuple[str, str]]:
+    """Return what is used where no model is named, by scale: its name, and why."""
+    used = {}
+    for scale in _scales(with_runs=True):
+        try:
+            source = find_model(None, scale)
+            used[scale] = (source.name, source.reason)
+        except WeightsError as error:  # The one that was chosen is gone.
+            used[scale] = (defaults().get(scale, ""), error.message)
+    return used
 
 
 def defaults() -> Mapping[int, str]:

@@ -7,7 +7,13 @@ from srgan_cli.config import PRESETS
 from srgan_cli.engine import add_model, choose_default, list_models, remove_model, show_model
 from srgan_cli.engine.models import shelf
 from srgan_cli.engine.models.interpolation import find_pair, interpolate
-from srgan_cli.engine.models.shelf import BUNDLED, find_model, find_model_for_factor
+from srgan_cli.engine.models.shelf import (
+    BUNDLED,
+    find_model,
+    find_model_for_factor,
+    models_in_use,
+    set_default,
+)
 from srgan_cli.engine.models.trained_runs import Qualification
 from srgan_cli.engine.models.weights import (
     WEIGHTS_FILE,
@@ -126,6 +132,26 @@ def test_a_run_that_took_the_name_later_hides_nothing(put):
         find_model("anime", None)
     assert str(path) in caught.value.hint
     assert find_model(str(path), None).path == path
+
+
+def test_a_file_without_its_extension_is_suggested(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("odd.bin", "odd.param", ".hidden", "odd.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(WeightsError) as caught:
+        find_model(str(tmp_path / "odd"), None)
+    assert caught.value.hint == f"did you mean the file {tmp_path / 'odd.param'}?"
+    with pytest.raises(WeightsError) as caught:
+        find_model("", None)
+    assert "hidden" not in caught.value.hint
+
+
+def test_a_chosen_model_that_is_gone_is_shown_as_such():
+    set_default(4, "gone")
+    used = models_in_use()
+    assert used[2][0] == "photo-x2"
+    assert used[4][0] == "gone"
+    assert "does not exist any more" in used[4][1]
 
 
 def test_a_name_without_its_scale_is_the_model_for_the_scale_that_is_wanted():
