@@ -18,7 +18,7 @@ from PIL import Image
 from torch import nn
 
 from srgan_cli.allocator import keep_freed_memory
-from srgan_cli.config import TrainConfig, preset
+from srgan_cli.config import LossWeights, TrainConfig, preset
 from srgan_cli.data.manifest import find_dataset
 from srgan_cli.data.store import Store
 from srgan_cli.engine.devices.amp import Amp
@@ -50,6 +50,7 @@ class Ours:
             patch=PATCH,
             adversarial="wgan-gp" if phase == "pixel" else phase,
             discriminator_width=options.width,
+            weights=LossWeights(fft=0),  # Which the peers do not have.
             precision=precision,
             compile=options.compile,
         )

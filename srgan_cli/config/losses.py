@@ -15,13 +15,14 @@ _weight = partial(Option, metavar="W", panel="Loss weights")
 class LossWeights:
     """Weights of the terms of both losses; a term of weight 0 is not computed.
 
-    Defaults let pixels and VGG count alike, as Real-ESRGAN does (Wang et al. 2021, section 4.1):
-    with normalised features, ten times the pixel loss is about as large as the perceptual one.
+    Beside L1, pixels have SAFMN's Fourier loss (Sun et al. 2023), about three times as large.
+    By default, five times both are about twice as large as the perceptual loss, since the mean
+    magnitude of its features is 1.
     The adversarial weight is one for critics, whose scores have no bounds. The discriminator's
     are those of WGAN-GP (Gulrajani et al. 2017, algorithm 1).
     """
 
-    pixel: Annotated[float, _weight("Pixel loss during adversarial training.")] = 10.0
+    pixel: Annotated[float, _weight("Pixel loss during adversarial training.")] = 5.0
     """Of pixels in [0, 1]; pretraining has it with weight 1."""
     luma: Annotated[
         float, _weight("Loss on luma, as a multiple of the pixel loss, in both phases.")
@@ -34,7 +35,7 @@ class LossWeights:
     fft: Annotated[
         float,
         _weight("Loss on Fourier coefficients, as a multiple of the pixel loss, in both phases."),
-    ] = 0.0
+    ] = 0.05
     perceptual: Annotated[float, _weight("Perceptual loss: L1 distance of VGG features.")] = 1.0
     """Features are normalised to unit mean magnitude per layer."""
     pretrain_perceptual: Annotated[

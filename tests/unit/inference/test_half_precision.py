@@ -32,13 +32,14 @@ def inaccurate(monkeypatch):
     monkeypatch.setattr(probe, "LEAST_PSNR", 200.0)
 
 
-def an_upscaler(precision):
-    model = engine.load_model(engine.find_model("fidelity", 2))
+def an_upscaler(precision, name="fidelity-x2"):
+    name, _, scale = name.rpartition("-x")
+    model = engine.load_model(engine.find_model(name, int(scale)))
     return Execution("cpu", precision, "torch").prepared(model, SilentObserver())
 
 
-def upscaled(precision, pixels):
-    upscaler = an_upscaler(precision)
+def upscaled(precision, pixels, name="fidelity-x2"):
+    upscaler = an_upscaler(precision, name)
     return np.concatenate(list(upscaler.suited_to(pixels).bands(pixels, SilentBar())))
 
 
@@ -51,6 +52,26 @@ def test_accurate_8_bits_are_upscaled_in_half_precision(pixels):
 
 def test_half_precision_differs():
     assert not np.array_equal(upscaled("bf16", PHOTO), upscaled("fp32", PHOTO))
+
+
+@pytest.mark.parametrize("model", ["fidelity-x2", "photo-x4", "restore-x2"])
+def test_half_precision_adds_no_bands_to_a_smooth_gradient(model):
+    y, x = np.mgrid[:24, :256]
+    sky = np.stack([70 + x / 8 + y / 3, 110 + x / 10 + y / 3, 180 + x / 12 + y / 3], axis=-1)
+    half, full = (upscaled(each, sky.astype(np.uint8), model) for each in ("bf16", "fp32"))
+    assert np.abs(half.astype(int) - full).max() <= 1
+    levels = [[len(np.unique(made[..., k])) for k in range(3)] for made in (half, full)]
+    assert np.abs(np.subtract(*levels)).max() <= 1
+    assert longest_flat(half) <= longest_flat(full) + 2
+
+
+def longest_flat(pixels):
+    """Return how many neighbours along a row have the same level, at most."""
+    changes = np.pad(np.diff(pixels, axis=1) != 0, ((0, 0), (1, 1), (0, 0)), constant_values=True)
+    return max(
+        np.diff(np.flatnonzero(row)).max()
+        for row in changes.swapaxes(1, 2).reshape(-1, changes.shape[1])
+    )
 
 
 def test_16_bits_are_upscaled_in_fp32():
