@@ -17,10 +17,10 @@ from srgan_cli.engine.training.validation import Validator
 from srgan_cli.errors import InputError, UsageError
 from tests.toolbox import tiny
 
-PRETRAIN = {"pixel", "generator"}
+PRETRAIN = {"pixel", "fft", "generator"}
 ADVERSARIAL = {
-    *("pixel", "adversarial", "generator", "discriminator", "wasserstein", "gradient_penalty"),
-    "accuracy",
+    *("pixel", "fft", "adversarial", "generator", "discriminator", "wasserstein"),
+    *("gradient_penalty", "accuracy"),
 }
 
 
@@ -71,12 +71,15 @@ def test_run_goes_through_both_phases_and_logs_every_term_by_name(observer):
 
 @pytest.mark.usefixtures("prepared")
 def test_logged_totals_are_the_weighted_sums_of_their_terms(observer):
-    weights = LossWeights(pixel=0.5, perceptual=0.25, adversarial=2.0, gradient_penalty=3.0)
+    weights = LossWeights(pixel=0.5, fft=0.1, perceptual=0.25, adversarial=2, gradient_penalty=3)
     config = tiny(steps=1, pretrain=0, weights=weights, perceptual="vgg16")
     record = metrics(engine.train(config, observer).run)[1]
     assert set(terms(record)) == ADVERSARIAL | {"perceptual"}
     assert record["generator"] == pytest.approx(
-        0.5 * record["pixel"] + 0.25 * record["perceptual"] + 2 * record["adversarial"], rel=1e-5
+        0.5 * (record["pixel"] + 0.1 * record["fft"])
+        + 0.25 * record["perceptual"]
+        + 2 * record["adversarial"],
+        rel=1e-5,
     )
     assert record["discriminator"] == pytest.approx(
         record["wasserstein"] + 3 * record["gradient_penalty"], rel=1e-5

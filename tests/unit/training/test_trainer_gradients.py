@@ -117,8 +117,9 @@ def test_gradients_in_fp32_are_those_of_the_losses_written_out(batch, features):
     distance = by_image.mean()
     # The discriminator has taken its step by then, so the generator meets the new one.
     score = trainer.discriminator(sr).mean()
+    spectrum = torch.view_as_real(torch.fft.rfft2(sr - hr)).abs().mean()
     loss = (
-        weights.pixel * (sr - hr).abs().mean()
+        weights.pixel * ((sr - hr).abs().mean() + weights.fft * spectrum)
         + weights.perceptual * distance
         - weights.adversarial * score
     )
@@ -168,7 +169,9 @@ def test_judged_patches_in_parts_have_the_gradients_of_the_whole(judged, batch, 
 
 
 @pytest.mark.parametrize(
-    "others", [{}, {"luma": 4}, {"luma": 2, "chroma": 1, "fft": 0.05}], ids=str
+    "others",
+    [{"fft": 0.1}, {"luma": 4, "fft": 0.1}, {"luma": 2, "chroma": 1, "fft": 0.05}],
+    ids=str,
 )
 def test_the_degraded_term_is_that_of_the_pixels_of_what_is_not_judged(others, batch):
     some = replace(batch, judged=np.array([0, 2, 0, 2.0]))

@@ -25,6 +25,7 @@ def test_pretraining_leaves_the_discriminator_alone(batch):
     )
     assert trainer.step(PHASES["pretrain"], 0, batch).keys() == {
         "pixel",
+        "fft",
         "generator",
     }
     assert torch.equal(flat_parameters(trainer.discriminator), discriminator)
@@ -39,13 +40,15 @@ def test_every_term_of_an_adversarial_step_is_returned_by_name(batch, features):
         "wasserstein",
         "gradient_penalty",
         "pixel",
+        "fft",
         "adversarial",
         "perceptual",
         "generator",
     }
     weights = TrainConfig().weights
     assert terms["generator"].item() == pytest.approx(
-        sum(getattr(weights, n) * terms[n].item() for n in ("pixel", "adversarial", "perceptual")),
+        sum(getattr(weights, n) * terms[n].item() for n in ("pixel", "adversarial", "perceptual"))
+        + weights.pixel * weights.fft * terms["fft"].item(),
         rel=1e-5,
     )
     assert terms["discriminator"].item() == pytest.approx(
