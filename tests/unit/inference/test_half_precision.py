@@ -33,8 +33,7 @@ def inaccurate(monkeypatch):
 
 
 def an_upscaler(precision, name="fidelity-x2"):
-    name, _, scale = name.rpartition("-x")
-    model = engine.load_model(engine.find_model(name, int(scale)))
+    model = engine.load_model(engine.find_model(name, int(name[-1])))
     return Execution("cpu", precision, "torch").prepared(model, SilentObserver())
 
 
