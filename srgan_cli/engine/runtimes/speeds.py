@@ -25,19 +25,20 @@ from torch import Tensor, nn
 from srgan_cli import __version__
 from srgan_cli.engine.devices.accelerators import VulkanDevice
 from srgan_cli.paths import home, write_text
-from srgan_cli.processes import locked, processor_name
+from srgan_cli.processes import Node, locked, processor_name
 from srgan_cli.records import read_json
 from srgan_cli.typed import RecordError
 
-FORMAT = 1
+FORMAT = 2
 """Number of the form of the file; it changes where a field changes its meaning."""
 _FILE = "speeds.json"
 _PACKAGES = ("torch", "ncnn", "onnx", "onnxruntime", "openvino")
 _MOST = 200  # Forms that are remembered; the oldest go.
 _WAIT = 120.0  # Seconds for another process that measures.
 _SIDES = (32, 192)  # LR pixels of what is measured, at least and at most.
-_EACH = 0.06  # Seconds that a run takes, about.
-_ROUNDS = 3
+_EACH = 0.15  # Seconds that a run takes, about.
+_ROUNDS = 2
+_MOST_CORES = 16  # That are kept busy.
 
 Run = Callable[[Tensor], object]
 _only_read = ContextVar("only_read", default=False)
@@ -75,8 +76,9 @@ class Measurement:
 
     subject: Subject
     seconds: dict[str, float]
-    """By runtime and precision, such as ``onnxruntime fp32``; of one core's time on a CPU. Of a GPU
-    with Vulkan: of its check against the CPU, and of both in the race between them."""
+    """By runtime and precision, such as ``onnxruntime fp32``; of one core's time on a CPU while all
+    are at work. Of a GPU with Vulkan: of its check against the CPU, and of both in the race between
+    them."""
     date: str
     """When it was measured, UTC."""
 
@@ -150,8 +152,9 @@ def processor_of(device: torch.device) -> str:
 def in_turns(runs: Mapping[str, Run], align: int, device: torch.device) -> dict[str, float]:
     """Time several ways to do the same on random images, in turns.
 
-    On a CPU that is the processor's time on one thread, which other programs disturb little; the
-    tiles of an image run on one core each. On other devices it is the wall clock.
+    On a CPU each runs on every core at once, as the tiles of a large image do, which share the
+    cache; what counts is the processor's time, which other programs disturb little. On other
+    devices it is the wall clock of one.
 
     Args:
         runs: Each upscales 1, 3, H, W; one that fails is left out.
@@ -159,26 +162,38 @@ def in_turns(runs: Mapping[str, Run], align: int, device: torch.device) -> dict[
         device: Where they run.
 
     Returns:
-        The least seconds of each, for the same pixels.
+        The least seconds of each for one image, all of the same size.
     """
-    with ThreadPoolExecutor(1, "measuring", torch.get_num_threads) as pool:
-        return pool.submit(_in_turns, runs, align, device).result()
+    on_cpu = device.type == "cpu"
+    count = min(Node.from_environment().num_threads, _MOST_CORES) if on_cpu else 1
+    with ThreadPoolExecutor(count, "measuring", _use_one_thread) as pool:
+
+        def seconds(run: Run, lr: Tensor) -> float:
+            return _seconds(lambda: list(pool.map(run, [lr] * count)), device) / count
+
+        return _in_turns(runs, align, seconds)
 
 
-def _in_turns(runs: Mapping[str, Run], align: int, device: torch.device) -> dict[str, float]:
+def _use_one_thread() -> None:
+    torch.get_num_threads()  # Settles a new thread's number, which could be settled later else.
     torch.set_num_threads(1)  # Of this thread alone.
+
+
+def _in_turns(
+    runs: Mapping[str, Run], align: int, seconds: Callable[[Run, Tensor], float]
+) -> dict[str, float]:
     least, most = _SIDES
     small = _image(least, align)
-    working = {name: run for name, run in runs.items() if _seconds(run, small, device) is not None}
-    first = {name: _known(_seconds(run, small, device)) for name, run in working.items()}
+    working = {name: run for name, run in runs.items() if seconds(run, small) < float("inf")}
+    first = {name: seconds(run, small) for name, run in working.items()}
     side = least * (_EACH / min(first.values(), default=_EACH)) ** 0.5
     if side <= least:  # They take long enough as it is.
-        return {name: seconds for name, seconds in first.items() if seconds < float("inf")}
+        return {name: taken for name, taken in first.items() if taken < float("inf")}
     lr = _image(int(min(side, most)), align)
     found: dict[str, list[float]] = {name: [] for name in working}
     for _ in range(1 + _ROUNDS):
         for name, run in working.items():
-            found[name].append(_known(_seconds(run, lr, device)))
+            found[name].append(seconds(run, lr))
     # The first round pays for what is set up once.
     return {name: min(times[1:]) for name, times in found.items() if max(times) < float("inf")}
 
@@ -188,16 +203,16 @@ def _image(side: int, align: int) -> Tensor:
     return torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-def _seconds(run: Run, lr: Tensor, device: torch.device) -> float | None:
-    """Time a run; None if it fails."""
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Time some work; it takes forever if it fails."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
     started = clock()
     try:
-        run(lr)
+        work()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
     except (RuntimeError, MemoryError):
-        return None
+        return float("inf")
     return max(clock() - started, 1e-9)
 
 
@@ -211,10 +226,6 @@ def _add(subject: Subject, seconds: Mapping[str, float]) -> None:
     known = remembered(subject)
     others = [one for one in _read() if one.subject != subject]
     _write([*others, Measurement(subject, {**known, **seconds}, _now())][-_MOST:])
-
-
-def _known(seconds: float | None) -> float:
-    return float("inf") if seconds is None else seconds
 
 
 def _versions() -> dict[str, str]:

@@ -163,19 +163,22 @@ def test_grid_covers_the_image_once_with_tiles_of_about_one_size(
         assert max(lengths) <= tiling.tile
         assert max(lengths) - min(lengths) < max(align, 2)
     rows, columns = tiling.grid(width, height, tiling.tile)
-    if min(width, height) >= max(128, threaded * 16 * overlap) * num_parallel:
+    if min(width, height) >= max(128, (16 if threaded else 4) * overlap) * num_parallel:
         assert len(rows) * len(columns) >= num_parallel
     if num_parallel == 1:
         ideal = [-(-max(side - overlap, 1) // inner) for side in (height, width)]
         assert [len(rows), len(columns)] <= ideal
 
 
-@pytest.mark.parametrize("overlap", [12, 20, 24])
-def test_image_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap):
-    tiling = Tiling(overlap, 1, 384 + overlap, 2, 2, threaded=True)
-    small = 16 * overlap - 1
+@pytest.mark.parametrize(
+    ("overlap", "threaded", "large"),
+    [(12, True, 192), (20, True, 320), (24, True, 384), (64, False, 256), (128, False, 512)],
+)
+def test_image_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap, threaded, large):
+    tiling = Tiling(overlap, 1, 512 + overlap, 2, 2, threaded=threaded)
+    small = large - 1
     assert [len(spans) for spans in tiling.grid(small, small, tiling.tile)] == [1, 1]
-    assert [len(spans) for spans in tiling.grid(512, 300, tiling.tile)] == [1, 2]
+    assert [len(spans) for spans in tiling.grid(large, small, tiling.tile)] == [1, 2]
 
 
 def test_stopped_upscaler_begins_no_tile_and_frees_its_cores():

@@ -1,4 +1,6 @@
+import itertools
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -97,8 +99,8 @@ def test_everything_that_can_run_a_network_is_measured(network):
 
 
 @pytest.mark.parametrize("damage", [
-    b"", b"{", b"[]", b'{"format": 1}', b'{"format": 2, "measurements": []}', b"\xff\xfe\x00",
-    b'{"format": 1, "measurements": [{"subject": 1, "seconds": {}, "date": ""}]}',
+    b"", b"{", b"[]", b'{"format": 2}', b'{"format": 99, "measurements": []}', b"\xff\xfe\x00",
+    b'{"format": 2, "measurements": [{"subject": 1, "seconds": {}, "date": ""}]}',
 ])  # fmt: skip
 def test_damaged_file_counts_for_nothing_and_is_replaced(network, home, damage):
     home.mkdir()
@@ -114,7 +116,7 @@ def test_times_that_cannot_be_are_not_believed(network, home, seconds):
     subject = Subject.of(network, CPU)
     learn(subject, lambda: {"torch fp32": 1.0})
     text = (home / "speeds.json").read_text()
-    assert json.loads(text)["format"] == 1
+    assert json.loads(text)["format"] == speeds.FORMAT
     (home / "speeds.json").write_text(text.replace('"torch fp32": 1.0', f'"torch fp32": {seconds}'))
     assert remembered(subject) == {}
 
@@ -177,9 +179,10 @@ def test_nothing_is_measured_or_remembered_where_it_is_only_read(network, home):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Give a function that makes runs of given seconds, and the sides of what each was given."""
+    """Give a function that makes runs of given seconds on one core, and the sides of each image."""
     now, sides = [0.0], []
     monkeypatch.setattr(speeds.time, "process_time", lambda: now[0])
+    monkeypatch.setattr(speeds.Node, "num_threads", 1)
 
     def taking(*seconds):
         left = list(seconds)
@@ -200,9 +203,9 @@ def failing(_):
 def test_the_least_time_after_the_first_round_counts_and_failures_are_left_out(clock):
     taking, sides = clock
     # Two runs of few pixels come first, and the third sets up what larger images need.
-    runs = {"a": taking(9, 0.001, 0.1, 5, 4, 6), "b": taking(9, 0.5, 0.1, 8, 7, 7.5)}
+    runs = {"a": taking(9, 0.001, 0.1, 5, 4), "b": taking(9, 0.5, 0.1, 8, 7)}
     assert in_turns(runs | {"c": failing}, 5, CPU) == pytest.approx({"a": 4, "b": 7})
-    assert sides == [35] * 4 + [195] * 8
+    assert sides == [35] * 4 + [195] * 6
 
 
 def test_slow_networks_run_twice_on_few_pixels(clock):
@@ -210,6 +213,19 @@ def test_slow_networks_run_twice_on_few_pixels(clock):
     runs = {"a": taking(9, 2), "b": taking(9, 3)}
     assert in_turns(runs | {"c": failing}, 1, CPU) == pytest.approx({"a": 2, "b": 3})
     assert sides == [32] * 4
+
+
+def test_all_cores_are_at_work_while_a_run_is_timed_each_on_one_thread(monkeypatch):
+    monkeypatch.setattr(speeds.Node, "num_threads", 3)
+    monkeypatch.setattr(speeds.time, "process_time", itertools.count().__next__)
+    together, threads = threading.Barrier(3), set()
+
+    def run(_):
+        together.wait(10)  # Fails unless three runs are at it.
+        threads.add(torch.get_num_threads())
+
+    assert in_turns({"a": run}, 1, CPU) == pytest.approx({"a": 1 / 3})
+    assert threads == {1}
 
 
 def test_fp16_is_for_upscaling_alone_on_apples_gpus():
