@@ -25,7 +25,7 @@ def full(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("size", ["64k", "400k"])
+@pytest.mark.parametrize("size", [pytest.param("64k", marks=pytest.mark.slow), "400k"])
 @pytest.mark.parametrize("to", FORMS)
 @pytest.mark.filterwarnings("ignore")
 def test_an_export_without_room_leaves_nothing(srgan, tmp_path, to, size):
@@ -63,7 +63,9 @@ def test_openvino_without_room_for_its_temporary_files_is_told(srgan, monkeypatc
         assert files_below(tmp_path) == ["tmp"]
 
 
-@pytest.mark.parametrize("size", ["4k", "12k", "300k"])
+@pytest.mark.parametrize(
+    "size", [*(pytest.param(size, marks=pytest.mark.slow) for size in ("4k", "12k")), "300k"]
+)
 def test_a_run_without_room_for_its_first_checkpoint_can_be_started_again(srgan, used_home, size):
     """The sizes stop it at its log, at its checkpoint and in the middle of that."""
     runs = used_home / "runs"

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.toolbox import TINY, files_below, start
 
 
-def wait_until(condition, process, seconds=60):
+def wait_until(condition, process, seconds=180):
     end = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()

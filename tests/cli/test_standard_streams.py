@@ -82,7 +82,10 @@ def test_a_fault_of_standard_input_is_said_once_and_names_no_temporary_file(shel
     assert "/stdin" not in result.err
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [*(pytest.param(one, marks=pytest.mark.slow) for one in (">&-", "2>&-")), "<&- >&- 2>&-"],
+)
 def test_a_closed_stream_that_is_not_needed_spoils_no_image(shell, tmp_path, closed):
     result = shell(f"srgan {UPSCALE} {closed}")
     assert result.code == 0, result.err

@@ -139,7 +139,7 @@ def test_an_in_place_batch_killed_before_the_name_is_given_does_not_upscale_twic
 @pytest.mark.parametrize(
     "ext",
     [
-        pytest.param(ext, marks=() if ext in {"png", "jpg", "tif"} else pytest.mark.slow)
+        pytest.param(ext, marks=() if ext == "png" else pytest.mark.slow)
         for ext in (extension.lstrip(".") for extension in samples.EIGHT_BIT)
     ],
 )

@@ -54,7 +54,7 @@ def slow_machine(monkeypatch):
     monkeypatch.setattr(assembly, "measure", measure)
 
 
-@pytest.mark.parametrize("at", [5, 20])
+@pytest.mark.parametrize("at", [pytest.param(5, marks=pytest.mark.slow), 20])
 def test_a_run_of_a_given_time_that_was_killed_ends_as_if_it_had_not_been(
     prepared, observer, monkeypatch, at
 ):
