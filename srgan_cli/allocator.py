@@ -4,9 +4,10 @@ import ctypes
 import platform
 import re
 
-# Of glibc's malloc.h: up to how much of freed memory goes back, and how many blocks of their own
-# may come from the system, which go back as soon as they are freed.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+# Of glibc's malloc.h: up to how much of freed memory goes back, how many blocks of their own may
+# come from the system, which go back as soon as they are freed, and how many arenas threads share:
+# all but the first give back what is freed in pieces of 64 MB, whatever the threshold.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 _LACKS_MEMORY = re.compile(
     r"allocat|\balloc\b|bad_alloc|out.of.memory|not enough memory", re.IGNORECASE
 )
@@ -18,12 +19,13 @@ def keep_freed_memory() -> None:
     A network takes and frees the same tensors over and over, and preparing does so with images.
     glibc would give each large one back to the system, which then has to find and zero its pages
     for the next: up to half of the time of upscaling on a CPU (docs/speed.md). Other C libraries
-    are left as they are.
+    are left as they are. Threads that run already keep the arenas that they have.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+        libc.mallopt(_M_ARENA_MAX, 1)
 
 
 def lacks_memory(error: Exception) -> bool:

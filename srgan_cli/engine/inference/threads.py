@@ -40,19 +40,17 @@ class WeightedSemaphore:
 class Cores:
     """Shares the cores of a machine among tiles, whichever images they are of.
 
-    Where tiles gain from it, one that is alone gets all cores; as soon as others are
-    waiting, each gets its part.
+    One that waits for many is not overtaken by those that ask after it.
 
     Args:
         count: Cores that there are.
         most: Tiles that may run at a time.
-        threaded: Whether a tile gains from more than its part.
     """
 
-    def __init__(self, count: int, most: int, *, threaded: bool) -> None:
-        self._count, self._most, self._threaded = count, most, threaded
+    def __init__(self, count: int, most: int) -> None:
+        self._count, self._most = count, most
         self._free, self._expected = count, 0
-        self._changed = threading.Condition()
+        self._turn, self._changed = threading.Lock(), threading.Condition()
 
     def expect(self, number: int) -> None:
         """Count on so many tiles more, or fewer when they are given up."""
@@ -61,11 +59,16 @@ class Cores:
             self._changed.notify_all()
 
     @contextmanager
-    def taken(self) -> Iterator[int]:
-        """Wait for an expected tile's part of the cores, and hold it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._part() <= self._free)
-            part = self._part()
+    def taken(self, part: int | None = None) -> Iterator[int]:
+        """Wait for an expected tile's part of the cores, and hold it.
+
+        Args:
+            part: So many cores; None for all of them if the tile is alone, and for fewer as soon
+                as others are waiting.
+        """
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: (part or self._part()) <= self._free)
+            part = part or self._part()
             self._free -= part
         try:
             yield part
@@ -76,8 +79,7 @@ class Cores:
                 self._changed.notify_all()
 
     def _part(self) -> int:
-        beside = max(1, min(self._most, self._expected)) if self._threaded else self._most
-        return max(1, self._count // beside)
+        return max(1, self._count // max(1, min(self._most, self._expected)))
 
 
 def in_order(

@@ -38,7 +38,7 @@ class Tiling:
     num_cores: int
     """Cores that they share."""
     threaded: bool = False
-    """Whether one tile on all cores is about as fast as one on each."""
+    """Whether one tile on all cores is about as fast as one on each, with the same result."""
 
     @property
     def smallest(self) -> int:
@@ -66,6 +66,26 @@ class Tiling:
                 break
             counts[axis] += 1
         return self._spans(height, counts[0]), self._spans(width, counts[1])
+
+    def cores_for_each(self, longest: int, num_tiles: int) -> int | None:
+        """Return the cores that each tile of an image takes, whatever else there is to do.
+
+        Results can depend in their last bits on the number of threads; so where they do, that
+        must not depend on what happens to run beside.
+
+        Args:
+            longest: The image's longer side.
+            num_tiles: What :meth:`grid` cuts it into.
+
+        Returns:
+            None where a tile may take what is free.
+        """
+        if self.threaded:
+            return None
+        at_once = min(self.num_parallel, num_tiles)
+        if longest < 2 * _SMALLEST:  # Threads would wait longer than they work.
+            at_once = self.num_parallel
+        return max(1, self.num_cores // at_once)
 
     def _spans(self, length: int, count: int) -> list[Span]:
         inner = -(-max(length - self.overlap, 1) // count)

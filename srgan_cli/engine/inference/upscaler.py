@@ -76,7 +76,7 @@ class Upscaler:
         self._tile = self._tiling.tile
         self._tta = tta
         num_parallel = self._tiling.num_parallel
-        self._cores = Cores(tiling.num_cores, num_parallel, threaded=self._tiling.threaded)
+        self._cores = Cores(tiling.num_cores, num_parallel)
         # Asking for it settles a new thread's number, which could be settled later otherwise.
         self._pool = ThreadPoolExecutor(num_parallel, "tile", torch.get_num_threads)
 
@@ -110,7 +110,8 @@ class Upscaler:
         if pixels.dtype == np.uint8:
             part = telling_part(pixels)
             self._cores.expect(1)
-            probe = self._pool.submit(self._on_its_cores, self._is_accurate, part)
+            cores = self._tiling.cores_for_each(max(part.shape[:2]), 1)
+            probe = self._pool.submit(self._on_its_cores, self._is_accurate, part, cores)
             probe.add_done_callback(self._give_up_if_cancelled)
             if probe.result():
                 return self
@@ -186,12 +187,13 @@ class Upscaler:
         """Yield the upscaled tiles row by row, with the next ones already being made."""
         waiting = len(rows) * len(columns)
         self._cores.expect(waiting)
+        cores = self._tiling.cores_for_each(max(pixels.shape[:2]), waiting)
 
         def submit(spans: tuple[Span, Span]) -> Future[ImageArray]:
             nonlocal waiting
             row, column = spans
             tile = pixels[row.start : row.stop, column.start : column.stop]
-            future = self._pool.submit(self._on_its_cores, self._upscale_tile, tile)
+            future = self._pool.submit(self._on_its_cores, self._upscale_tile, tile, cores)
             waiting -= 1
             future.add_done_callback(self._give_up_if_cancelled)
             return future
@@ -206,8 +208,10 @@ class Upscaler:
         if tile.cancelled():
             self._cores.expect(-1)
 
-    def _on_its_cores(self, work: Callable[[ImageArray], Made], tile: ImageArray) -> Made:
-        with self._cores.taken() as num_threads:
+    def _on_its_cores(
+        self, work: Callable[[ImageArray], Made], tile: ImageArray, cores: int | None
+    ) -> Made:
+        with self._cores.taken(cores) as num_threads:
             if self.stopped.is_set():
                 raise CancelledError
             torch.set_num_threads(num_threads)  # Of this thread alone.

@@ -105,7 +105,7 @@ def test_room_is_never_exceeded_but_by_one_alone():
 
 
 def test_tile_that_is_alone_gets_all_cores_and_those_beside_each_other_their_parts():
-    cores = Cores(8, most=4, threaded=True)
+    cores = Cores(8, most=4)
     cores.expect(1)
     with cores.taken() as alone:
         assert alone == 8
@@ -117,15 +117,32 @@ def test_tile_that_is_alone_gets_all_cores_and_those_beside_each_other_their_par
         assert one_of_many == 2
 
 
-def test_tile_that_gains_nothing_from_more_cores_gets_its_part_though_it_is_alone():
-    cores = Cores(8, most=4, threaded=False)
+def test_tile_that_asks_for_some_cores_gets_so_many_though_it_is_alone():
+    cores = Cores(8, most=4)
     cores.expect(1)
-    with cores.taken() as alone:
-        assert alone == 2
+    with cores.taken(2) as some:
+        assert some == 2
+
+
+def test_tile_that_waits_for_all_cores_is_not_overtaken_by_smaller_ones():
+    cores, order = Cores(2, most=2), []
+
+    def work(part):
+        with cores.taken(part):
+            order.append(part)
+
+    cores.expect(4)
+    with ThreadPoolExecutor(3) as pool, cores.taken(1):
+        pool.submit(work, 2)
+        time.sleep(0.05)
+        pool.submit(work, 1)
+        time.sleep(0.05)
+        assert order == []
+    assert order == [2, 1]
 
 
 def test_tiles_given_up_are_not_waited_for():
-    cores = Cores(2, most=2, threaded=True)
+    cores = Cores(2, most=2)
     cores.expect(5)
     cores.expect(-4)
     with cores.taken() as alone:
@@ -133,7 +150,7 @@ def test_tiles_given_up_are_not_waited_for():
 
 
 def test_cores_are_never_given_out_twice():
-    cores, lock, held, most = Cores(4, most=3, threaded=True), threading.Lock(), [], []
+    cores, lock, held, most = Cores(4, most=3), threading.Lock(), [], []
 
     def work(_):
         cores.expect(1)

@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -179,6 +180,15 @@ def test_image_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap, th
     small = large - 1
     assert [len(spans) for spans in tiling.grid(small, small, tiling.tile)] == [1, 1]
     assert [len(spans) for spans in tiling.grid(large, small, tiling.tile)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("num_tiles", "longest", "cores"), [(1, 256, 16), (3, 256, 5), (100, 2000, 4), (1, 127, 4)]
+)
+def test_pytorch_gives_few_tiles_more_cores_unless_they_are_small(num_tiles, longest, cores):
+    tiling = Tiling(128, 1, 512, num_parallel=4, num_cores=16)
+    assert tiling.cores_for_each(longest, num_tiles) == cores
+    assert replace(tiling, threaded=True).cores_for_each(longest, num_tiles) is None
 
 
 def test_stopped_upscaler_begins_no_tile_and_frees_its_cores():
