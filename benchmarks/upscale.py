@@ -120,6 +120,9 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from srgan_cli.allocator import keep_freed_memory
+
+    keep_freed_memory()  # For all of them: nobody else's threads are to run before.
     warnings.simplefilter("ignore")
     model, title = networks(name)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -134,6 +137,8 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
                 run()
             print(timed(run))
             return
+        if chosen.among:
+            makers = {key: makers[key] for key in chosen.among.split(",")}
         if name == "photo":
             runs = {key: partial(in_process, key, chosen.photograph) for key in makers}
             times = in_turns(runs, chosen.rounds)
@@ -143,7 +148,7 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
                 run()
             runs = {key: partial(timed, run) for key, run in ready.items()}
             times = in_turns(runs, chosen.rounds, chosen.seconds)
-    show(f"{title}, {size[1]}×{size[0]}", times, flop, "eager NCHW")
+    show(f"{title}, {size[1]}×{size[0]}", times, flop, next(iter(times)))
 
 
 def in_process(name: str, megapixels: float) -> float:
@@ -167,6 +172,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="least time for each table")
     parser.add_argument("--side", type=int, default=256, help="of the tile")
     parser.add_argument("--photograph", type=float, default=12, metavar="MP")
+    parser.add_argument("--among", metavar="NAME,NAME", help="compare these alone")
     parser.add_argument("--only", metavar="NAME", help="print the seconds of one contender alone")
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/photos"))
     parser.add_argument("--count", type=int, default=20, help="photographs from file to file")
