@@ -37,24 +37,31 @@ def networks(name: str) -> tuple[Any, str]:
 
 
 def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Callable[[], Run]]:
-    """Return the ways to run a network on an image, on 2 threads: each is made when called.
+    """Return the ways to upscale an image of 8 bits, on 2 threads: each is made when called.
 
-    All but those of srgan take it whole.
+    All but those of srgan take it whole; all turn it into floats and the result into 8 bits.
     """
     import torch
+    from PIL import Image
+    from torch import Tensor
 
     from srgan_cli.engine.devices.accelerators import VULKAN, offered_providers, vulkan_devices
     from srgan_cli.engine.runtimes.backends import NcnnRuntime
     from srgan_cli.engine.runtimes.ncnn_form import to_ncnn
     from srgan_cli.engine.runtimes.operations import note_operations
+    from srgan_cli.imaging.tensors import from_image, to_pixels
 
     network = networks(name)[0].generator
-    lr = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    # Smooth, as photographs are: noise alone is what half precision is the worst at.
+    few = np.random.default_rng(0).integers(0, 256, (size[0] // 4, size[1] // 4, 3), np.uint8)
+    pixels = np.asarray(Image.fromarray(few).resize(size[::-1], Image.Resampling.BICUBIC))
     path = folder / f"{name}.onnx"
 
-    def last(run: Callable[..., Any]) -> Run:
-        lr_last = lr.contiguous(memory_format=torch.channels_last)
-        return lambda: run(lr_last)
+    def upscaling(run: Callable[[Tensor], Tensor]) -> Run:
+        return lambda: to_pixels(run(from_image(pixels)))
+
+    def last(run: Callable[[Tensor], Tensor]) -> Run:
+        return upscaling(lambda lr: run(lr.contiguous(memory_format=torch.channels_last)))
 
     def compiled() -> Run:
         model = copy.deepcopy(network).to(memory_format=torch.channels_last)
@@ -73,28 +80,25 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 2
         session = onnxruntime.InferenceSession(onnx(), options, providers=["CPUExecutionProvider"])
-        return lambda: session.run(None, {"lr": lr.numpy()})
+        return upscaling(
+            lambda lr: torch.from_numpy(session.run(None, {"lr": lr.contiguous().numpy()})[0])
+        )
 
     def openvino() -> Run:
         import openvino
 
         settings = {"INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
         vino = openvino.Core().compile_model(str(onnx()), "CPU", settings)
-        return lambda: vino(lr.numpy())
+        return upscaling(lambda lr: torch.from_numpy(vino(lr.contiguous().numpy())[0]))
 
     def ncnn() -> Run:
         runtime = NcnnRuntime(to_ncnn(note_operations(network)))
-        return lambda: runtime.run(lr, exact=True)
+        return upscaling(lambda lr: runtime.run(lr, exact=True))
 
     def srgan(runtime: Any, precision: Any = "fp32", device: str = "cpu") -> Run:
-        from PIL import Image
-
         from srgan_cli.engine.inference.loading import Execution
         from srgan_cli.observer import SilentBar, SilentObserver
 
-        # Smooth, as photographs are: noise alone is what half precision is the worst at.
-        few = np.random.default_rng(0).integers(0, 256, (size[0] // 4, size[1] // 4, 3), np.uint8)
-        pixels = np.asarray(Image.fromarray(few).resize(size[::-1], Image.Resampling.BICUBIC))
         model = networks(name)[0]
         upscaler = Execution(device, precision, runtime).prepared(model, SilentObserver())
         if upscaler.problem:
@@ -107,7 +111,7 @@ def contenders(name: str, size: tuple[int, int], folder: Path) -> dict[str, Call
         for device in accelerators
     }
     return {
-        "eager NCHW": lambda: lambda: network(lr),
+        "eager NCHW": lambda: upscaling(lambda lr: network(lr.contiguous())),
         "eager channels_last": lambda: last(
             copy.deepcopy(network).to(memory_format=torch.channels_last)
         ),
