@@ -122,7 +122,7 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
 
     from srgan_cli.allocator import keep_freed_memory
 
-    keep_freed_memory()  # For all of them: nobody else's threads are to run before.
+    keep_freed_memory()  # For every contender, and before their threads have memory of their own.
     warnings.simplefilter("ignore")
     model, title = networks(name)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
