@@ -1,7 +1,6 @@
 """The command line: parse, call the engine, render, exit. No torch at module level."""
 
 import io
-import os
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from srgan_cli.cli.options import brief
 from srgan_cli.cli.render import show_error, show_failure
 from srgan_cli.cli.standard_streams import (
     after_flush,
+    end,
     end_at_once,
     occupy_closed_streams,
     reader_left,
@@ -130,8 +130,4 @@ def main() -> None:
     code = after_flush(run())
     if code == ExitCode.INTERRUPTED and threading.active_count() > 1:
         end_at_once(code)  # Ctrl-C was pressed again while threads were at work.
-    if "torch" in sys.modules and "WORLD_SIZE" in os.environ:
-        # At exit PyTorch now and then aborts over a thread of gloo's, and torchrun would take
-        # a finished run for a failed one.
-        end_at_once(code)
-    sys.exit(code)
+    end(code)

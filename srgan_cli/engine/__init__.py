@@ -6,6 +6,7 @@ is imported when the name is first used, as ``__init__.pyi`` declares it.
 """
 
 import ast
+import gc
 import importlib
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,13 @@ __all__ = sorted(_MODULES)  # noqa: PLE0605 - the names stand in the stub alone
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    collects = gc.isenabled()
+    gc.disable()  # PyTorch makes a million objects and no garbage: looking for it takes a tenth.
+    try:
+        value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    finally:
+        if collects:
+            gc.enable()
     return value
 
 

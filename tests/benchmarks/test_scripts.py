@@ -65,6 +65,14 @@ def test_sizes_and_squares_read_photographs(script, large_photographs, home, tmp
         assert (image.size, image.mode) == ((408, 408), "RGB")
 
 
+def test_png_compares_ways_to_write_results(script, tmp_path, make_photographs):
+    images = make_photographs(tmp_path / "out", count=2, size=(64, 48))
+    out = script("benchmarks/png.py", *images)
+    assert "2 images" in out
+    assert re.search(r"^\| level 6 \| \d+ \| 1.00 \| 1.00 \|$", out, re.MULTILINE)
+    assert re.search(r"^\| runs only \(srgan\) \| \d+ \| \d", out, re.MULTILINE)
+
+
 def test_step_memory_estimates_and_measures(script):
     found = json.loads(script("benchmarks/step_memory.py", "plain", 16, 1))
     assert found["estimated_mib"] > 0

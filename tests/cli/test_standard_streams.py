@@ -176,3 +176,28 @@ def test_a_system_without_threads_is_a_lacking_resource(
     result = srgan(*line.format(image=image, folder=tmp_path).split())
     assert_fails(result, 5, "no further thread can be started", "ulimit -u")
     assert not (tmp_path / "out").exists() or files_below(tmp_path / "out") == []
+
+
+def test_a_command_ends_after_threads_and_exit_handlers_and_frees_nothing_one_by_one():
+    script = """
+import atexit, sys, threading, time
+from srgan_cli import cli
+
+class Held:
+    def __del__(self):
+        print("freed")
+
+def work():
+    time.sleep(0.3)
+    print("worked")
+
+sys.held = Held()
+atexit.register(print, "handled")
+threading.Thread(target=work).start()
+sys.argv = ["srgan", "--version"]
+cli.main()
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == ["worked", "handled"]

@@ -276,3 +276,16 @@ def test_the_page_on_images_is_what_the_samples_show():
     from tools import build_formats
 
     assert build_formats.TARGET.read_text(encoding="utf-8") == build_formats.document()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_png_files_are_hardly_larger_than_after_a_search_for_repetitions(tmp_path, upscale, deep):
+    grain = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    smooth = Image.fromarray(grain).resize((128, 96), Image.Resampling.BICUBIC)
+    source = tmp_path / "a.png"
+    source.write_bytes(imagecodecs.png_encode(np.asarray(smooth).astype(np.uint16) * 257))
+    if not deep:
+        smooth.save(source)
+    result = upscale.one(source, tmp_path / "out").read_bytes()
+    searched = imagecodecs.png_encode(imagecodecs.png_decode(result), level=6)
+    assert len(result) < 1.1 * len(searched)

@@ -60,4 +60,6 @@ def write_png(file: IO[bytes], samples: Uint16Image) -> None:
         file: Open for writing.
         samples: H, W (grey) or H, W, 2..4 (grey + alpha, RGB, RGBA).
     """
-    file.write(imagecodecs.png_encode(samples))
+    # As for 8 bits (``encode.py``), repetitions are not looked for, and one filter does for all.
+    options = {"strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.PAETH}
+    file.write(imagecodecs.png_encode(samples, **options))

@@ -1,5 +1,6 @@
 """Encode results: choose mode and options of each format, and keep profile and metadata."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -246,6 +247,10 @@ def _encoder_options(encoding: Encoding) -> dict[str, Any]:
     match encoding.format.name:
         case "JPEG":
             return {"quality": chosen, "subsampling": 0}
+        case "PNG":
+            # Upscaled images hardly repeat themselves: to look for repetitions takes five times
+            # as long and saves nothing in most of them (docs/speed.md).
+            return {"compress_type": zlib.Z_RLE}
         case "WEBP":
             # exact: colours under transparent pixels stay, and with them clean edges.
             return {"quality": quality} if quality else {"lossless": True, "exact": True}
