@@ -1,4 +1,4 @@
-"""Time and size of PNG files by how zlib is told to work: python benchmarks/png.py IMAGE…
+"""Time and size of PNG files by how zlib is told to work: python benchmarks/png.py IMAGE.
 
 The images are results, as of ``srgan upscale``. Each is written to memory in turns: with zlib's
 default (level 6, as most programs write PNG), with levels 1 and 3, and as srgan writes it. Prints

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,7 @@ def _in_use(scale: int) -> Path | None:
 
 
 _SIDE = 64  # LR pixels; a whole number of everybody's windows.
+_SMALL = 1_000_000  # Parameters; smaller networks run sooner than PyTorch imports what meta needs.
 
 
 def macs_per_pixel(network: Network) -> float:
@@ -278,10 +280,12 @@ def macs_per_pixel(network: Network) -> float:
     Counted by PyTorch's own counter: convolutions, matrix products and attention; sums
     and activations are not counted, as is usual in the literature.
     """
-    on_meta = copy.deepcopy(network).to("meta")
-    try:
-        flops = _flops(on_meta, torch.zeros(1, 3, _SIDE, _SIDE, device="meta"))
-    except (RuntimeError, NotImplementedError):  # Some compute with the numbers themselves.
+    flops = None
+    if num_parameters(network) >= _SMALL:
+        with suppress(RuntimeError, NotImplementedError):  # Some compute with the numbers.
+            on_meta = copy.deepcopy(network).to("meta")
+            flops = _flops(on_meta, torch.zeros(1, 3, _SIDE, _SIDE, device="meta"))
+    if flops is None:
         flops = _flops(network, torch.zeros(1, 3, _SIDE, _SIDE))
     return flops / 2 / (_SIDE * network.scale) ** 2
 
