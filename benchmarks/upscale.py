@@ -138,7 +138,11 @@ def network_alone(name: str, size: tuple[int, int], chosen: argparse.Namespace) 
             print(timed(run))
             return
         if chosen.among:
-            makers = {key: makers[key] for key in chosen.among.split(",")}
+            wanted = chosen.among.split(",")
+            if unknown := sorted(set(wanted) - set(makers)):
+                known = ", ".join(makers)
+                raise SystemExit(f"no contender is called {unknown[0]}; there are {known}")
+            makers = {key: makers[key] for key in wanted}
         if name == "photo":
             runs = {key: partial(in_process, key, chosen.photograph) for key in makers}
             times = in_turns(runs, chosen.rounds)
