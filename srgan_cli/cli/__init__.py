@@ -1,6 +1,7 @@
 """The command line: parse, call the engine, render, exit. No torch at module level."""
 
 import io
+import os
 import signal
 import sys
 import threading
@@ -130,4 +131,8 @@ def main() -> None:
     code = after_flush(run())
     if code == ExitCode.INTERRUPTED and threading.active_count() > 1:
         end_at_once(code)  # Ctrl-C was pressed again while threads were at work.
+    if "torch" in sys.modules and "WORLD_SIZE" in os.environ:
+        # At exit PyTorch now and then aborts over a thread of gloo's, and torchrun would take
+        # a finished run for a failed one.
+        end_at_once(code)
     end(code)

@@ -51,8 +51,7 @@ def end(code: int) -> NoReturn:
     """End the process after its threads and after what libraries do at exit.
 
     It ends as processes of :mod:`multiprocessing` do. Python would also free PyTorch's objects
-    one by one, which takes up to a third as long as importing them, and the system does it at
-    once. And C++ would end PyTorch's own threads, over which it now and then aborts.
+    one by one, which takes up to a third as long as importing them; the system does it at once.
     """
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
     atexit._run_exitfuncs()  # noqa: SLF001
