@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--teacher", default="spanx2_ch48", metavar="MODEL")
     given = parser.parse_args()
     lr, hr = given.target / "LR", given.target / "HR"
-    lr.mkdir(parents=True)
+    lr.mkdir(parents=True, exist_ok=True)  # What was interrupted is made again, the same.
     paths = [given.photos / photograph.source for photograph in find_photographs(given.photos)]
     work = partial(cut, target=lr, scale=given.scale, side=given.side)
     with ProcessPoolExecutor() as pool:

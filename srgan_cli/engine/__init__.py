@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     collects = gc.isenabled()
-    gc.disable()  # PyTorch makes a million objects and no garbage: looking for it takes a tenth.
+    gc.disable()  # Looking for garbage, of which there is none, is a tenth of importing PyTorch.
     try:
         value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
     finally:
