@@ -1,6 +1,6 @@
 """Make the images that the fidelity models are taught with: taught.py PHOTOS TAUGHT --scale 2.
 
-Two squares are cut out of each photograph, each from a reduction of random size and where it has
+Squares are cut out of each photograph, each from a reduction of random size and where it has
 the most contrast of three places. ``TAUGHT/LR`` gets them, reduced as MATLAB does it, and
 ``TAUGHT/HR`` what the teacher makes of them. Prepare that as a folder of pairs.
 """
@@ -20,7 +20,6 @@ from srgan_cli.imaging.levels import to_levels
 from srgan_cli.imaging.resize import downscale, resample
 from srgan_cli.imaging.types import Uint8Image
 
-_SQUARES = 2
 _PLACES = 3
 
 
@@ -44,11 +43,11 @@ def square(hr: Uint8Image, scale: int, side: int, random: np.random.Generator) -
     return max(found, key=lambda crop: float(np.abs(np.diff(crop.astype(int), axis=0)).mean()))
 
 
-def cut(numbered: tuple[int, Path], *, target: Path, scale: int, side: int) -> None:
+def cut(numbered: tuple[int, Path], *, target: Path, scale: int, side: int, count: int) -> None:
     """Write the squares of one photograph."""
     number, path = numbered
     hr = decode(path, max_side=2048).pixels
-    for i in range(_SQUARES):
+    for i in range(count):
         random = np.random.default_rng((number, scale, i))
         Image.fromarray(square(hr, scale, side, random)).save(target / f"{number:03}-{i}.png")
 
@@ -62,12 +61,13 @@ def main() -> None:
     parser.add_argument("target", type=Path, metavar="taught")
     parser.add_argument("--scale", type=int, default=2, choices=(2, 4))
     parser.add_argument("--side", type=int, default=192, help="of a square, in LR pixels")
+    parser.add_argument("--squares", type=int, default=2, help="from each photograph")
     parser.add_argument("--teacher", default="spanx2_ch48", metavar="MODEL")
     given = parser.parse_args()
     lr, hr = given.target / "LR", given.target / "HR"
     lr.mkdir(parents=True, exist_ok=True)  # What was interrupted is made again, the same.
     paths = [given.photos / photograph.source for photograph in find_photographs(given.photos)]
-    work = partial(cut, target=lr, scale=given.scale, side=given.side)
+    work = partial(cut, target=lr, scale=given.scale, side=given.side, count=given.squares)
     with ProcessPoolExecutor() as pool:
         list(pool.map(work, enumerate(paths)))
     command = [sys.executable, "-m", "srgan_cli", "upscale", lr, "-o", hr, "--ext", "png"]

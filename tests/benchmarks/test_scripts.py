@@ -86,11 +86,16 @@ def test_train_shows_the_parts_of_a_step(script):
         assert f"{phase} step, batch 2, fp32" in out
 
 
-def test_domain_draws_pages_trains_on_some_and_compares_on_the_others(tmp_path):
-    options = "--steps 1 --batch 1 --patch 16"
-    out = started("benchmarks/domain.py", tmp_path, "--count", 1, "--options", options)
+def test_domain_draws_pages_that_are_all_different(script, tmp_path):
+    script("benchmarks/domain.py", tmp_path, "--count", 1, "--pages")
     drawn = [path.read_bytes() for path in tmp_path.glob("*/volume*.png")]
     assert len(drawn) == len(set(drawn)) == 10
+
+
+@pytest.mark.slow
+def test_domain_trains_on_some_pages_and_compares_on_the_others(tmp_path):
+    options = "--steps 1 --batch 1 --patch 16"
+    out = started("benchmarks/domain.py", tmp_path, "--count", 1, "--options", options)
     assert re.search(r"^\$ srgan train --init fidelity --name comics --steps 1", out, re.MULTILINE)
     assert re.search(r"│ comics +│ +\d+\.\d+ │", out)
 
@@ -208,17 +213,18 @@ def test_restore_draws_sheets(script, tmp_path, make_photographs):
         assert sheet.size == (384, 192)
 
 
-def test_record_keeps_machine_versions_command_and_what_was_printed(tmp_path):
-    names = ("benchmarks/step_memory.py", "plain", 16, 1)
-    out = started("benchmarks/record.py", "memory", "--to", tmp_path, "--", *names)
-    (path,) = tmp_path.glob("memory-????-??-??.md")
+def test_record_keeps_machine_versions_command_and_what_was_printed(tmp_path, make_photographs):
+    (photograph,) = make_photographs(tmp_path / "in", count=1, size=(32, 24))
+    names = ("benchmarks/png.py", photograph)
+    out = started("benchmarks/record.py", "png", "--to", tmp_path, "--", *names)
+    (path,) = tmp_path.glob("png-????-??-??.md")
     text = path.read_text()
-    assert text.startswith(f"# memory, {path.stem[-10:]}\n")
-    assert "$ python benchmarks/step_memory.py plain 16 1" in text
+    assert text.startswith(f"# png, {path.stem[-10:]}\n")
+    assert f"$ python benchmarks/png.py {photograph}" in text
     assert "torch" in text
     assert "cores" in text
     assert out.strip().splitlines()[-1] in text
-    started("benchmarks/record.py", "memory", "--to", tmp_path, "--", *names)
+    started("benchmarks/record.py", "png", "--to", tmp_path, "--", *names)
     again = path.read_text()
     assert again.startswith(text)
     assert again.count("$ python") == 2

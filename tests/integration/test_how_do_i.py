@@ -96,7 +96,14 @@ def _needs(lines):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("title", "lines"), RECIPES, ids=[title for title, _ in RECIPES])
+@pytest.mark.parametrize(
+    ("title", "lines"),
+    [
+        # How torchrun shares a batch out is tested in test_upscale_ranks.py.
+        pytest.param(title, lines, marks=[pytest.mark.slow] * ("torchrun" in lines), id=title)
+        for title, lines in RECIPES
+    ],
+)
 def test_each_recipe_runs(title, lines, folder):
     lines = re.sub(r"\b\d{4}\b", lambda side: str(int(side[0]) // 50), lines)
     names = _needs(lines)

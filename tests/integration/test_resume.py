@@ -78,10 +78,10 @@ ELABORATE = {
 
 @pytest.mark.usefixtures("prepared")
 def test_resumed_run_of_elaborate_options_matches_uninterrupted_run(observer, monkeypatch):
-    options = {"steps": 8, "pretrain_steps": 2} | ELABORATE
+    options = {"steps": 5, "pretrain_steps": 1} | ELABORATE
     whole = engine.train(tiny(name="whole", **options), observer).run
     with monkeypatch.context() as patch:
-        stop_before(patch, 5, KeyboardInterrupt)
+        stop_before(patch, 3, KeyboardInterrupt)
         with pytest.raises(KeyboardInterrupt):
             engine.train(tiny(name="r", **options), observer)
     resumed = engine.train(tiny(resume="r"), observer).run

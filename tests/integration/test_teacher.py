@@ -115,9 +115,13 @@ def found_in(known, lr, hr):
     for turn in range(8):
         small, large = (turned(side, turn) for side in (lr, hr))
         for inputs, targets in known:
-            windows = np.lib.stride_tricks.sliding_window_view(inputs, (16, 16, 3))[:, :, 0]
-            for y, x in np.argwhere((windows == small).all(axis=(2, 3, 4))):
-                if (targets[2 * y : 2 * y + 32, 2 * x : 2 * x + 32] == large).all():
+            rows = np.lib.stride_tricks.sliding_window_view(inputs[:-15], (1, 16, 3))[:, :, 0, 0]
+            for y, x in np.argwhere((rows == small[0]).all(axis=(2, 3))):
+                found = (
+                    inputs[y : y + 16, x : x + 16],
+                    targets[2 * y : 2 * y + 32, 2 * x : 2 * x + 32],
+                )
+                if np.array_equal(found[0], small) and np.array_equal(found[1], large):
                     return True
     return False
 

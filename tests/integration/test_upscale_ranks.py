@@ -1,8 +1,6 @@
 """Several processes share one batch; torchrun itself takes a moment, so it starts once."""
 
 import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +11,7 @@ from srgan_cli.config import DenseConfig
 from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.upscaling.batch import share_of
 from srgan_cli.engine.upscaling.ledger import Ledger
-from tests.toolbox import random_generator, synthetic_photograph
+from tests.toolbox import call, finished, random_generator, synthetic_photograph, torchrun
 
 # Wide enough for the fast convolutions.
 SMALL = DenseConfig(2, 32, 32, 1, 1, 1, 1.0, "pixelshuffle")
@@ -28,7 +26,8 @@ def results(folder):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="torchrun of Windows builds differs")
-def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path):
+@pytest.mark.usefixtures("home")
+def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path, capsys):
     source = tmp_path / "in"
     source.mkdir()
     for number in range(7):
@@ -37,20 +36,11 @@ def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path):
     (source / "bad.png").write_text("no image")
     model = tmp_path / "w.safetensors"
     save_weights(model, random_generator(SMALL), {})
-    arguments = ["-m", "srgan_cli", "upscale", str(source), "--model", str(model)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "SRGAN_HOME": str(tmp_path)}
-
-    def run(*command):
-        return subprocess.run(
-            [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
-        )
-
-    single = run(*arguments, "-o", str(tmp_path / "single"))
-    assert single.returncode == 7
-    together = ["-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    many = run(*together, *arguments, "-o", str(tmp_path / "many"))
+    arguments = ("upscale", source, "--model", model, "-o")
+    assert call(capsys, *arguments, tmp_path / "single").code == 7
+    _, err = finished(torchrun(*arguments, tmp_path / "many"), code=1)
     # The process that speaks for all met an image that cannot be read, and waited for the rest.
-    assert many.stderr.count("bad.png: ") == 1, many.stderr
+    assert err.count("bad.png: ") == 1, err
     assert results(tmp_path / "many") == results(tmp_path / "single")
     ledgers = sorted((tmp_path / "many").glob(".srgan-ledger*"))
     assert len(ledgers) == 2
@@ -59,8 +49,8 @@ def test_torchrun_shares_a_batch_out_and_equals_a_single_process(tmp_path):
     assert min(len(ledger.read_text().splitlines()) for ledger in ledgers) >= 2
     # A rank that had died would have left gaps: what is missing is all that a rerun does.
     (tmp_path / "many" / "3.png").unlink()
-    rerun = run(*arguments, "-o", str(tmp_path / "many"), "--json")
-    assert rerun.stdout.count('"frames"') == 1, rerun.stderr
+    rerun = call(capsys, *arguments, tmp_path / "many", "--json")
+    assert rerun.out.count('"frames"') == 1, rerun.err
     assert results(tmp_path / "many") == results(tmp_path / "single")
 
 

@@ -10,8 +10,6 @@ import torch
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.errors import UsageError
 
-pytestmark = pytest.mark.thorough
-
 STEPS = """
 import os
 import sys
@@ -70,9 +68,8 @@ def trace(script, precision, *launcher):
     return [torch.tensor([float(n) for n in line.split()]) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("precision", "tolerance"), [("fp32", 2e-4), pytest.param("fp16", 2e-2, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-4), ("fp16", 2e-2)])
 def test_two_processes_follow_the_loss_trace_of_one(tmp_path, precision, tolerance):
     script = tmp_path / "steps.py"
     script.write_text(STEPS)
