@@ -80,15 +80,13 @@ class TrainConfig:
     teacher: Annotated[
         str | None,
         _data(
-            "Train on this model's results for degraded patches; takes what srgan upscale "
-            "--model takes. Needs --degrade.",
+            "Train on this model's results: for degraded patches, or with --degrade none for all. "
+            "Takes what srgan upscale --model takes.",
             "MODEL",
         ),
     ] = None
     """Its results are computed once, before the run, and kept for other runs."""
-    teacher_patches: Annotated[int, _data("Degraded patches that the teacher upscales.", "N")] = (
-        2400
-    )
+    teacher_patches: Annotated[int, _data("Patches that the teacher upscales, once.", "N")] = 2400
     original_share: Annotated[
         float,
         _data("Share of the original in the teacher's targets; the rest is its results.", "0..1"),

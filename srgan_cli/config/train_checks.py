@@ -22,14 +22,13 @@ def check_ranges(config: "TrainConfig") -> None:
     require(config.patch >= 16, "patch", config.patch, "at least 16")
     require(0 <= config.ema < 1, "ema", config.ema, "from 0 to below 1")
     require(0 < config.degrade_share <= 1, "degrade_share", config.degrade_share, "in (0, 1]")
-    never = config.judge == "clean" and config.degrade != "none" and config.degrade_share == 1
+    changed = config.degrade != "none" or config.teacher is not None
+    never = config.judge == "clean" and changed and config.degrade_share == 1
     require(not never, "degrade_share", 1, "below 1 with --judge clean")
     for name in ("degraded", "degraded_perceptual"):
         weight = getattr(config.weights, name)
         judged = weight == 0 or config.judge == "clean"
         require(judged, f"{name}_weight", weight, "0 without --judge clean")
-    if config.teacher is not None:
-        require(config.degrade != "none", "degrade", "none", "another with --teacher")
     require(config.teacher_patches >= 1, "teacher_patches", config.teacher_patches, "at least 1")
     share = config.original_share
     require(0 <= share <= 1, "original_share", share, "from 0 to 1")

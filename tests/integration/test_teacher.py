@@ -1,6 +1,7 @@
 """Training against a teacher's results: what is kept, what is repeated, what is refused."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -234,9 +235,34 @@ def test_a_share_of_the_original_moves_targets_towards_it(options, observer):
     assert np.abs(cut[0.5] - middle).max() <= 1
 
 
-def test_a_teacher_needs_damage_to_teach(options):
-    with pytest.raises(UsageError, match="degrade"):
-        tiny(**{**options, "degrade": "none", "degrade_share": 1.0})
+@pytest.mark.usefixtures("prepared")
+def test_without_damage_all_patches_learn_from_the_teacher(tmp_path, observer):
+    options = {**LESSON, "degrade": "none", "degrade_share": 1.0}
+    path = teacher_file(tmp_path)
+    engine.train(tiny(name="r", **options, teacher=str(path)), observer)
+    store = Store(engine_data())
+    prepared = [lr.numpy() for lr, _ in map(store.pair, store.entries("train"))]
+    alone = upscaler(path, 2)
+    known = list(pairs())
+    for lr, hr in known[:3]:
+        assert any(is_part(lr, image) for image in prepared)
+        np.testing.assert_allclose(alone.upscale(lr, SilentBar()).astype(int), hr, atol=1)
+    lessons = replace(lessons_of({"teacher": str(path)}, store), degrade="none")
+    taught = TeacherCache(lessons, 40, store)
+    assert not taught.missing()
+    batch = PatchSampler(store, "train", patch=16, batch=8, seed=0, taught=taught).batch(0)
+    for lr, hr in zip(batch.lr.numpy(), batch.hr.numpy(), strict=True):
+        assert found_in(known, lr, hr)
+
+
+def test_to_judge_clean_patches_alone_some_must_not_be_the_teachers(options):
+    with pytest.raises(UsageError, match="degrade-share"):
+        tiny(**{**options, "degrade": "none", "degrade_share": 1.0}, judge="clean")
+
+
+def is_part(patch, image):
+    rows = np.lib.stride_tricks.sliding_window_view(image, patch.shape)[:, :, 0]
+    return bool((rows == patch).all(axis=(2, 3, 4)).any())
 
 
 @pytest.mark.usefixtures("prepared")

@@ -201,7 +201,7 @@ def _batches(
 ) -> BatchesAhead | ResidentPatches:
     """Choose who cuts the patches: a GPU with room for the photographs, else other threads."""
     on_cuda = device.type == "cuda"
-    if on_cuda and config.degrade == "none" and config.detail == 1:
+    if on_cuda and sampler.as_prepared and config.detail == 1:
         free, _ = torch.cuda.mem_get_info(device)
         if ResidentPatches.num_bytes(sampler) < free * _RESIDENT_SHARE:
             return ResidentPatches(sampler, device)

@@ -61,7 +61,7 @@ class PatchSampler:
             from HR as :func:`srgan_cli.imaging.degrade.degrade` does.
         degrade_share: Chance of each patch to be degraded.
         judge: ``clean`` says in each batch that degraded patches are not to be judged.
-        taught: Degraded patches with what a teacher made of them, to take instead of new ones.
+        taught: Patches with what a teacher made of them, to take instead of new degraded ones.
 
     Raises:
         InputError: An image of the split is smaller than a patch.
@@ -112,6 +112,11 @@ class PatchSampler:
         return self._pairs
 
     @property
+    def as_prepared(self) -> bool:
+        """Whether patches are the pixels of the data set: neither damaged nor a teacher's."""
+        return self._degrade == "none" and self._taught is None
+
+    @property
     def patch(self) -> int:
         """Side of a patch, in LR pixels."""
         return self._patch
@@ -122,7 +127,7 @@ class PatchSampler:
         places = self.places(step)
         for place, lr, hr in zip(places, batch.lr.numpy(), batch.hr.numpy(), strict=True):
             self._cut(place, lr, hr)
-        return batch if self._degrade == "none" else self._degraded(batch, step)
+        return batch if self.as_prepared else self._changed(batch, step)
 
     def places(self, step: int) -> list[Place]:
         """Return where this share of the patches of one step comes from."""
@@ -187,8 +192,8 @@ class PatchSampler:
         chosen = int(np.searchsorted(reached, more[-1, 0] * reached[-1], side="right"))
         return places[chosen]
 
-    def _degraded(self, batch: Batch, step: int) -> Batch:
-        """Make LR patches anew, as damaged as the world's images are."""
+    def _changed(self, batch: Batch, step: int) -> Batch:
+        """Make LR patches anew, as damaged as the world's images are, or take the teacher's."""
         lr = batch.lr.clone()
         randoms = [np.random.default_rng((self._seed, 2, step, i)) for i in range(self._batch)]
         share = self._degrade_share

@@ -1,8 +1,8 @@
-"""Compute a teacher's results for degraded patches once, before a run (``srgan train --teacher``).
+"""Compute a teacher's results for patches once, before a run (``srgan train --teacher``).
 
 Knowledge distillation (Hinton et al. 2015) for restoration: a large network that restores well
-shows a small one what to make of damaged input. A teacher takes a hundred times as long as a
-training step, so its results are kept on disk, for every run with the same teacher, data set,
+shows a small one what to make of its input, damaged or not. A teacher takes a hundred times as long
+as a training step, so its results are kept on disk, for every run with the same teacher, data set,
 degradation and seed.
 """
 
@@ -70,7 +70,7 @@ class Lessons:
 
 
 class TeacherCache:
-    """Damaged LR patches, and what a teacher made of each.
+    """LR patches, damaged or as they were prepared, and what a teacher made of each.
 
     Patch ``i`` follows from the lessons and ``i`` alone, so a cache that was interrupted goes on
     where it was, a larger one begins with a smaller one, and processes share the work by chunk.
@@ -98,9 +98,10 @@ class TeacherCache:
         self.lessons, self.about, self._share = lessons, dict(about or {}), original_share
         self._num_chunks = -(-num_patches // CHUNK)
         entries = store.entries("train")
-        self._hr = [hr for lr, hr in map(store.pair, entries) if min(lr.shape[:2]) >= lessons.side]
+        pairs = map(store.pair, entries)
+        self._pairs = [(lr, hr) for lr, hr in pairs if min(lr.shape[:2]) >= lessons.side]
         self._chunks: dict[int, tuple[Tensor, Tensor]] = {}
-        if not self._hr:
+        if not self._pairs:
             raise InputError(
                 f"no training image has the {lessons.side}×{lessons.side} LR pixels of --teacher",
                 hint="prepare larger images",
@@ -161,7 +162,7 @@ class TeacherCache:
         inputs, targets = (tensor[index % CHUNK].numpy() for tensor in self._chunks[index // CHUNK])
         target = targets[scale * top :, scale * left :][: scale * side, : scale * side]
         if self._share:
-            original = self._original(index)[scale * top :, scale * left :]
+            original = self._clean(index)[1][scale * top :, scale * left :]
             both = (1 - self._share) * target + self._share * original[: len(hr), : len(hr)]
             target = to_levels(both)
         lr[:] = _turned(inputs[top : top + side, left : left + side], turn)
@@ -178,14 +179,14 @@ class TeacherCache:
                 f"{folder}: not enough disk space for {size / 1e6:,.0f} MB of teacher results",
                 hint="free some disk space, or pass a smaller --teacher-patches",
             )
-        probe = self._degraded(0)
+        probe = self._input(0)
         for _ in range(_PROBED):
             started = time.perf_counter()
             upscaler.upscale(probe, SilentBar())
             seconds = time.perf_counter() - started
         minutes = seconds * chunks * CHUNK / ranks.size / 60
         observer.say(
-            f"teacher: {name} upscales {chunks * CHUNK:,} of {len(self):,} damaged patches first, "
+            f"teacher: {name} upscales {chunks * CHUNK:,} of {len(self):,} patches first, "
             f"about {minutes:,.0f} minutes; {size / 1e6:,.0f} MB in {folder}"
         )
 
@@ -193,7 +194,7 @@ class TeacherCache:
         side = self.lessons.side * self.lessons.scale
         inputs, targets = [], []
         for index in range(number * CHUNK, (number + 1) * CHUNK):
-            lr = self._degraded(index)
+            lr = self._input(index)
             sr = upscaler.upscale(lr, SilentBar())
             inputs.append(lr)
             targets.append(sr if len(sr) == side else to_levels(resample(sr, side, side)))
@@ -228,21 +229,25 @@ class TeacherCache:
     def _path(self, number: int) -> Path:
         return self.lessons.folder / f"{number:05}.safetensors"
 
-    def _original(self, index: int) -> Uint8Image:
-        """Return the HR pixels that a patch was made of."""
+    def _clean(self, index: int) -> tuple[Uint8Image, Uint8Image]:
+        """Return the prepared LR and HR pixels of a patch."""
         random = np.random.default_rng((self.lessons.seed, 4, index))
-        epoch, position = divmod(index, len(self._hr))
-        order = np.random.default_rng((self.lessons.seed, 5, epoch)).permutation(len(self._hr))
-        hr, scale, side = self._hr[order[position]], self.lessons.scale, self.lessons.side
-        top, left = (
-            scale * int(random.integers(0, length // scale - side + 1)) for length in hr.shape[:2]
-        )
-        pixels: Uint8Image = hr[top:, left:][: scale * side, : scale * side].numpy()
-        return pixels
+        epoch, position = divmod(index, len(self._pairs))
+        order = np.random.default_rng((self.lessons.seed, 5, epoch)).permutation(len(self._pairs))
+        lr, hr = self._pairs[order[position]]
+        scale, side = self.lessons.scale, self.lessons.side
+        top, left = (int(random.integers(0, length - side + 1)) for length in lr.shape[:2])
+        small = lr[top:, left:][:side, :side].numpy()
+        large = hr[scale * top :, scale * left :][: scale * side, : scale * side].numpy()
+        return small, large
 
-    def _degraded(self, index: int) -> Uint8Image:
+    def _input(self, index: int) -> Uint8Image:
+        """Return the LR pixels that the teacher upscales."""
+        lr, hr = self._clean(index)
+        if self.lessons.degrade == "none":
+            return lr
         random = np.random.default_rng((self.lessons.seed, 6, index))
-        return degrade(self._original(index), self.lessons.scale, self.lessons.degrade, random)
+        return degrade(hr, self.lessons.scale, self.lessons.degrade, random)
 
 
 def ask_teacher(
