@@ -15,7 +15,7 @@ def bundle(run: Path, name: str, folder: Path, teacher: str | None = None) -> Pa
     """Write the weights file of a bundled model, and return its path."""
     from srgan_cli.engine.models.shelf import find_model
     from srgan_cli.engine.models.weights import load_model, save_weights
-    from srgan_cli.paths import file_sha256
+    from srgan_cli.engine.training.teacher import identity
 
     model = load_model(find_model(str(run), None))
     if not name.endswith(f"-x{model.scale}"):
@@ -23,9 +23,7 @@ def bundle(run: Path, name: str, folder: Path, teacher: str | None = None) -> Pa
     config = {**model.trained.get("config", {}), "name": name, "data": None, "init": None}
     trained = {**model.trained, "run": name, "config": config}
     if teacher is not None:
-        asked = load_model(find_model(teacher, model.scale))
-        sha256 = "+".join(file_sha256(path) for path in asked.files)
-        trained["teacher"] = {"name": teacher, "sha256": sha256, "licence": asked.licence}
+        trained["teacher"] = identity(teacher, load_model(find_model(teacher, model.scale)))
     target = folder / f"{name}.safetensors"
     save_weights(target, model.generator, trained)
     return target

@@ -26,7 +26,7 @@ from srgan_cli.engine.devices.amp import Amp
 from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import find_model
-from srgan_cli.engine.models.weights import load_model
+from srgan_cli.engine.models.weights import Model, load_model
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.imaging.degrade import degrade
 from srgan_cli.imaging.levels import to_levels
@@ -264,8 +264,9 @@ def ask_teacher(
         return None
     source = find_model(config.teacher, store.scale)
     teacher = load_model(source)
+    about = identity(source.name, teacher)
     lessons = Lessons(
-        "+".join(file_sha256(path) for path in teacher.files),
+        str(about["sha256"]),
         store.manifest.fingerprint,
         store.scale,
         config.degrade,
@@ -273,7 +274,6 @@ def ask_teacher(
         max(SIDE, config.patch),
         amp.precision,
     )
-    about = {"name": source.name, "sha256": lessons.teacher, "licence": teacher.licence}
     cache = TeacherCache(
         lessons,
         config.teacher_patches,
@@ -286,6 +286,12 @@ def ask_teacher(
         upscaler = Upscaler(teacher, amp, runtime="auto")
         cache.fill(missing, upscaler, source.name, ranks, observer)
     return cache
+
+
+def identity(name: str, teacher: Model) -> dict[str, str | None]:
+    """Say which model a teacher is: name, SHA-256 of its files, licence."""
+    sha256 = "+".join(file_sha256(path) for path in teacher.files)
+    return {"name": name, "sha256": sha256, "licence": teacher.licence}
 
 
 def _stacked(patches: Sequence[Uint8Image]) -> Tensor:
