@@ -18,7 +18,7 @@ from tests.toolbox import call, random_generator, stop_before, tiny
 
 FINE_TUNED = {
     "preset": "plain",
-    "generator": {"channels": 40, "num_convs": 12},
+    "generator": {"channels": 64, "num_convs": 12},
     "equivariant": True,
     "pretrain": 1.0,
     "learning_rate": 1e-9,

@@ -22,7 +22,7 @@ def test_a_name_is_enough_and_weights_of_the_pixel_loss_go_on_with_it(prepared, 
     assert done.code == 0, done.err
     config = read_config(prepared.parents[1] / "runs" / "mine")
     assert (config.preset, config.equivariant, config.pretrain) == ("plain", True, 1.0)
-    assert config.generator == {"channels": 40, "num_convs": 12}
+    assert config.generator == {"channels": 64, "num_convs": 12}
     assert "pretrain 2" in done.err
     assert "adversarial" not in done.err
 
@@ -70,10 +70,10 @@ def test_options_that_contradict_the_weights_are_refused_before_anything_is_done
 
 
 def test_more_channels_than_the_weights_have_widen_them_and_free_what_was_tied(prepared, observer):
-    sizes = {"channels": 48}
+    sizes = {"channels": 72}
     run = engine.train(tiny(name="wide", init="fidelity", generator=sizes, **QUICK), observer)
     config = read_config(prepared.parents[1] / "runs" / "wide")
-    assert (config.generator["channels"], config.generator["num_convs"]) == (48, 12)
+    assert (config.generator["channels"], config.generator["num_convs"]) == (72, 12)
     assert not config.equivariant
     wide, narrow = (load_model(find_model(str(name), 2)) for name in (run.weights, "fidelity"))
     pixels = torch.rand(1, 3, 12, 9)
