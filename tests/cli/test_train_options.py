@@ -186,4 +186,4 @@ def test_a_recipe_trains_on_the_newest_data_set(srgan, used_home):
     assert result.code == 0, result.err
     written = (used_home / "runs/short/config.toml").read_text()
     assert 'judge = "clean"' in written
-    assert 'fidelity-x2.safetensors"' in written
+    assert 'start-x2.safetensors"' in written
