@@ -219,10 +219,9 @@ def _show_model(info: "engine.ModelInfo") -> None:
         ["SHA-256", info.sha256],
         *(["origin: " + key, str(value)] for key, value in info.origin.items()),
         *(
-            [f"{_role(info, name)}: " + key.replace("_", " "), str(value)]
-            for name, trained in info.trainings.items()
-            for key, value in trained.items()
-            if not isinstance(value, dict)
+            [f"{_role(info, name)}: {key}", value]
+            for name in info.trainings
+            for key, value in info.told(name).items()
         ),
     ]
     show_table(info.name, {"": "left", " ": "left"}, rows)

@@ -73,6 +73,19 @@ class ModelInfo:
     """How it, or each model that it was blended of, was trained, and its validation scores;
     empty for weights that others made."""
 
+    def told(self, name: str) -> dict[str, str]:
+        """Return rows of a table on one of the trainings: all but the options, its teacher too."""
+        trained = {key: value for key, value in self.trainings[name].items() if key != "config"}
+        parts = {
+            key: value if isinstance(value, dict) else {"": value} for key, value in trained.items()
+        }
+        return {
+            f"{key} {part}".strip().replace("_", " "): str(value)
+            for key, values in parts.items()
+            for part, value in values.items()
+            if value is not None
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ModelList:

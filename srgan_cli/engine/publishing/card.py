@@ -152,16 +152,10 @@ def _body(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -> Iterat
             yield f"| {name} | {' | '.join(f'{means[metric]:.4f}' for metric in metrics)} |"
     for name, trained in info.trainings.items():
         of = "" if name == info.name else f" of {name}"
-        yield from _training(f"Training{of}", trained)
-
-
-def _training(heading: str, trained: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("", f"## {heading}", "", "| | |", "|---|---|")
-    for key, value in trained.items():
-        if not isinstance(value, dict):
-            yield f"| {key.replace('_', ' ')} | {value} |"
-    if isinstance(trained.get("config"), dict):
-        yield from ("", "```bash", training_command(trained["config"]), "```")
+        yield from ("", f"## Training{of}", "", "| | |", "|---|---|")
+        yield from (f"| {key} | {value} |" for key, value in info.told(name).items())
+        if isinstance(trained.get("config"), dict):
+            yield from ("", "```bash", training_command(trained["config"]), "```")
 
 
 def training_command(options: Mapping[str, Any]) -> str:

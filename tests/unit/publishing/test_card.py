@@ -54,6 +54,12 @@ def test_the_card_of_a_blend_tells_how_both_models_were_trained(tmp_path):
     assert "--degrade" not in fidelity
 
 
+def test_the_card_names_the_teacher_and_its_licence(tmp_path):
+    text = write_card("fidelity-x2", tmp_path).card.read_text()
+    assert "| teacher name | spanx2_ch48 |" in text
+    assert "| teacher licence | Apache-2.0 |" in text
+
+
 def test_scores_of_another_model_are_refused(tmp_path):
     for path in (scores(tmp_path / "s.json", "other"), tmp_path / "absent.json"):
         with pytest.raises(InputError, match="no scores of fidelity-x2"):
