@@ -130,13 +130,15 @@ def in_threads(
         stopped: Tells the functions to give up.
         told: Is called at once on Ctrl-C, before the waiting.
     """
-    pool = ThreadPoolExecutor(num_threads, "image")
+    pool, failed = ThreadPoolExecutor(num_threads, "image"), False
     try:
         yield from in_order(lambda item: pool.submit(function, item), items, ahead=2 * num_threads)
     except BaseException as error:
+        failed = True
         stopped.set()
         if isinstance(error, KeyboardInterrupt):
             told()
+        pool.shutdown(cancel_futures=True)  # Another Ctrl-C, from told on, leads on from here.
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=not failed, cancel_futures=True)

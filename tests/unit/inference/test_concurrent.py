@@ -164,3 +164,22 @@ def test_cores_are_never_given_out_twice():
 
     list(in_threads(work, range(30), num_threads=6, stopped=threading.Event()))
     assert max(most) <= 4
+
+
+def test_another_ctrl_c_while_the_first_is_told_ends_the_waiting():
+    release, finished = threading.Event(), threading.Event()
+
+    def work(item):
+        if item:
+            release.wait(5)
+            finished.set()
+
+    def told():
+        raise KeyboardInterrupt
+
+    results = in_threads(work, [0, 1], num_threads=2, stopped=threading.Event(), told=told)
+    next(results)
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt)
+    assert not finished.is_set()
+    release.set()
