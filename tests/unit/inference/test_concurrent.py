@@ -167,10 +167,11 @@ def test_cores_are_never_given_out_twice():
 
 
 def test_another_ctrl_c_while_the_first_is_told_ends_the_waiting():
-    release, finished = threading.Event(), threading.Event()
+    started, release, finished = (threading.Event() for _ in range(3))
 
     def work(item):
         if item:
+            started.set()
             release.wait(5)
             finished.set()
 
@@ -179,6 +180,7 @@ def test_another_ctrl_c_while_the_first_is_told_ends_the_waiting():
 
     results = in_threads(work, [0, 1], num_threads=2, stopped=threading.Event(), told=told)
     next(results)
+    assert started.wait(5)
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt)
     assert not finished.is_set()
