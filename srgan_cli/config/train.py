@@ -75,7 +75,8 @@ class TrainConfig:
     ] = "none"
     """Drawn anew for each patch."""
     degrade_share: Annotated[
-        float, _data("Probability that a patch is degraded; the others stay clean.", "0..1")
+        float,
+        _data("Probability that a patch is degraded, or the teacher's; others stay clean.", "0..1"),
     ] = 1.0
     teacher: Annotated[
         str | None,
