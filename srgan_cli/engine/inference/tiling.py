@@ -15,10 +15,9 @@ _LARGEST_OVERLAP = 128
 _SMALLEST, _ENOUGH, _LARGEST = 64, 384, 576
 """Sides of a tile without its overlap: the smallest that is chosen, one at which the overlap costs
 little, and the largest, beyond which nothing is gained."""
-_WORTH_A_CUT = {True: 16, False: 4}
+_WORTH_A_CUT = 16
 """An image is cut only to keep more cores busy if its side is at least this many overlaps: then the
-work that both tiles repeat costs no more than threads lose by waiting for each other, which is
-little in a runtime whose tiles are :attr:`Tiling.threaded`, and about a fifth in others."""
+work that both tiles repeat costs no more than threads lose by waiting for each other."""
 _SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6, "accelerator": 0.5}
 _MEMORY_WHERE_NOT_TOLD, _GPU_WHERE_NOT_TOLD = 8 << 30, 2 << 30
 
@@ -58,7 +57,7 @@ class Tiling:
         """
         inner = tile - self.overlap
         counts = [max(1, -(-(side - self.overlap) // inner)) for side in (height, width)]
-        shortest = max(2 * _SMALLEST, _WORTH_A_CUT[self.threaded] * self.overlap)
+        shortest = max(2 * _SMALLEST, _WORTH_A_CUT * self.overlap)
         while counts[0] * counts[1] < self.num_parallel:
             sides = [height / counts[0], width / counts[1]]
             axis = sides.index(max(sides))

@@ -164,7 +164,7 @@ def test_grid_covers_the_image_once_with_tiles_of_about_one_size(
         assert max(lengths) <= tiling.tile
         assert max(lengths) - min(lengths) < max(align, 2)
     rows, columns = tiling.grid(width, height, tiling.tile)
-    if min(width, height) >= max(128, (16 if threaded else 4) * overlap) * num_parallel:
+    if min(width, height) >= max(128, 16 * overlap) * num_parallel:
         assert len(rows) * len(columns) >= num_parallel
     if num_parallel == 1:
         ideal = [-(-max(side - overlap, 1) // inner) for side in (height, width)]
@@ -172,11 +172,10 @@ def test_grid_covers_the_image_once_with_tiles_of_about_one_size(
 
 
 @pytest.mark.parametrize(
-    ("overlap", "threaded", "large"),
-    [(12, True, 192), (20, True, 320), (24, True, 384), (64, False, 256), (128, False, 512)],
+    ("overlap", "large"), [(0, 128), (8, 128), (12, 192), (20, 320), (24, 384)]
 )
-def test_image_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap, threaded, large):
-    tiling = Tiling(overlap, 1, 512 + overlap, 2, 2, threaded=threaded)
+def test_image_is_not_cut_for_the_cores_where_the_overlap_costs_more(overlap, large):
+    tiling = Tiling(overlap, 1, 512 + overlap, 2, 2)
     small = large - 1
     assert [len(spans) for spans in tiling.grid(small, small, tiling.tile)] == [1, 1]
     assert [len(spans) for spans in tiling.grid(large, small, tiling.tile)] == [1, 2]
