@@ -45,9 +45,9 @@ from srgan_cli.engine.runs.folder import REPORT_FILE as REPORT_FILE
 from srgan_cli.engine.runs.health import HealthVerdict as HealthVerdict
 from srgan_cli.engine.runs.journal import METRICS_FILE as METRICS_FILE
 from srgan_cli.engine.runs.progress import RollBack as RollBack
+from srgan_cli.engine.training.forecast import duration as duration
 from srgan_cli.engine.training.plan import TrainPlan as TrainPlan
 from srgan_cli.engine.training.plan import clock_time as clock_time
-from srgan_cli.engine.training.plan import duration as duration
 from srgan_cli.engine.training.sheets import SHEETS as SHEETS
 from srgan_cli.engine.training.train import TrainReport as TrainReport
 from srgan_cli.engine.training.train import plan_training as plan_training

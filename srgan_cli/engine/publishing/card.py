@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,33 +130,46 @@ def _body(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -> Iterat
     summary = info.summary
     yield from ("", f"# {info.name}", "", f"![bicubic, {info.name}]({IMAGE_FILE})", "")
     yield "*Left: bicubic. Right: this model.*"
-    yield from ("", "| | |", "|---|---|")
-    yield f"| architecture | {summary.architecture} |"
-    yield f"| scale | ×{summary.scale} |"
-    yield f"| parameters | {summary.parameters:,} |"
-    yield f"| multiply-accumulates per output pixel | {summary.macs_per_pixel:,.0f} |"
-    yield f"| input, output | RGB in [0, 1]; {summary.scale} times the sides |"
-    yield f"| licence | {info.licence or 'not stated'} |"
-    yield f"| SHA-256 | `{info.sha256}` |"
-    for key, value in info.origin.items():
-        yield f"| origin: {key} | `{value}` |"
+    yield from _table(
+        {
+            "architecture": summary.architecture,
+            "scale": f"×{summary.scale}",
+            "parameters": f"{summary.parameters:,}",
+            "multiply-accumulates per output pixel": f"{summary.macs_per_pixel:,.0f}",
+            "input, output": f"RGB in [0, 1]; {summary.scale} times the sides",
+            "licence": info.licence or "not stated",
+            "SHA-256": f"`{info.sha256}`",
+            **{f"origin: {key}": f"`{value}`" for key, value in info.origin.items()},
+        }
+    )
     yield from ("", "## Use", "", "```bash")
-    yield f"srgan models add {info.path.name} --name {info.name}"
+    yield f"srgan models add {shlex.quote(info.path.name)} --name {info.name}"
     yield f"srgan upscale IMAGE -o out/ --model {info.name}"
     yield "```"
     if results:
         yield from ("", "## Scores", "")
         metrics = list(next(iter(results.values())))
-        yield f"| set | {' | '.join(metrics)} |"
+        yield _row("set", *metrics)
         yield "|---" * (len(metrics) + 1) + "|"
         for name, means in results.items():
-            yield f"| {name} | {' | '.join(f'{means[metric]:.4f}' for metric in metrics)} |"
+            yield _row(name, *(f"{means[metric]:.4f}" for metric in metrics))
     for name, trained in info.trainings.items():
         of = "" if name == info.name else f" of {name}"
-        yield from ("", f"## Training{of}", "", "| | |", "|---|---|")
-        yield from (f"| {key} | {value} |" for key, value in info.told(name).items())
+        yield from ("", f"## Training{of}")
+        yield from _table(info.told(name))
         if isinstance(trained.get("config"), dict):
             yield from ("", "```bash", training_command(trained["config"]), "```")
+
+
+def _table(rows: Mapping[str, object]) -> Iterator[str]:
+    yield from ("", "| | |", "|---|---|")
+    yield from (_row(*row) for row in rows.items())
+
+
+def _row(*cells: object) -> str:
+    """Return a row of a table; what would end a cell or the row is written so that it does not."""
+    texts = (" ".join(str(cell).split()).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(texts)} |"
 
 
 def training_command(options: Mapping[str, Any]) -> str:
@@ -179,7 +193,8 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _argument(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return shlex.quote(text)
 
 
 @torch.inference_mode()

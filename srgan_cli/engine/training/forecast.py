@@ -7,6 +7,8 @@ from typing import Any, Self
 from srgan_cli.engine.training.schedule import Phase
 from srgan_cli.typed import build
 
+DAY = 86400.0
+"""In seconds."""
 _MOST_STEPS = 2**32
 
 
@@ -115,3 +117,15 @@ def steps_within(
         else:
             beyond = middle
     return fitting
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, in two units at most."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if seconds < DAY:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{seconds / DAY:.1f} days"

@@ -9,7 +9,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from srgan_cli.config import TrainConfig
-from srgan_cli.engine.training.forecast import Costs, interval, num_validations, steps_within
+from srgan_cli.engine.training.forecast import (
+    DAY,
+    Costs,
+    duration,
+    interval,
+    num_validations,
+    steps_within,
+)
 from srgan_cli.engine.training.measure import Measured
 from srgan_cli.engine.training.schedule import Phase, PhaseName, plan_phases
 from srgan_cli.errors import UsageError
@@ -18,7 +25,6 @@ from srgan_cli.observer import Observer
 OPEN_END = 10**9
 """Steps of a run whose length is still to be found, so that it has all its phases."""
 
-_DAY = 86400.0
 _FEW_STEPS = 100
 """With fewer, a new network has hardly begun to learn."""
 _MOST_LATE = 0.1
@@ -170,7 +176,7 @@ def _num_bytes(config: TrainConfig, checkpoint: int, weights: int, phases: Seque
 
 def _warning(config: TrainConfig, steps: int, seconds: float, *, timed: bool) -> tuple[str, str]:
     """Return what is wrong with the length of a run, and what to do instead."""
-    if seconds > _DAY:
+    if seconds > DAY:
         return "that is more than a day", _advice(config)
     if timed and config.init is None and steps < _FEW_STEPS:
         return (
@@ -220,18 +226,6 @@ class Deadline:
             f"{duration(late)} late",
             hint="the run keeps its number of steps; Ctrl-C saves it, --resume continues it",
         )
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words, in two units at most."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if seconds < _DAY:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{seconds / _DAY:.1f} days"
 
 
 def clock_time(moment: str) -> str:

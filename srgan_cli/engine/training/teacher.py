@@ -27,6 +27,7 @@ from srgan_cli.engine.devices.ranks import Ranks
 from srgan_cli.engine.inference.upscaler import Upscaler
 from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import Model, load_model
+from srgan_cli.engine.training.forecast import duration
 from srgan_cli.errors import InputError, ResourceError
 from srgan_cli.imaging.degrade import degrade
 from srgan_cli.imaging.levels import to_levels
@@ -184,10 +185,10 @@ class TeacherCache:
             started = time.perf_counter()
             upscaler.upscale(probe, SilentBar())
             seconds = time.perf_counter() - started
-        minutes = seconds * chunks * CHUNK / ranks.size / 60
+        takes = duration(seconds * chunks * CHUNK / ranks.size)
         observer.say(
             f"teacher: {name} upscales {chunks * CHUNK:,} of {len(self):,} patches first, "
-            f"about {minutes:,.0f} minutes; {size / 1e6:,.0f} MB in {folder}"
+            f"about {takes}; {size / 1e6:,.0f} MB in {folder}"
         )
 
     def _make(self, number: int, upscaler: Upscaler) -> None:

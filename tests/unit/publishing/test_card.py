@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 from PIL import Image
@@ -89,3 +90,17 @@ def test_the_training_command_tells_only_what_is_not_the_default():
         "preset standard",
         "perceptual-weight 0.5",
     }
+
+
+def test_options_of_the_training_command_are_quoted_for_a_shell():
+    options = TrainConfig(data="my photos", steps=100).to_dict()
+    assert shlex.split(training_command(options)) == [
+        *("srgan", "train", "--data", "my photos", "--steps", "100")
+    ]
+
+
+def test_no_text_ends_a_cell_or_a_row_of_a_table(tmp_path):
+    sets = [{"name": "a | b\n| c", "means": {"fidelity-x2": {"psnr": 30.0}}}]
+    (tmp_path / "s.json").write_text(json.dumps({"sets": sets}))
+    text = write_card("fidelity-x2", tmp_path / "card", scores=tmp_path / "s.json").card.read_text()
+    assert "\n| a \\| b \\| c | 30.0000 |\n" in text

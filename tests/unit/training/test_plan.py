@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from srgan_cli.config import TrainConfig
-from srgan_cli.engine.training.forecast import Costs, PhaseCosts
+from srgan_cli.engine.training.forecast import Costs, PhaseCosts, duration
 from srgan_cli.engine.training.measure import Measured
-from srgan_cli.engine.training.plan import Deadline, clock_time, duration, planned
+from srgan_cli.engine.training.plan import Deadline, clock_time, planned
 from srgan_cli.engine.training.schedule import plan_phases
 from srgan_cli.errors import UsageError
 from tests.toolbox import Recorder
