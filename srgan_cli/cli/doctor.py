@@ -36,7 +36,10 @@ def _show(found: "engine.DoctorReport") -> None:
     instructions = f" ({machine.instructions})" if machine.instructions else ""
     rows = [
         ["system", machine.system],
-        ["processor", f"{machine.processor}{instructions}, {machine.cores} cores"],
+        [
+            "processor",
+            f"{machine.processor}{instructions}, {machine.cores} core{'s' * (machine.cores != 1)}",
+        ],
         ["memory", memory],
         ["Python", machine.python],
         *([name, value] for name, value in found.variables.items()),

@@ -46,9 +46,12 @@ def explained(error: typer.TyperException, words: Sequence[str], program: Any) -
         return _no_command(unknown[1], command, path, rest)
     parameter = getattr(error, "param", None)
     if parameter is not None and text.startswith("Missing"):
-        example = _EXAMPLE.search(command.help or "")
-        shown = f"for example: {example[1]}; " if example else ""
-        return UsageError(f"{path}: {_called(parameter)} is missing", hint=f"{shown}{see}")
+        examples = _EXAMPLE.findall(command.help or "")
+        own = next((example for example in examples if example.startswith(path)), None)
+        shown = f"for example: {own}; " if own else ""
+        option = f"{parameter.opts[0]} " if parameter.param_type_name == "option" else ""
+        what = f"{option}{_called(parameter)}"
+        return UsageError(f"{path}: {what} is missing", hint=f"{shown}{see}")
     if parameter is not None:
         return _bad_value(parameter, text, rest, see)
     if "extra argument" in text:

@@ -15,6 +15,9 @@ def require_seed(seed: int) -> None:
     require(0 <= seed < 2**31, "seed", seed, "from 0 to 2147483647")
 
 
+_NOT_PLAIN = frozenset("/\\|&;<>$`\"'*?()[]{}!#~").union(map(chr, range(32)))
+
+
 def require(condition: bool, name: str, value: object, wanted: str) -> None:
     """Raise :func:`out_of_range` unless the condition holds."""
     if not condition:
@@ -28,13 +31,14 @@ def out_of_range(name: str, value: object, wanted: str) -> UsageError:
 
 
 def require_plain_name(name: str) -> None:
-    """Refuse a name that could point outside its folder.
+    """Refuse a name that could point outside its folder, or that means something to a shell.
 
     Raises:
-        UsageError: The name is empty, starts with a dot, or holds a path separator.
+        UsageError: The name is empty, too long, starts with a dot or a dash, or holds a path
+            separator, a control character or what commands would have to quote.
     """
     too_long = len(name.encode(errors="surrogateescape")) > 100
-    if not name or name.startswith(".") or too_long or any(c in name for c in "/\\\0\n"):
+    if not name or name[0] in ".-" or too_long or not _NOT_PLAIN.isdisjoint(name):
         raise UsageError(
             f"--name {name!r} is not a plain name",
             hint="use at most 100 letters, digits, '-' and '_'",

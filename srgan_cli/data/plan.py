@@ -87,7 +87,10 @@ def _photographs(config: PrepareConfig, sources: Sources) -> tuple[list[Photogra
         places = named(map(str, config.sources))
         warning = unused_pairs(config.sources)
         return photographs, "; ".join(
-            [f"images: {len(photographs):,} files in {places}", *([warning] if warning else [])]
+            [
+                f"images: {len(photographs):,} file{'s' * (len(photographs) != 1)} in {places}",
+                *([warning] if warning else []),
+            ]
         )
     first = folders[0]
     if len(config.scales) > 1:

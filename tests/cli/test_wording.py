@@ -37,6 +37,7 @@ THEIRS = (
         ("upscale a --tta=yes", ("--tta takes no value", "pass --tta alone")),
         ("upscale", ("upscale: IMAGE is missing", "for example: srgan upscale *.jpg -o out/")),
         ("models blend a", ("blend: B is missing", "example: srgan models blend soft sharp")),
+        ("models card a", ("card: --output FOLDER is missing", "example: srgan models card fid")),
         ("models default a b", ("takes no further argument: b", "quotes around names")),
         ("upscale a --tile big", ("--tile 'big' is not a whole number", "see: srgan upscale")),
         ("upscale a -tbig", ("--tile 'big' is not a whole number",)),

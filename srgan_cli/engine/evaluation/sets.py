@@ -93,7 +93,8 @@ def validation_set(models: Sequence[Model], scale: int, observer: Observer) -> I
         )
     store = Store(folder, scale)
     entries = store.entries("validation")
-    observer.say(f"data set: {store.manifest.name} ({reason}), {len(entries)} validation images")
+    images = f"{len(entries)} validation image{'s' * (len(entries) != 1)}"
+    observer.say(f"data set: {store.manifest.name} ({reason}), {images}")
 
     def load(entry: ManifestEntry) -> EvaluationImage:
         lr, hr = store.pair(entry)

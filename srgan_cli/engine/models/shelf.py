@@ -132,9 +132,13 @@ def _unknown(spec: str, scale: int | None, known: tuple[KnownModel, ...]) -> Wei
     beside = Path(spec).parent.glob(f"{glob.escape(Path(spec).name)}.*")
     if files := [path for path in sorted(beside) if path.suffix in _WEIGHTS]:
         hint = f"did you mean the file {files[-1]}?"
-    published = [each.name for each in published_models() if spec.lower() in each.name.lower()]
-    if published and not close and not files:
-        hint = f"published models: {', '.join(published)}; see: srgan models list --installable"
+    like = [each for each in published_models() if spec.lower() in each.name.lower()]
+    if like and not close and not files:
+        hint = f"published models: {', '.join(each.name for each in like)}"
+        if not all(each.installed for each in like):
+            hint += "; see: srgan models list --installable"
+    if Path(spec).is_dir():
+        return WeightsError(f"{spec} is a folder, but not of a run", hint=hint)
     return WeightsError(f"no model or file is called {spec}", hint=hint)
 
 

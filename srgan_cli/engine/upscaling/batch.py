@@ -18,8 +18,10 @@ from srgan_cli.imaging.files.encode import Encoding
 from srgan_cli.imaging.files.formats import (
     FORMATS,
     Format,
+    extra_for,
     format_of_extension,
     image_extensions,
+    known_suffixes,
     result_suffix,
     written_format,
 )
@@ -108,9 +110,7 @@ def share_of(jobs: Sequence[UpscaleJob], *, rank: int, num_ranks: int) -> list[U
 def _require_options(config: UpscaleConfig) -> None:
     """Check the options whose meaning lies below the configuration."""
     if config.ext is not None and format_of_extension(config.ext) is None:
-        raise UsageError(
-            f"--ext {config.ext!r} cannot be written", hint=f"choose one of: {_known_suffixes()}"
-        )
+        raise UsageError(f"--ext {config.ext!r} cannot be written", hint=_writable(config.ext))
     try:
         ImageColor.getrgb(config.background)
     except ValueError as error:
@@ -120,8 +120,14 @@ def _require_options(config: UpscaleConfig) -> None:
         ) from error
 
 
-def _known_suffixes() -> str:
-    return ", ".join(sorted(format_.suffix for format_ in FORMATS.values()))
+def _writable(extension: str) -> str:
+    """Say what to do where an extension names nothing that can be written."""
+    extra = extra_for(extension)
+    return (
+        f"pip install 'srgan-cli[{extra}]'"
+        if extra
+        else f"choose one of: {', '.join(known_suffixes())}"
+    )
 
 
 def _names_no_folder(output: Path) -> bool:
@@ -148,7 +154,7 @@ def _named_file(config: UpscaleConfig, images: Sequence[Source]) -> Path | None:
         if _names_no_folder(output):
             raise UsageError(
                 f"--output {output}: {output.suffix} is no format of images",
-                hint=f"choose one of: {_known_suffixes()}; to get a folder, make it first",
+                hint=f"{_writable(output.suffix)}; to get a folder, make it first",
             )
         return None
     if len(images) != 1:

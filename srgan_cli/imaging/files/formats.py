@@ -12,6 +12,8 @@ from PIL import Image
 _NOT_RASTER = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 _PLUGINS = ("pillow_heif", "pillow_jxl", "pillow_jpls")
 """Pillow plugins that are used where they are installed."""
+_OF_EXTRAS = {".heic", ".jxl"}
+"""What only plugins write; the extras that install them are called the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +145,23 @@ def written_format(name: str) -> Format | None:
     return FORMATS.get(name) if name in Image.SAVE else None
 
 
+def known_suffixes() -> list[str]:
+    """Return the usual extension of each format that can be written here, sorted."""
+    readable_formats()
+    return sorted(format_.suffix for name, format_ in FORMATS.items() if written_format(name))
+
+
+def extra_for(extension: str) -> str | None:
+    """Return the extra that writes what an extension names, where it is not installed."""
+    suffix = _normal(extension)
+    extra = suffix.lstrip(".") if suffix in _OF_EXTRAS else None
+    return None if format_of_extension(suffix) else extra
+
+
 def format_of_extension(extension: str) -> Format | None:
     """Return the written format that an extension such as ``.jpg`` or ``png`` names."""
     readable_formats()
-    extension = "." + extension.lower().lstrip(".")
+    extension = _normal(extension)
     return written_format(Image.registered_extensions().get(extension, ""))
 
 
@@ -154,3 +169,7 @@ def result_suffix(source: Path, format_: Format) -> str:
     """Return the extension of a result: the source's own where it names the format."""
     own = format_of_extension(source.suffix) if source.suffix else None
     return source.suffix if own == format_ else format_.suffix
+
+
+def _normal(extension: str) -> str:
+    return "." + extension.lower().lstrip(".")

@@ -138,8 +138,14 @@ def test_no_images_are_refused():
         UpscaleConfig(inputs=(), output=Path("out"))
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\\b", "a\0b", "a\nb", "x" * 256])
-def test_names_that_could_leave_their_folder_are_refused(name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", ".x", "a/b", "a\\b", "a\0b", "a\nb", "x" * 256),
+        *("a|b", 'a"b', "a'b", "$(b)", "a;b", "-a", "a*", "`b`"),
+    ],
+)
+def test_names_that_could_leave_their_folder_or_mean_more_to_a_shell_are_refused(name):
     with pytest.raises(UsageError) as caught:
         require_plain_name(name)
     assert "\n" not in caught.value.message

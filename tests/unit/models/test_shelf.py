@@ -146,6 +146,11 @@ def test_a_file_without_its_extension_is_suggested(tmp_path, monkeypatch):
     assert "hidden" not in caught.value.hint
 
 
+def test_a_folder_that_is_no_run_is_called_a_folder(tmp_path):
+    with pytest.raises(WeightsError, match="is a folder, but not of a run"):
+        find_model(str(tmp_path), 2)
+
+
 def test_a_chosen_model_that_is_gone_is_shown_as_such():
     set_default(4, "gone")
     used = models_in_use()
