@@ -34,6 +34,8 @@ def test_a_run_is_named_as_model_takes_it_and_resumed_without_its_start(observer
     second = engine.train(tiny(name="second", init="first", **QUICK), observer)
     config = read_config(second.run)
     assert (config.preset, dict(config.generator)) == ("plain", sizes["generator"])
+    assert load_model(find_model("second", 2)).trained["started_from"] == "first"
+    assert "started_from" not in load_model(find_model("first", 2)).trained
     first.weights.unlink()
     assert engine.train(tiny(resume="second"), observer).steps == 1
 
@@ -45,6 +47,7 @@ def test_a_span_of_another_program_is_trained_on(observer, tmp_path):
     span = random_generator(SpanConfig(scale=2, channels=8))
     path = write_ncnn(tmp_path / "span.param", span)
     run = engine.train(tiny(name="more", init=path, pretrain=1, **QUICK), observer)
+    assert load_model(find_model("more", 2)).trained["started_from"] == "span"
     assert read_config(run.run).preset == "span"
     lr = torch.rand(1, 3, 16, 16)
     trained = load_model(find_model("more", 2)).generator

@@ -158,7 +158,8 @@ def _body(info: ModelInfo, results: Mapping[str, Mapping[str, float]]) -> Iterat
         yield from ("", f"## Training{of}")
         yield from _table(info.told(name))
         if isinstance(trained.get("config"), dict):
-            yield from ("", "```bash", training_command(trained["config"]), "```")
+            named = {"data": trained.get("data") or None, "init": trained.get("started_from")}
+            yield from ("", "```bash", training_command(trained["config"] | named), "```")
 
 
 def _table(rows: Mapping[str, object]) -> Iterator[str]:

@@ -105,7 +105,9 @@ class CheckpointWriter:
     ) -> dict[str, Any]:
         """Return what a weights file says of itself."""
         config, progress = self._parts.config, checkpoint.progress
-        teacher = self._parts.teacher
+        teacher, init = self._parts.teacher, config.init
+        # Of a path only what tells which weights it led to: a file's name, or that of its run.
+        start = init and (init.parent.name if init.name == WEIGHTS_FILE else init.stem)
         return {
             "run": self._folder.name,
             "preset": config.preset,
@@ -120,4 +122,6 @@ class CheckpointWriter:
             "validation_psnr": round(scores.psnr, 4),
             "validation_ssim": round(scores.ssim, 4),
             "bicubic_psnr": round(scores.bicubic_psnr, 4),
-        } | ({} if teacher is None else {"teacher": teacher.about})
+            **({} if start is None else {"started_from": start}),
+            **({} if teacher is None else {"teacher": teacher.about}),
+        }

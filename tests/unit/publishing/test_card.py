@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from srgan_cli.config import TrainConfig
-from srgan_cli.engine import blend_models, write_card
+from srgan_cli.engine import blend_models, find_model, load_model, write_card
+from srgan_cli.engine.models.weights import save_weights
 from srgan_cli.engine.publishing.card import training_command
 from srgan_cli.errors import InputError, UsageError
 from srgan_cli.observer import SilentObserver
@@ -59,6 +60,16 @@ def test_the_card_names_the_teacher_and_its_licence(tmp_path):
     text = write_card("fidelity-x2", tmp_path).card.read_text()
     assert "| teacher name | spanx2_ch48 |" in text
     assert "| teacher licence | Apache-2.0 |" in text
+
+
+def test_the_command_of_a_card_starts_from_the_weights_that_the_run_started_from(tmp_path):
+    model = load_model(find_model("fidelity-x2", 2))
+    trained = model.trained | {"started_from": "fidelity-x2", "data": "comics"}
+    save_weights(tmp_path / "mine.safetensors", model.generator, trained)
+    text = write_card(str(tmp_path / "mine.safetensors"), tmp_path / "card").card.read_text()
+    assert "| started from | fidelity-x2 |" in text
+    assert "--data comics" in text
+    assert "--init fidelity-x2" in text
 
 
 def test_scores_of_another_model_are_refused(tmp_path):
