@@ -96,9 +96,13 @@ def find_pair(model: Model) -> tuple[ModelSource, ModelSource]:
     """
     source = model.source
     if source.path.name in {WEIGHTS_FILE, PRETRAIN_FILE}:
-        first, second = (source.path.with_name(name) for name in (PRETRAIN_FILE, WEIGHTS_FILE))
-        if first.is_file() and second.is_file():
-            return ModelSource(source.name, first, ""), ModelSource(source.name, second, "")
+        first, second = (
+            ModelSource(source.name, source.path.with_name(name), "")
+            for name in (PRETRAIN_FILE, WEIGHTS_FILE)
+        )
+        # The first phase keeps its weights under both names.
+        if first.path.is_file() and second.path.is_file() and _ends_adversarial(second):
+            return first, second
     known = {entry.name: entry.source("of the pair") for entry in known_models()}
     if (named := model.about.get("fidelity")) in known:
         return known[named], source
@@ -110,3 +114,7 @@ def find_pair(model: Model) -> tuple[ModelSource, ModelSource]:
         f"{source.name} is not part of a pair of fidelity and GAN weights",
         hint="--strength needs a run of both phases, or fidelity-… and photo-… of one kind",
     )
+
+
+def _ends_adversarial(run: ModelSource) -> bool:
+    return load_model(run).trained.get("phase") != "pretrain"

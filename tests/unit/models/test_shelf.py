@@ -16,6 +16,7 @@ from srgan_cli.engine.models.shelf import (
 )
 from srgan_cli.engine.models.trained_runs import Qualification
 from srgan_cli.engine.models.weights import (
+    PRETRAIN_FILE,
     WEIGHTS_FILE,
     ModelSource,
     load_model,
@@ -232,6 +233,21 @@ def test_every_bundled_photo_model_blends_with_its_fidelity_twin():
             fidelity = load_model(find_pair(photo)[0])
             assert fidelity.source.name == name.replace("photo", "fidelity")
             interpolate(fidelity, photo, 0.5)
+
+
+@pytest.mark.parametrize(("phase", "is_pair"), [("pretrain", False), ("adversarial", True)])
+def test_a_run_without_its_second_phase_is_no_pair(phase, is_pair):
+    bundled = load_model(find_model("fidelity-x2", 2))
+    folder = runs_dir() / "mine"
+    folder.mkdir(parents=True)
+    for name in (PRETRAIN_FILE, WEIGHTS_FILE):
+        save_weights(folder / name, bundled.generator, {"phase": phase})
+    model = load_model(find_model("mine", 2))
+    if is_pair:
+        assert [one.path.name for one in find_pair(model)] == [PRETRAIN_FILE, WEIGHTS_FILE]
+        return
+    with pytest.raises(WeightsError, match="not part of a pair"):
+        find_pair(model)
 
 
 def test_the_latest_default_counts_where_no_scale_is_named(put):
