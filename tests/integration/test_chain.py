@@ -73,7 +73,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
     assert f"model: {run.name} (the newest run), ×2" in scored.err
     assert f"{run.name} against photo-x2: too few images" in scored.out
     assert (
-        f"data set: photos-x2 (the set that {run.name} was trained on), 1 validation images"
+        f"data set: photos-x2 (the set that {run.name} was trained on), 1 validation image\n"
         in scored.err
     )
     assert "protocol: Y channel" in scored.out
