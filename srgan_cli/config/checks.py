@@ -3,6 +3,8 @@
 from srgan_cli.errors import UsageError
 
 SCALES = (2, 3, 4, 8)
+_NOT_PLAIN = frozenset("/\\|&;<>$`\"'*?()[]{}!#~").union(map(chr, range(32)))
+"""What is in no name: it would leave the folder, or mean something to a shell."""
 
 
 def require_scale(scale: int) -> None:
@@ -13,9 +15,6 @@ def require_scale(scale: int) -> None:
 def require_seed(seed: int) -> None:
     """Refuse a seed that random generators do not take."""
     require(0 <= seed < 2**31, "seed", seed, "from 0 to 2147483647")
-
-
-_NOT_PLAIN = frozenset("/\\|&;<>$`\"'*?()[]{}!#~").union(map(chr, range(32)))
 
 
 def require(condition: bool, name: str, value: object, wanted: str) -> None:

@@ -213,7 +213,7 @@ def test_the_hint_names_the_command_at_hand(srgan, line):
 def test_output_that_ends_as_files_do_but_not_as_images_is_refused(srgan, tmp_path, name):
     result = srgan("upscale", "in.png", "-o", name)
     suffix = name[name.rindex(".") :]
-    assert_fails(result, 2, f"{suffix} is no format", ".png", "to get a folder")
+    assert_fails(result, 2, f"{suffix} cannot be written", ".png", "to get a folder")
     assert files_below(tmp_path) == ["in.png"]
 
 

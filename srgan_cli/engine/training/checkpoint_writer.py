@@ -107,7 +107,8 @@ class CheckpointWriter:
         config, progress = self._parts.config, checkpoint.progress
         teacher, init = self._parts.teacher, config.init
         # Of a path only what tells which weights it led to: a file's name, or that of its run.
-        start = init and (init.parent.name if init.name == WEIGHTS_FILE else init.stem)
+        of_run = {WEIGHTS_FILE, BEST_FILE, PRETRAIN_FILE}
+        start = init and (init.parent.name if init.name in of_run else init.stem)
         return {
             "run": self._folder.name,
             "preset": config.preset,

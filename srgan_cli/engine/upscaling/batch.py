@@ -153,7 +153,7 @@ def _named_file(config: UpscaleConfig, images: Sequence[Source]) -> Path | None:
             )
         if _names_no_folder(output):
             raise UsageError(
-                f"--output {output}: {output.suffix} is no format of images",
+                f"--output {output}: {output.suffix} cannot be written",
                 hint=f"{_writable(output.suffix)}; to get a folder, make it first",
             )
         return None

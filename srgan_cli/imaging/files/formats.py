@@ -12,8 +12,6 @@ from PIL import Image
 _NOT_RASTER = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 _PLUGINS = ("pillow_heif", "pillow_jxl", "pillow_jpls")
 """Pillow plugins that are used where they are installed."""
-_OF_EXTRAS = {".heic", ".jxl"}
-"""What only plugins write; the extras that install them are called the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,8 @@ class Format:
     """``--quality`` applies."""
     max_side: int = 2**31 - 1
     """Most pixels along a side."""
+    extra: str | None = None
+    """Which installs what writes it; None where Pillow does."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -106,8 +106,17 @@ FORMATS: Mapping[str, Format] = {
         Format("QOI", ".qoi", alpha=True, grey=False),
         Format("SGI", ".sgi", alpha=True, max_side=65535),
         Format("PCX", ".pcx", max_side=65535),
-        Format("HEIF", ".heic", alpha=True, icc=True, exif=True, lossy=True, max_side=16384),
-        Format("JXL", ".jxl", alpha=True, exif=True, lossy=True),
+        Format(
+            "HEIF",
+            ".heic",
+            alpha=True,
+            icc=True,
+            exif=True,
+            lossy=True,
+            max_side=16384,
+            extra="heic",
+        ),
+        Format("JXL", ".jxl", alpha=True, exif=True, lossy=True, extra="jxl"),
     )
 }
 """Formats that are written. Pillow's other writers are for tiny images (icons) or hold
@@ -153,9 +162,10 @@ def known_suffixes() -> list[str]:
 
 def extra_for(extension: str) -> str | None:
     """Return the extra that writes what an extension names, where it is not installed."""
+    if format_of_extension(extension):
+        return None
     suffix = _normal(extension)
-    extra = suffix.lstrip(".") if suffix in _OF_EXTRAS else None
-    return None if format_of_extension(suffix) else extra
+    return next((one.extra for one in FORMATS.values() if one.suffix == suffix), None)
 
 
 def format_of_extension(extension: str) -> Format | None:
