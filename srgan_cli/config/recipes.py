@@ -20,6 +20,11 @@ def read_recipe(name: str) -> dict[str, str]:
         UsageError: There is no recipe of that name.
     """
     if name not in RECIPES:
+        if Path(name).is_file():
+            raise UsageError(
+                f"{name} is a file, and --recipe takes a name",
+                hint=f"read options from a file: --config {name}",
+            )
         nearest = difflib.get_close_matches(name, RECIPES, n=2, cutoff=0)
         raise UsageError(f"no recipe is called {name!r}", hint=f"nearest: {' and '.join(nearest)}")
     options = read_options(_FOLDER / f"{name}.toml")

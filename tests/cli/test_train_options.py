@@ -165,6 +165,13 @@ def test_a_recipe_that_does_not_exist_is_refused_with_the_nearest(srgan, name, n
     assert_fails(result, 2, f"no recipe is called {name!r}", *nearest)
 
 
+def test_a_file_as_a_recipe_is_told_to_be_a_config(srgan, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("epochs = 3")
+    result = srgan("train", "--recipe", path)
+    assert_fails(result, 2, "--recipe takes a name", f"--config {path}")
+
+
 def test_a_recipe_does_not_go_with_resume(srgan):
     result = srgan("train", "--resume", "latest", "--recipe", "photo-x2")
     assert_fails(result, 2, "--recipe")

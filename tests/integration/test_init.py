@@ -7,6 +7,7 @@ from srgan_cli import engine
 from srgan_cli.config import SpanConfig, read_recipe
 from srgan_cli.engine.models.shelf import find_model
 from srgan_cli.engine.models.weights import load_model, save_weights
+from srgan_cli.engine.networks.equivariance import Equivariance
 from srgan_cli.engine.runs.folder import read_config
 from srgan_cli.errors import UsageError, WeightsError
 from tests.toolbox import assert_fails, call, random_generator, tiny
@@ -22,7 +23,7 @@ def test_a_name_is_enough_and_weights_of_the_pixel_loss_go_on_with_it(prepared, 
     assert done.code == 0, done.err
     config = read_config(prepared.parents[1] / "runs" / "mine")
     assert (config.preset, config.equivariant, config.pretrain) == ("plain", True, 1.0)
-    assert config.generator == {"channels": 64, "num_convs": 12}
+    assert config.generator == {"channels": 64, "num_convs": 12, "unshuffle": 1}
     assert "pretrain 2" in done.err
     assert "adversarial" not in done.err
 
@@ -33,7 +34,7 @@ def test_a_run_is_named_as_model_takes_it_and_resumed_without_its_start(observer
     first = engine.train(tiny(name="first", **sizes), observer)
     second = engine.train(tiny(name="second", init="first", **QUICK), observer)
     config = read_config(second.run)
-    assert (config.preset, dict(config.generator)) == ("plain", sizes["generator"])
+    assert (config.preset, config.generator["channels"]) == ("plain", 8)
     assert load_model(find_model("second", 2)).trained["started_from"] == "first"
     assert "started_from" not in load_model(find_model("first", 2)).trained
     first.weights.unlink()
@@ -61,6 +62,7 @@ def test_a_span_of_another_program_is_trained_on(observer, tmp_path):
         {"preset": "standard"},
         {"preset": "plain", "generator": {"channels": 32}},
         {"preset": "plain", "generator": {"num_convs": 16}},
+        {"preset": "plain", "generator": {"unshuffle": 2}},
     ],
 )
 def test_options_that_contradict_the_weights_are_refused_before_anything_is_done(
@@ -81,6 +83,15 @@ def test_more_channels_than_the_weights_have_widen_them_and_free_what_was_tied(p
     wide, narrow = (load_model(find_model(str(name), 2)) for name in (run.weights, "fidelity"))
     pixels = torch.rand(1, 3, 12, 9)
     assert torch.allclose(wide.generator(pixels), narrow.generator(pixels), atol=1e-4)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_tied_weights_are_freed_where_a_config_file_says_so(capsys, tmp_path):
+    (tmp_path / "free.toml").write_text("equivariant = false\n")
+    done = call(capsys, "train", "--init", "fidelity", "--config", tmp_path / "free.toml", *SMALL)
+    assert done.code == 0, done.err
+    trained = load_model(find_model("mine", 2)).generator
+    assert not Equivariance(trained).holds()
 
 
 @pytest.mark.usefixtures("prepared")

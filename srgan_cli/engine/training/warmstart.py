@@ -46,7 +46,7 @@ def adopted(config: TrainConfig, scale: int, given: Given, observer: Observer) -
     Weights of the pixel loss alone are trained on with it, those of adversarial training with
     the losses and the discriminator that they had, unless the options say otherwise. A
     plain network may be given more ``channels`` than its weights have; what is new is not tied,
-    unless ``equivariant`` asks for it.
+    unless ``equivariant`` asks for it, and tied weights are freed if it is given as false.
 
     Args:
         config: The options; ``init`` is a name, as ``--model`` takes it, or a file.
@@ -109,14 +109,14 @@ def _with_sizes(config: TrainConfig, given: frozenset[str], model: Model) -> Tra
             f"{', '.join(wrong)}",
             hint="remove these options: the weights set the sizes",
         )
-    tied = isinstance(found, PlainConfig) and found.channels % 8 == 0 and not widened
+    tied = isinstance(found, PlainConfig) and found.can_be_tied and not widened
     tied = tied and Equivariance(model.generator).holds()
     return replace(
         config,
         init=source.path,
         preset=preset,
         generator=sizes,
-        equivariant=config.equivariant or tied,
+        equivariant=config.equivariant if "equivariant" in given else tied,
     )
 
 
@@ -198,7 +198,10 @@ def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> Non
 def _fits(found: GeneratorConfig | None, wanted: GeneratorConfig) -> bool:
     """Whether a run can start from a network: of its sizes, or plain and of fewer channels."""
     if isinstance(found, PlainConfig) and isinstance(wanted, PlainConfig):
-        return found.num_convs == wanted.num_convs and found.channels <= wanted.channels
+        wanted = replace(wanted, scale=found.scale)
+        return (
+            found.channels <= wanted.channels and replace(found, channels=wanted.channels) == wanted
+        )
     return found is not None and replace(found, scale=wanted.scale) == wanted
 
 
