@@ -69,8 +69,8 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
 
     A name is looked for first; then a file or a run's folder; then the model of that name
     for the scale (``fidelity`` is ``fidelity-x2`` at ×2); then a part of a name that only
-    one model has. Models of installed packages are found by their whole name. No name hides
-    another: where two models have the one that was given, the user has to say which.
+    one model has, or else only one of the installed packages. No name hides another: where
+    two models have the one that was given, the user has to say which.
 
     Args:
         spec: Name with or without ``-xN``, part of a name, file, or a run's folder. When None:
@@ -86,8 +86,11 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     known = known_models()
     published = published_as(spec)
     name = published.name if published else spec
-    installed = [entry for entry in installed_models() if entry.name == name]
-    if named := [*(entry for entry in known if entry.name == spec), *installed]:
+    installed = installed_models()
+    if named := [
+        *(entry for entry in known if entry.name == spec),
+        *(entry for entry in installed if entry.name == name),
+    ]:
         return _only(named, spec).source("--model")
     path = Path(spec)
     if path.is_dir() and (path / WEIGHTS_FILE).is_file():
@@ -95,9 +98,9 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
     if path.is_file():
         return ModelSource(path.name, path, "--model")
     family = f"{spec}-x{scale or _USUAL_SCALE}"
-    if members := [entry for entry in known if entry.name == family]:
+    if members := [entry for entry in (*known, *installed) if entry.name == family]:
         return _only(members, family).source(f"--model {spec}")
-    parts = [entry for entry in known if spec and spec.lower() in entry.name.lower()]
+    parts = _with_part(spec, known) or _with_part(spec, installed)
     if len(parts) > 1 and scale is not None:
         names = ", ".join(entry.name for entry in parts)
         raise WeightsError(f"no model is called {family}", hint=f"choose one: {names}")
@@ -109,6 +112,10 @@ def find_model(spec: str | None, scale: int | None) -> ModelSource:
             hint=published.command,
         )
     raise _unknown(spec, scale, known)
+
+
+def _with_part(spec: str, entries: tuple[KnownModel, ...]) -> list[KnownModel]:
+    return [entry for entry in entries if spec and spec.lower() in entry.name.lower()]
 
 
 def _only(entries: list[KnownModel], spec: str) -> KnownModel:

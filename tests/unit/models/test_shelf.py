@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -178,6 +179,20 @@ def test_part_of_a_name_is_enough_when_only_one_has_it(put):
         find_model("e", None)
     assert "flowers" in caught.value.hint
     assert "fidelity-x2" in caught.value.hint
+
+
+def test_part_of_the_name_of_an_installed_model_is_enough_where_no_other_has_it(monkeypatch, put):
+    entries = [
+        shelf.KnownModel(name, "installed", Path(name))
+        for name in ("anime-x2", "anime-x4", "photoreal-x4")
+    ]
+    monkeypatch.setattr(shelf, "installed_models", lambda: tuple(entries))
+    assert find_model("anime", 4).name == "anime-x4"
+    assert find_model("real", None).name == "photoreal-x4"
+    with pytest.raises(WeightsError, match="several models have nim in their names"):
+        find_model("nim", None)
+    put("real-mine")
+    assert find_model("real", None).name == "real-mine"
 
 
 def test_a_full_name_is_preferred_to_a_part_of_another(put):
