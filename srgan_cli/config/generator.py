@@ -39,10 +39,7 @@ class DenseConfig:
     ]
     """``pixelshuffle``: one convolution at LR size, added to the bilinear upscaling.
     ``nearest``: ESRGAN's nearest-neighbour doublings, each with a convolution."""
-    unshuffle: Annotated[
-        int | None,
-        _count("Pixels per side folded into channels first (presets plain and esrgan)."),
-    ] = None
+    unshuffle: int | None = None
     """``nearest`` only: pixels per side that are folded into channels before the trunk.
     None is what Real-ESRGAN's weights of the scale have: 4 at ×1, 2 at ×2, else 1."""
 
@@ -85,7 +82,7 @@ class DenseConfig:
 
 
 SIZES = tuple(option.name for option in declared(DenseConfig))
-"""What ``srgan train`` lets people choose."""
+"""What ``srgan train`` lets people choose; folding is for weights that others published."""
 
 
 @dataclass(frozen=True)
@@ -112,21 +109,6 @@ class _PlainSizes:
 @dataclass(frozen=True)
 class PlainConfig(_PlainSizes):
     """What rebuilds a plain network: convolutions one after the other, and a long skip."""
-
-    unshuffle: int = 1
-    """Pixels per side that are folded into channels first: each convolution is then
-    ``unshuffle``² times as fast and sees ``unshuffle`` times as far."""
-
-    def __post_init__(self) -> None:
-        """Check every number."""
-        _PlainSizes.__post_init__(self)
-        if not isinstance(self.unshuffle, int) or self.unshuffle not in (1, 2, 4):
-            raise out_of_range("unshuffle", self.unshuffle, "1, 2 or 4")
-
-    @property
-    def can_be_tied(self) -> bool:
-        """Whether weights of this size can be tied by the symmetries of a square."""
-        return self.channels % 8 == 0 and self.unshuffle == 1
 
 
 @dataclass(frozen=True)

@@ -288,10 +288,10 @@ class TrainConfig:
         object.__setattr__(self, "preset", FORMER_PRESETS.get(self.preset, self.preset))
         check_ranges(self)
         sizes = self.generator_config(2)
-        if self.equivariant and not (isinstance(sizes, PlainConfig) and sizes.can_be_tied):
+        if self.equivariant and not (isinstance(sizes, PlainConfig) and sizes.channels % 8 == 0):
             raise UsageError(
                 "--equivariant cannot tie the weights of this generator",
-                hint="pass --preset plain, with --channels a multiple of 8 and without --unshuffle",
+                hint="pass --preset plain, with --channels a multiple of 8",
             )
 
     @property

@@ -23,7 +23,7 @@ def test_a_name_is_enough_and_weights_of_the_pixel_loss_go_on_with_it(prepared, 
     assert done.code == 0, done.err
     config = read_config(prepared.parents[1] / "runs" / "mine")
     assert (config.preset, config.equivariant, config.pretrain) == ("plain", True, 1.0)
-    assert config.generator == {"channels": 64, "num_convs": 12, "unshuffle": 1}
+    assert config.generator == {"channels": 64, "num_convs": 12}
     assert "pretrain 2" in done.err
     assert "adversarial" not in done.err
 
@@ -34,7 +34,7 @@ def test_a_run_is_named_as_model_takes_it_and_resumed_without_its_start(observer
     first = engine.train(tiny(name="first", **sizes), observer)
     second = engine.train(tiny(name="second", init="first", **QUICK), observer)
     config = read_config(second.run)
-    assert (config.preset, config.generator["channels"]) == ("plain", 8)
+    assert (config.preset, dict(config.generator)) == ("plain", sizes["generator"])
     assert load_model(find_model("second", 2)).trained["started_from"] == "first"
     assert "started_from" not in load_model(find_model("first", 2)).trained
     first.weights.unlink()
@@ -62,7 +62,6 @@ def test_a_span_of_another_program_is_trained_on(observer, tmp_path):
         {"preset": "standard"},
         {"preset": "plain", "generator": {"channels": 32}},
         {"preset": "plain", "generator": {"num_convs": 16}},
-        {"preset": "plain", "generator": {"unshuffle": 2}},
     ],
 )
 def test_options_that_contradict_the_weights_are_refused_before_anything_is_done(

@@ -13,7 +13,7 @@ from torch import Tensor, cat, nn
 
 from srgan_cli.config import DenseConfig
 from srgan_cli.engine.networks.base import Network, Outline, Recognised, Shapes, count
-from srgan_cli.engine.networks.layers import SLOPE, conv3x3, folded, leaky
+from srgan_cli.engine.networks.layers import SLOPE, conv3x3, leaky
 from srgan_cli.engine.networks.wide_srvgg import WideSrvgg, numbers
 
 
@@ -147,7 +147,11 @@ class DenseNetwork(Network):
     def _upscale(self, lr: Tensor) -> Tensor:
         height, width = lr.shape[-2:]
         fold = self._config.fold
-        features = self._trunk(folded(lr, fold) if fold > 1 else lr)
+        if fold > 1:
+            # Sides that do not divide are continued by their last pixels, and cut off below.
+            lr = F.pad(lr, (0, -width % fold, 0, -height % fold), mode="replicate")
+            lr = F.pixel_unshuffle(lr, fold)
+        features = self._trunk(lr)
         for i, factor in enumerate(self._factors):
             features = F.interpolate(features, scale_factor=float(factor), mode="nearest")
             features = leaky(self.get_submodule(f"conv_up{i + 1}")(features))

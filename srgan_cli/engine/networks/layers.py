@@ -18,16 +18,6 @@ def leaky(x: Tensor) -> Tensor:
     return F.leaky_relu(x, SLOPE)
 
 
-def folded(image: Tensor, fold: int) -> Tensor:
-    """Fold pixels into channels (pixel unshuffle): B, C, H, W to B, C·fold², H/fold, W/fold.
-
-    Sides that do not divide are continued by their last pixels.
-    """
-    height, width = image.shape[-2:]
-    image = F.pad(image, (0, -width % fold, 0, -height % fold), mode="replicate")
-    return F.pixel_unshuffle(image, fold)
-
-
 @torch.no_grad()
 def start_near_identity(conv: nn.Conv2d) -> None:
     """Let a convolution begin as what passes features on, and half of the usual noise."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from srgan_cli.config import PlainConfig
 from srgan_cli.engine.networks.base import Network, Outline, Recognised, Shapes, count
-from srgan_cli.engine.networks.layers import SLOPE, conv3x3, folded, leaky, start_near_identity
+from srgan_cli.engine.networks.layers import SLOPE, conv3x3, leaky, start_near_identity
 from srgan_cli.engine.networks.srvgg import SRVGGNetCompact
 from srgan_cli.engine.networks.wide_srvgg import WideSrvgg, numbers
 
@@ -21,9 +21,7 @@ class PlainNetwork(Network):
     VDSR's plain chain (Kim et al. 2016, section 3) at LR size, with one long skip from the
     first features to the last (as in SRResNet, Ledig et al. 2017), pixel shuffle, and the
     result added to the bilinear upscaling. Of all networks of its size it runs fastest,
-    and in the races of docs/lab/recipes.md it comes furthest in the same time. With
-    ``unshuffle`` it first folds pixels into channels (as FFDNet, Zhang et al. 2018): more
-    channels for the same time, and a wider view, which restoring needs.
+    and in the races of docs/lab/recipes.md it comes furthest in the same time.
 
     Args:
         config: Sizes; see :class:`srgan_cli.config.PlainConfig`.
@@ -32,21 +30,18 @@ class PlainNetwork(Network):
     def __init__(self, config: PlainConfig) -> None:
         super().__init__()
         self._config = config
-        channels, fold = config.channels, config.unshuffle
-        self.conv_first = conv3x3(3 * fold**2, channels)
+        channels = config.channels
+        self.conv_first = conv3x3(3, channels)
         self.body = nn.Sequential(*(conv3x3(channels, channels) for _ in range(config.num_convs)))
-        self.conv_last = conv3x3(channels, 3 * (config.scale * fold) ** 2)
+        self.conv_last = conv3x3(channels, 3 * config.scale**2)
 
     def forward(self, lr: Tensor) -> Tensor:
         """Upscale a batch: B, 3, H, W to B, 3, scale·H, scale·W, RGB, always fp32."""
-        fold = self._config.unshuffle
-        first: Tensor = self.conv_first(folded(lr, fold) if fold > 1 else lr)
+        first: Tensor = self.conv_first(lr)
         features = first
         for conv in self.body:
             features = leaky(conv(features))
-        detail = F.pixel_shuffle(self.conv_last(first + features), self.scale * fold)
-        if fold > 1:
-            detail = detail[..., : lr.shape[-2] * self.scale, : lr.shape[-1] * self.scale]
+        detail = F.pixel_shuffle(self.conv_last(first + features), self.scale)
         return detail + F.interpolate(lr, scale_factor=float(self.scale), mode="bilinear")
 
     @property
@@ -60,14 +55,9 @@ class PlainNetwork(Network):
         return "plain"
 
     @property
-    def align(self) -> int:
-        """Folding starts anew at every such pixel."""
-        return self._config.unshuffle
-
-    @property
     def receptive_radius(self) -> int:
-        """One folded pixel for each convolution, to that one's far side."""
-        return (self._config.num_convs + 3) * self._config.unshuffle - 1
+        """One pixel for each convolution."""
+        return self._config.num_convs + 2
 
     @property
     def config(self) -> PlainConfig:
@@ -97,7 +87,7 @@ class PlainNetwork(Network):
         reduced by block means; for another one ``conv_last`` stays as it is.
 
         Args:
-            source: A network with as many convolutions, the same folding, and no more channels.
+            source: A network with as many convolutions, and no more channels.
         """
         own, given = (
             [module for module in network.modules() if isinstance(module, nn.Conv2d)]
@@ -110,8 +100,7 @@ class PlainNetwork(Network):
             if new is self.conv_last:
                 if source.scale % self.scale:
                     continue
-                side = self.scale * self._config.unshuffle
-                weight, bias = (_block_means(part, side) for part in (weight, bias))
+                weight, bias = (_block_means(part, self.scale) for part in (weight, bias))
             outputs, inputs = weight.shape[:2]
             new.weight[:outputs] = 0
             new.weight[:outputs, :inputs] = weight
@@ -123,24 +112,19 @@ class PlainNetwork(Network):
         num_convs = count(shapes, r"body\.(\d+)\.weight")
         if "conv_first.weight" not in shapes or len(shapes) != 2 * num_convs + 4:
             return None
-        channels, folds = shapes["conv_first.weight"][:2]
-        fold = math.isqrt(folds // 3)
-        scale = math.isqrt(shapes["conv_last.weight"][0] // 3) // fold
-        config = PlainConfig(scale, channels, num_convs, fold)
+        scale = math.isqrt(shapes["conv_last.weight"][0] // 3)
+        config = PlainConfig(scale, shapes["conv_first.weight"][0], num_convs)
         return Recognised(cls(config), {})
 
     @classmethod
     def from_outline(cls, outline: Outline) -> Iterable[Self]:
         """Tell its sizes from the first convolution and the number of all."""
-        channels, folds = outline.convolutions[0][:2]
-        sizes = (outline.scale, channels, len(outline.convolutions) - 2, math.isqrt(folds // 3))
-        yield cls(PlainConfig(*sizes))
+        channels = outline.convolutions[0][0]
+        yield cls(PlainConfig(outline.scale, channels, len(outline.convolutions) - 2))
 
     @torch.no_grad()
-    def as_basicsr(self) -> SRVGGNetCompact | None:
-        """Write it as a wider network without the long skip connection, unless it folds pixels."""
-        if self._config.unshuffle > 1:
-            return None
+    def as_basicsr(self) -> SRVGGNetCompact:
+        """Write it as a wider network without the long skip connection."""
         wide = WideSrvgg(self, self._config.channels)
         trunk = wide.channels.trunk
         for i in range(len(self.body)):
@@ -150,8 +134,8 @@ class PlainNetwork(Network):
         return wide.finish()
 
 
-def _block_means(part: Tensor, side: int) -> Tensor:
-    """Reduce what a convolution before a pixel shuffle makes: 3·S², … to 3·side², …."""
-    block = math.isqrt(len(part) // 3) // side
-    parts = part.reshape(3, side, block, side, block, *part.shape[1:])
+def _block_means(part: Tensor, scale: int) -> Tensor:
+    """Reduce what a convolution before a pixel shuffle makes: 3·S², … to 3·scale², …."""
+    block = math.isqrt(len(part) // 3) // scale
+    parts = part.reshape(3, scale, block, scale, block, *part.shape[1:])
     return parts.mean((2, 4)).flatten(0, 2)

@@ -109,7 +109,7 @@ def _with_sizes(config: TrainConfig, given: frozenset[str], model: Model) -> Tra
             f"{', '.join(wrong)}",
             hint="remove these options: the weights set the sizes",
         )
-    tied = isinstance(found, PlainConfig) and found.can_be_tied and not widened
+    tied = isinstance(found, PlainConfig) and found.channels % 8 == 0 and not widened
     tied = tied and Equivariance(model.generator).holds()
     return replace(
         config,
@@ -198,10 +198,7 @@ def start_from(source: ModelSource, trainer: Trainer, observer: Observer) -> Non
 def _fits(found: GeneratorConfig | None, wanted: GeneratorConfig) -> bool:
     """Whether a run can start from a network: of its sizes, or plain and of fewer channels."""
     if isinstance(found, PlainConfig) and isinstance(wanted, PlainConfig):
-        wanted = replace(wanted, scale=found.scale)
-        return (
-            found.channels <= wanted.channels and replace(found, channels=wanted.channels) == wanted
-        )
+        return found.num_convs == wanted.num_convs and found.channels <= wanted.channels
     return found is not None and replace(found, scale=wanted.scale) == wanted
 
 

@@ -136,27 +136,6 @@ def test_a_plain_network_is_convolutions_with_one_long_skip_and_a_bilinear_one()
     torch.testing.assert_close(generator(lr), skip + detail, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [(8, 4), (5, 7)])
-def test_a_plain_network_that_folds_pixels_computes_the_same_on_folded_pixels(size):
-    generator = random_generator(PlainConfig(2, channels=6, num_convs=1, unshuffle=2)).double()
-    p = generator.state_dict()
-    lr = torch.rand(1, 3, *size, dtype=torch.float64)
-
-    def conv(name, x):
-        return F.conv2d(x, p[f"{name}.weight"], p[f"{name}.bias"], padding=1)
-
-    even = F.pad(lr, (0, size[1] % 2, 0, size[0] % 2), mode="replicate")
-    # Each channel becomes the four pixels of its squares, row by row.
-    squares = [even[:, c : c + 1, i::2, j::2] for c in range(3) for i in (0, 1) for j in (0, 1)]
-    first = conv("conv_first", torch.cat(squares, 1))
-    detail = conv("conv_last", first + F.leaky_relu(conv("body.0", first), 0.2))
-    _, _, height, width = detail.shape
-    detail = detail.view(1, 3, 4, 4, height, width).permute(0, 1, 4, 2, 5, 3)
-    detail = detail.reshape(1, 3, 4 * height, 4 * width)[..., : 2 * size[0], : 2 * size[1]]
-    skip = F.interpolate(lr, scale_factor=2.0, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(generator(lr), skip + detail, rtol=1e-9, atol=1e-12)
-
-
 @pytest.mark.parametrize("name", ["plain", "compact", "standard"])
 @torch.inference_mode()
 def test_a_new_generator_is_the_bilinear_upscaling(name):
@@ -213,7 +192,6 @@ def test_images_of_a_batch_do_not_mix(name):
 
 RADII = [
     PlainConfig(scale=2, channels=8, num_convs=3),
-    PlainConfig(scale=2, channels=8, num_convs=2, unshuffle=2),
     *(_small("compact", scale) for scale in (2, 3)),
     dataclasses.replace(_small("standard", 2), channels=8, growth=4, num_blocks=2),
     *(dataclasses.replace(_small("esrgan", 4), scale=scale, num_convs=2) for scale in (1, 2, 4)),
@@ -296,10 +274,9 @@ def test_fixed_slopes_are_not_trained():
     assert not any(slope.requires_grad for slope in slopes)
 
 
-@pytest.mark.parametrize("fold", [1, 2, 4])
 @pytest.mark.parametrize("scale", SCALES)
-def test_a_plain_network_is_known_by_its_parameters(tmp_path, scale, fold):
-    network = random_generator(PlainConfig(scale, channels=8, num_convs=2, unshuffle=fold))
+def test_a_plain_network_is_known_by_its_parameters(tmp_path, scale):
+    network = random_generator(PlainConfig(scale=scale, channels=8, num_convs=2))
     save_weights(tmp_path / "network.safetensors", network, {})
     model = load_model(ModelSource("network", tmp_path / "network.safetensors", "named"))
     assert model.generator.config == network.config

@@ -54,17 +54,6 @@ def test_a_network_of_a_smaller_scale_starts_as_the_reduced_result(found, wanted
         torch.testing.assert_close(target(lr), reduced, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("scale", [4, 2])
-def test_networks_that_fold_pixels_grow_alike(scale):
-    source = random_generator(PlainConfig(4, 16, 2, unshuffle=2)).double()
-    target = PlainNetwork.for_training(PlainConfig(scale, 24, 2, unshuffle=2)).double()
-    target.grow_from(source)
-    lr = torch.rand(2, 3, 10, 12, dtype=torch.float64)
-    with torch.no_grad():
-        wanted = torch.nn.functional.avg_pool2d(source(lr), 4 // scale)
-        torch.testing.assert_close(target(lr), wanted, rtol=0, atol=1e-12)
-
-
 def test_a_widened_equivariant_network_is_equivariant():
     torch.manual_seed(0)
     small = PlainNetwork.for_training(PlainConfig(2, 16, 3))
