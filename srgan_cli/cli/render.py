@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,8 @@ from srgan_cli.errors import SrganError
 _COMMAND = re.compile(r"\b(srgan|pip|curl|ffmpeg|mkdir|torchrun|apt|brew) ")
 # Halves of characters, but for those that stand for the bytes of file names.
 _HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_ANY_WIDTH = 10_000
+"""Columns of a terminal in which every table fits."""
 
 
 def stdout() -> Console:
@@ -104,6 +107,10 @@ def show_table(title: str, columns: Mapping[str, str], rows: list[list[str]]) ->
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     console = stdout()
+    unbounded = console.options.update(max_width=_ANY_WIDTH)
+    if Measurement.get(console, unbounded, table).maximum > console.width:
+        # Without lines and with two spaces instead, more of a table fits.
+        table.box, table.padding, table.pad_edge = None, (0, 2, 0, 0), False
     print_line(console, Text(one_line(title), style="bold"))
     console.print(table)
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 from PIL import Image
 
+from srgan_cli.cli.render import show_table
 from srgan_cli.engine.runtimes import fastest
 from tests.toolbox import TINY
 
@@ -56,12 +57,27 @@ def test_json_is_one_document_and_nothing_else_on_stdout(srgan, commands, name, 
 def test_tables_fit_eighty_columns_and_progress_stays_off_stdout(srgan, commands, name):
     result = srgan(*commands[name])
     assert result.code == 0, result.err
-    tables = [line for line in result.out.splitlines() if line[:1] in "┏┃┡│└"]
+    # Tables that are wide have spaces for lines.
+    tables = [line for line in result.out.splitlines() if line[:1] in "┏┃┡│└" or "   " in line]
     assert tables
     assert max(map(len, tables)) <= 80
     for bar in ("preparing", "pretrain", "upscaling", "scoring"):
         assert bar not in result.out
     assert "Warning" not in result.err
+
+
+@pytest.mark.parametrize(("width", "has_lines"), [(80, False), (120, True)])
+def test_a_table_that_would_split_words_gives_up_its_lines_first(
+    monkeypatch, capsys, width, has_lines
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    row = ["realesr-animevideov3", "installed", "SRVGGNetCompact", "×4", "16,697,987", "1,176 k"]
+    headings = ["model", "kind", "architecture", "scale", "parameters", "MACs/pixel"]
+    show_table("models", dict.fromkeys(headings, "left"), [row])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert any(all(cell in line for cell in row) for line in lines)
+    assert ("│" in lines[-2]) == has_lines
 
 
 def test_the_first_line_names_the_extra_once_where_it_would_be_faster(
