@@ -14,6 +14,7 @@ from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.config import PrepareConfig, made
 from srgan_cli.config.prepare import CHECKS
 from srgan_cli.errors import ResourceError
+from srgan_cli.imaging.comparison import FEWEST_IMAGES
 from srgan_cli.paths import write_text
 
 
@@ -92,6 +93,11 @@ def _show(report: "engine.PrepareReport", *, check: bool) -> None:
     pixels = sum(entry.width * entry.height for entry in manifest.images) / 1e6
     scales = ", ".join(f"×{scale}" for scale in manifest.scales)
     say(f"{pixels:,.1f} HR megapixels, {scales}, fingerprint {manifest.fingerprint}")
+    if counts["validation"] < FEWEST_IMAGES:
+        say(
+            f"too few validation images to tell whether a trained model is better "
+            f"(at least {FEWEST_IMAGES}): prepare more images"
+        )
     if not check:
         say(
             f"next: srgan train --init fidelity, or srgan train for a new network ({report.folder})"

@@ -24,6 +24,15 @@ def first_line(result):
     return result.err.splitlines()[0]
 
 
+def test_a_set_with_enough_validation_images_is_not_called_too_small(
+    srgan, tmp_path, make_photographs
+):
+    make_photographs(tmp_path / "many", count=50, size=(64, 64))
+    prepared = srgan("prepare", tmp_path / "many", "--min-side", 64)
+    assert prepared.code == 0, prepared.err
+    assert "too few" not in prepared.out
+
+
 def test_every_command_takes_what_the_one_before_made_and_says_so(
     srgan, home, tmp_path, photographs
 ):
@@ -34,6 +43,7 @@ def test_every_command_takes_what_the_one_before_made_and_says_so(
 
     prepared = srgan("prepare", photographs)
     assert first_line(prepared) == f"images: 12 files in {photographs}"
+    assert "too few validation images" in prepared.out
     assert "next: srgan train" in prepared.out
     manifest, shard = files_below(home / "datasets/photos-x2")
     assert manifest == "manifest.json"
