@@ -14,7 +14,6 @@ from srgan_cli.cli.render import say, show_json, show_table
 from srgan_cli.config import PrepareConfig, made
 from srgan_cli.config.prepare import CHECKS
 from srgan_cli.errors import ResourceError
-from srgan_cli.imaging.comparison import FEWEST_IMAGES
 from srgan_cli.paths import write_text
 
 
@@ -93,10 +92,10 @@ def _show(report: "engine.PrepareReport", *, check: bool) -> None:
     pixels = sum(entry.width * entry.height for entry in manifest.images) / 1e6
     scales = ", ".join(f"×{scale}" for scale in manifest.scales)
     say(f"{pixels:,.1f} HR megapixels, {scales}, fingerprint {manifest.fingerprint}")
-    if counts["validation"] < FEWEST_IMAGES:
+    if counts["validation"] < engine.FEWEST_IMAGES:
         say(
             f"too few validation images to tell whether a trained model is better "
-            f"(at least {FEWEST_IMAGES}): prepare more images"
+            f"(at least {engine.FEWEST_IMAGES}): prepare more images"
         )
     if not check:
         say(

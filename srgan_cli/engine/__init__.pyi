@@ -68,5 +68,6 @@ from srgan_cli.engine.upscaling.report import UpscaleReport as UpscaleReport
 from srgan_cli.engine.upscaling.upscale import upscale as upscale
 from srgan_cli.engine.upscaling.verify import VerifyReport as VerifyReport
 from srgan_cli.engine.upscaling.verify import verify as verify
+from srgan_cli.imaging.comparison import FEWEST_IMAGES as FEWEST_IMAGES
 from srgan_cli.imaging.comparison import Difference as Difference
 from srgan_cli.imaging.comparison import Metric as Metric

@@ -125,7 +125,7 @@ def test_a_default_is_set_shown_and_cleared(srgan, anime):
 
 def test_show_tells_what_the_header_says(srgan):
     shown = srgan("models", "show", "fidelity-x2")
-    for words in ("451,852", "112,752", "29×29", "MIT", "18000", "teacher name", "spanx2_ch48"):
+    for words in ("451,852", "112,752", "29×29", "MIT", "2600", "teacher name", "spanx2_ch48"):
         assert words in shown.out
 
 

@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 
 from srgan_cli import engine
-from srgan_cli.engine.models.weights import load_model
+from srgan_cli.config import PlainConfig
+from srgan_cli.engine.models.weights import ModelSource, load_model, save_weights
+from srgan_cli.engine.networks.equivariance import Equivariance
 from srgan_cli.observer import SilentObserver
-from tests.toolbox import scripts, tiny
+from tests.toolbox import random_generator, scripts, tiny
 from tests.toolbox.scripts import ROOT
 
 FILES = sorted(
@@ -111,6 +113,26 @@ def test_a_run_is_bundled_under_another_name_with_the_same_numbers(script, tmp_p
     )
     with pytest.raises(SystemExit, match="ends in -x2"):
         script("recipes/bundle.py", run, "mine-x4", "--to", tmp_path)
+
+
+def test_weights_are_averaged_by_their_shares_and_tied(script, tmp_path):
+    paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for seed, path in enumerate(paths):
+        save_weights(path, random_generator(PlainConfig(2, 8, 1), seed=seed), {})
+    shares = (f"{paths[0]}=0.75", f"{paths[1]}=0.25", "--to", tmp_path / "mean.safetensors")
+    script("recipes/mean.py", *shares)
+    one, other, mean = (
+        load_model(ModelSource("m", path, "named")).generator
+        for path in (*paths, tmp_path / "mean.safetensors")
+    )
+    wanted = 0.75 * one.conv_last.weight + 0.25 * other.conv_last.weight
+    torch.testing.assert_close(mean.conv_last.weight, wanted)
+    assert not Equivariance(mean).holds()
+    script("recipes/mean.py", *shares, "--tie")
+    mean = load_model(ModelSource("m", tmp_path / "mean.safetensors", "named")).generator
+    assert Equivariance(mean).holds()
+    with pytest.raises(SystemExit, match="do not come to 1"):
+        script("recipes/mean.py", *paths, *shares[2:])
 
 
 @pytest.mark.usefixtures("prepared")

@@ -66,6 +66,11 @@ class Equivariance:
         self._set(self._parameters, firsts)
 
     @torch.no_grad()
+    def tie(self) -> None:
+        """Make a network equivariant: the mean of what it is as turned and mirrored in all ways."""
+        self._average(self._parameters)
+
+    @torch.no_grad()
     def holds(self) -> bool:
         """Return whether the network is equivariant, up to a thousandth of its weights."""
         tied = [parameter.clone() for parameter in self._parameters]

@@ -43,6 +43,23 @@ def test_tied_weights_upscale_a_turned_image_as_the_image_turned(scale):
     assert Equivariance(network).holds()
 
 
+def test_weights_tied_by_their_mean_are_equivariant_and_stay_where_they_were_tied():
+    network = plain()
+    Equivariance(network).start()
+    tied = copy.deepcopy(network)
+    noise = [0.01 * torch.randn_like(parameter) for parameter in network.parameters()]
+    with torch.no_grad():
+        for parameter, each in zip(network.parameters(), noise, strict=True):
+            parameter.add_(each)
+    assert not Equivariance(network).holds()
+    Equivariance(network).tie()
+    assert Equivariance(network).holds()
+    # The mean of eight keeps about a third of the noise.
+    for i in range(len(network.body)):
+        ours, theirs = network.body[i].weight, tied.body[i].weight
+        assert float((ours - theirs).detach().norm()) < 0.5 * 0.01 * ours.numel() ** 0.5
+
+
 def test_a_tied_start_is_spread_as_widely_as_a_free_one():
     network = plain(channels=40)
     free = float(network.conv_first.weight.detach().std())
