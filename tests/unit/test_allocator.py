@@ -34,8 +34,8 @@ print(anew, pages({in_thread}))
 
 @pytest.mark.thorough
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
-# A thread may find no room for a few of the 20 at first.
-@pytest.mark.parametrize(("in_thread", "share"), [(False, 10), (True, 5)])
+# A thread may find no room for several of the 20; without the setting it never finds any.
+@pytest.mark.parametrize(("in_thread", "share"), [(False, 10), (True, 2)])
 def test_what_runs_on_the_cpu_uses_freed_memory_again_without_new_pages(in_thread, share):
     run = [sys.executable, "-c", _TAKE_AND_FREE.format(in_thread=in_thread)]
     anew, kept = map(int, subprocess.check_output(run, text=True).split())
