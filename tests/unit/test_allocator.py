@@ -13,7 +13,7 @@ import torch
 from srgan_cli.engine.devices.amp import resolve_device
 
 def work():
-    for _ in range(20):
+    for _ in range(60):
         torch.ones(16 * 2**20)
 
 def pages(in_thread):
@@ -34,10 +34,10 @@ print(anew, pages({in_thread}))
 
 @pytest.mark.thorough
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
-# A thread may find no room for several of the 20; without the setting it never finds any.
-@pytest.mark.parametrize(("in_thread", "share"), [(False, 10), (True, 2)])
+# A thread may find no room for the first of the 60.
+@pytest.mark.parametrize(("in_thread", "share"), [(False, 10), (True, 5)])
 def test_what_runs_on_the_cpu_uses_freed_memory_again_without_new_pages(in_thread, share):
     run = [sys.executable, "-c", _TAKE_AND_FREE.format(in_thread=in_thread)]
     anew, kept = map(int, subprocess.check_output(run, text=True).split())
-    assert anew > 20 * 100  # So that there is something to save; huge pages make it few.
+    assert anew > 60 * 100  # So that there is something to save; huge pages make it few.
     assert kept < anew / share
